@@ -1,0 +1,61 @@
+"""The only reader of clocks. Wall time is for people and records; ages are measured on the boot clock."""
+
+from __future__ import annotations
+
+import time
+
+SECOND = 1_000_000_000
+
+
+def now() -> int:
+    """Wall time in nanoseconds since the epoch (UTC)."""
+    return time.time_ns()
+
+
+def since_boot() -> int:
+    """Nanoseconds since boot, suspend included: the clock to judge ages by."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """The kernel's name for this boot; another value means that every process of before is gone."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def stamp(ns: int) -> str:
+    """RFC 3339 in UTC with microseconds: `2026-01-02T03:04:05.000006Z`."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ns // SECOND))
+    return f"{whole}.{ns % SECOND // 1000:06d}Z"
+
+
+def parse(text: str) -> int:
+    """Nanoseconds of an RFC 3339 text in any zone. Raises ValueError."""
+    date, zone = (text[:-1], "Z") if text.endswith(("Z", "z")) else (text[:-6], text[-6:])
+    whole, _, fraction = date.partition(".")
+    if len(whole) != 19 or not (fraction.isdigit() or not fraction) or whole[10] not in "Tt ":
+        raise ValueError(f"not an RFC 3339 time: {text!r}")
+    fields = [int(part) for part in (whole[:4], whole[5:7], whole[8:10], whole[11:13], whole[14:16], whole[17:19])]
+    days = _days_from_civil(fields[0], fields[1], fields[2])
+    seconds = days * 86400 + fields[3] * 3600 + fields[4] * 60 + fields[5] - _offset(zone, text)
+    return seconds * SECOND + int((fraction + "000000000")[:9] or 0)
+
+
+def _offset(zone: str, text: str) -> int:
+    if zone == "Z":
+        return 0
+    if zone[0] not in "+-" or zone[3] != ":":
+        raise ValueError(f"not an RFC 3339 time: {text!r}")
+    seconds = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def _days_from_civil(year: int, month: int, day: int) -> int:
+    # Proleptic Gregorian day count; `datetime` would do it for 2 ms of import on every hot command.
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        raise ValueError(f"no such day: {year}-{month}-{day}")
+    shifted = year - (month <= 2)
+    era = shifted // 400
+    year_of_era = shifted - era * 400
+    day_of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146097 + year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year - 719468

@@ -1,0 +1,170 @@
+"""Kernel locks (`flock`): gone with their holder, never stale. The same lock that `filelock.FileLock` takes.
+
+Hot commands take it here without that package's import (40 ms); the exclusion is tested both ways. Every wait has an end,
+and its message names the holder from /proc/locks. Locks are taken in one order (docs/files.md) and never held across git,
+a gate or an agent, but for the role and runner locks, which mean "I am running".
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+import time
+
+from gastown_hooks.core.errors import LockTimeout, storage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+DEFAULT_TIMEOUT = 10.0
+
+
+class Lock:
+    """A held lock; leave the `with` block or call `release()` to give it back."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path, self.fd = path, fd
+
+    def still_ours(self) -> bool:
+        """False when the lock file was removed or replaced under us: check before a write that counts."""
+        try:
+            there, here = os.stat(self.path), os.fstat(self.fd)
+        except FileNotFoundError:
+            return False
+        return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
+
+    def release(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+
+def acquire(path: str, timeout: float = DEFAULT_TIMEOUT) -> Lock:
+    """Wait up to `timeout` seconds. Raises LockTimeout naming the holder."""
+    deadline = time.monotonic() + timeout
+    while True:
+        fd = _open(path)
+        if not _flock(fd, deadline):
+            who = holder(path)
+            os.close(fd)
+            raise LockTimeout(f"{path} is busy", why=f"held by {who} for more than {timeout:g} s", next="try again, or look at that process")
+        lock = Lock(path, fd)
+        if lock.still_ours():
+            return lock
+        lock.release()  # removed while we waited (a `git clean`): take the one that is there now
+
+
+def attempt(path: str) -> Lock | None:
+    """The lock, or None when somebody holds it."""
+    while True:
+        fd = _open(path)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        lock = Lock(path, fd)
+        if lock.still_ours():
+            return lock
+        lock.release()
+
+
+def is_held(path: str) -> bool:
+    """Whether somebody holds the lock now; a missing file is not held. Creates nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+
+def adopt(path: str, fd: int) -> Lock | None:
+    """The lock a parent handed over with descriptor `fd`; None when that is not this lock."""
+    lock = Lock(path, fd)
+    try:
+        if not lock.still_ours():
+            return None
+    except OSError:
+        return None
+    os.set_inheritable(fd, False)
+    return lock
+
+
+def holder(path: str) -> str:
+    """The process that holds the lock, in words: "pid 12 (gt sling ab)", or "an unknown process"."""
+    try:
+        inode = os.stat(path).st_ino
+        with open("/proc/locks", encoding="ascii") as file:
+            for line in file:
+                fields = line.split()
+                if "FLOCK" in fields and "->" not in fields and int(fields[5].rsplit(":", 1)[1]) == inode:
+                    with open(f"/proc/{fields[4]}/cmdline", "rb") as command:
+                        words = command.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                    return f"pid {fields[4]} ({words[:120]})"
+    except (OSError, ValueError, IndexError):
+        pass  # only the message is poorer
+    return "an unknown process"
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise storage(path, error) from error
+
+
+def _flock(fd: int, deadline: float) -> bool:
+    """Blocking flock ended by a timer: near-FIFO, where polling starves (p99 46 against 809 ms with 30 writers)."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        pass
+    if threading.current_thread() is not threading.main_thread():
+        return _poll(fd, deadline)  # signals belong to the main thread
+    before = signal.signal(signal.SIGALRM, _expired)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline - time.monotonic()), 0.05)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        return True
+    except _Expired:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class _Expired(Exception):
+    pass
+
+
+def _expired(number: int, frame: FrameType | None) -> None:
+    raise _Expired
+
+
+def _poll(fd: int, deadline: float) -> bool:
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.002)
+    return False

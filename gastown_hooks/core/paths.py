@@ -1,0 +1,186 @@
+"""Where everything lies: the only module that knows a file name. docs/files.md says what is in each."""
+
+from __future__ import annotations
+
+import os
+
+from gastown_hooks.core.errors import NotATown
+
+# A worker's tree excludes what would carry one agent program's words into another's context.
+SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")
+BEADS = ".beads"
+
+
+class Beads:
+    """A `.beads` folder: the ledger and what belongs to it."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.issues = f"{root}/issues.jsonl"
+        self.journal = f"{root}/issues.journal"
+        self.config = f"{root}/config.json"
+        self.routes = f"{root}/routes.jsonl"
+        self.redirect = f"{root}/redirect"
+        self.quarantine = f"{root}/quarantine.log"
+        self.gitignore = f"{root}/.gitignore"
+        self.formulas = f"{root}/formulas"
+        self.archive = f"{root}/archive"
+        self.local = f"{root}/local"
+        self.wisps = f"{root}/local/wisps.jsonl"
+        self.events = f"{root}/local/events.log"
+        self.ledger_lock = f"{root}/local/locks/ledger.lock"
+        self.fold_lock = f"{root}/local/locks/fold.lock"
+
+
+class Home:
+    """An agent's home: its mail, heartbeat, settings, role file and, for those who have one, its tree."""
+
+    def __init__(self, root: str, tree: str = "rig") -> None:
+        self.root = root
+        self.tree = f"{root}/{tree}"
+        self.name = os.path.basename(root)
+        self.mail = f"{root}/mail"
+        self.heartbeat = f"{root}/heartbeat.json"
+        self.settings = f"{root}/settings.json"
+        self.githooks = f"{root}/githooks"
+        self.lease = f"{root}/lease.json"
+        self.runner_lock = f"{root}/runner.lock"
+        self.runner_log = f"{root}/runner.log"
+        self.transcript = f"{root}/transcript.log"
+
+
+class Refinery(Home):
+    """The merge queue's home: also its journal of landings, its gate logs and the pool of gate trees."""
+
+    def __init__(self, root: str, rig: str) -> None:
+        super().__init__(root)
+        self._rig = rig
+        self.landings = f"{root}/landings.jsonl"
+        self.state = f"{root}/state.json"
+        self.gate_logs = f"{root}/gate-logs"
+        self.gates = f"{root}/gates"
+
+    def gate_tree(self, slot: int) -> str:
+        """A pooled worktree; git names its own folder by the leaf, so the leaf says whose it is."""
+        return f"{self.gates}/{self._rig}-gate-{slot}"
+
+
+class Rig:
+    """A project's container folder in the town (not a clone itself)."""
+
+    def __init__(self, town: Town, name: str) -> None:
+        self.town, self.name = town, name
+        self.root = root = f"{town.root}/{name}"
+        self.config = f"{root}/config.json"
+        self.settings = f"{root}/settings/config.json"
+        self.repo = f"{root}/.repo.git"
+        self.guard = f"{root}/.repo.git/gt-githooks"
+        self.beads = Beads(f"{root}/{BEADS}")
+        self.mayor = Home(f"{root}/mayor")
+        self.witness = Home(f"{root}/witness")
+        self.refinery = Refinery(f"{root}/refinery", name)
+        self.polecats = f"{root}/polecats"
+        self.crew_root = f"{root}/crew"
+        self.rescued_root = f"{root}/rescued"
+
+    def polecat(self, name: str) -> Home:
+        return Home(f"{self.polecats}/{name}")
+
+    def crew(self, name: str) -> Home:
+        return Home(f"{self.crew_root}/{name}")
+
+    def rescued(self, name: str, fence: int) -> str:
+        return f"{self.rescued_root}/{name}-{fence}"
+
+    def lock(self, name: str) -> str:
+        return self.town.lock(f"{self.name}.{name}")
+
+    def exists(self) -> bool:
+        return os.path.exists(self.config)
+
+
+class Town:
+    """The town root, marked by mayor/town.json."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.marker = f"{root}/mayor/town.json"
+        self.beads = Beads(f"{root}/{BEADS}")
+        self.events = f"{root}/.events.jsonl"
+        self.settings = f"{root}/settings/config.json"
+        self.mode = f"{root}/daemon/mode.json"
+        self.daemon_log = f"{root}/daemon/daemon.log"
+        self.last_tick = f"{root}/daemon/last_tick.json"
+        self.runtime = f"{root}/.runtime"
+        self.locks = f"{root}/.runtime/locks"
+        self.dirty = f"{root}/.runtime/dirty"
+        self.mayor = Home(f"{root}/mayor")
+        self.deacon = Home(f"{root}/deacon")
+        self.overseer = Home(f"{root}/overseer")
+        self.gitignore = f"{root}/.gitignore"
+
+    def rig(self, name: str) -> Rig:
+        return Rig(self, name)
+
+    def rigs(self) -> list[Rig]:
+        """Every rig, by name."""
+        rigs = [Rig(self, name) for name in sorted(os.listdir(self.root)) if not name.startswith(".")]
+        return [rig for rig in rigs if rig.exists()]
+
+    def lock(self, name: str) -> str:
+        return f"{self.locks}/{name}.lock"
+
+    def flag(self, name: str) -> str:
+        """The dirty flag of a role: "look again" (see work/wake)."""
+        return f"{self.dirty}/{name}"
+
+
+def find_town(start: str) -> Town | None:
+    """The town at or above `start`."""
+    folder = os.path.abspath(start)
+    while True:
+        town = Town(folder)
+        if os.path.exists(town.marker):
+            return town
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def town_at(start: str) -> Town:
+    """Like `find_town`, but a missing town is the user's error."""
+    town = find_town(start)
+    if town is None:
+        raise NotATown(f"{start} is not in a town", why="no mayor/town.json at or above it", next="gt install ~/gt")
+    return town
+
+
+def find_beads(start: str) -> Beads | None:
+    """The `.beads` folder at or above `start`, one `redirect` file followed (up to 8 hops)."""
+    folder = os.path.abspath(start)
+    while True:
+        beads = Beads(os.path.join(folder, BEADS))
+        if os.path.isdir(beads.root):
+            return follow_redirect(beads)
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def follow_redirect(beads: Beads) -> Beads:
+    """Where `.beads/redirect` leads (a path relative to the folder that holds `.beads`); loops end the search."""
+    seen: list[str] = []
+    while len(seen) < 8:
+        try:
+            with open(beads.redirect, encoding="utf-8") as file:
+                target = file.readline().strip()
+        except OSError:
+            return beads
+        base = os.path.dirname(beads.root)
+        beads = Beads(os.path.normpath(os.path.join(base, target)))
+        if beads.root in seen:
+            break
+        seen.append(beads.root)
+    raise NotATown(f"{beads.root} redirects in a circle", why=" -> ".join(seen), next="remove one of the redirect files")

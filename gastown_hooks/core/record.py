@@ -1,0 +1,98 @@
+"""One bead as one JSON line, byte for byte as the ecosystem's other programs write it.
+
+Compact separators, the ecosystem's field order, its HTML-safe escapes (`&<>` and U+2028/9), UTF-8. A record is a plain dict that
+keeps every unknown key in the place it was read at; a key that is new to a record goes to its place in FIELDS.
+"""
+
+from __future__ import annotations
+
+import json
+
+from gastown_hooks.core.errors import Corrupt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Record = dict[str, Any]
+
+# The order of beads v0.47-0.49, then what later versions and this program add.
+FIELDS = (
+    "_type", "id", "title", "description", "design", "acceptance_criteria", "notes", "spec_id", "status", "priority",
+    "issue_type", "assignee", "owner", "estimated_minutes", "created_at", "created_by", "updated_at", "updated_by",
+    "started_at", "closed_at", "close_reason", "closed_by_session", "due_at", "defer_until", "external_ref", "source_system",
+    "metadata", "compaction_level", "compacted_at", "compacted_at_commit", "original_size", "labels", "dependencies",
+    "comments", "deleted_at", "deleted_by", "delete_reason", "original_type", "sender", "ephemeral", "no_history", "wisp_type",
+    "pinned", "is_template", "bonded_from", "creator", "validations", "quality_score", "crystallizes", "await_type",
+    "await_id", "timeout", "waiters", "holder", "source_formula", "source_location", "hook_bead", "role_bead", "agent_state",
+    "last_activity", "role_type", "rig", "mol_type", "work_type", "event_kind", "actor", "target", "payload",
+    "claim_fence", "run")
+_PLACE = {field: place for place, field in enumerate(FIELDS)}
+_ALWAYS = frozenset(("id", "title", "priority", "created_at", "updated_at"))
+_ESCAPES = (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+def encode(record: Record) -> bytes:
+    """The record's line, without the newline. Raises Corrupt for a value that JSON or UTF-8 cannot hold."""
+    try:
+        text = _encode(record)
+        for plain, escaped in _ESCAPES:
+            if plain in text:
+                text = text.replace(plain, escaped)
+        return text.encode()
+    except (ValueError, TypeError, UnicodeEncodeError, RecursionError) as error:
+        raise Corrupt(f"bead {record.get('id', '?')} cannot be written", why=str(error)) from None
+
+
+def decode(line: bytes) -> Record:
+    """The line's record. Raises ValueError with the reason for anything but one JSON object with a usable id."""
+    try:
+        record = json.loads(line.decode(), parse_constant=_no_constant, object_pairs_hook=_pairs)
+        line_again = record.get("id") if isinstance(record, dict) else None
+        if not isinstance(record, dict):
+            raise ValueError("not a JSON object")
+        if not isinstance(line_again, str) or not line_again or any(c in line_again for c in " \t\n\r"):
+            raise ValueError("no usable id")
+        if b"\\ud" in line or b"\\uD" in line:
+            _encode(record).encode()  # a lone surrogate loads, and would then break every later write
+        return record
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except UnicodeEncodeError:
+        raise ValueError("a lone surrogate") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def arrange(record: Record) -> Record:
+    """The record in field order, empty optional fields dropped. Unknown keys stay behind the key they followed."""
+    ordered: list[tuple[int, int, str]] = []
+    place = 0
+    for index, key in enumerate(record):
+        place = _PLACE.get(key, place)
+        ordered.append((place, index, key))
+    return {key: record[key] for _, _, key in sorted(ordered)
+            if key in _ALWAYS or key not in _PLACE or record[key] not in ("", None, [], False) and record[key] != 0}
+
+
+def updated(record: Record, changes: Record) -> Record:
+    """A copy with the changes made; None removes a key, a new key goes to its place, all others keep theirs."""
+    result = {key: value for key, value in {**record, **changes}.items() if value is not None}
+    for key in [key for key in changes if key not in record and key in result and key in _PLACE]:
+        value = result.pop(key)
+        items = list(result.items())
+        at = next((i for i, (other, _) in enumerate(items) if _PLACE.get(other, -1) > _PLACE[key]), len(items))
+        result = dict([*items[:at], (key, value), *items[at:]])
+    return result
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> Record:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return record
