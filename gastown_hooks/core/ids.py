@@ -40,7 +40,7 @@ def prefix(text: str) -> str:
     """A bead prefix without its hyphen: a letter, then letters, digits or hyphens; at most 16."""
     if (not text or len(text) > 16 or text[0] not in LOWER or text[-1] == "-"
             or not (LOWER | DIGITS | {"-"}).issuperset(text)):
-        raise BadInput(f"{shown(text)} is no bead prefix", why="use a lower-case letter, then letters, digits or -, at most 16")
+        raise BadInput(f"{shown(text)} is no bead prefix", why="a lower-case letter, then letters, digits or -, at most 16")
     return text
 
 
@@ -68,6 +68,20 @@ def shown(text: str, limit: int = 60) -> str:
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() if ord(c) < 0xD800 or ord(c) > 0xDFFF
                    else f"\\u{ord(c):04x}" for c in cut)
     return safe if safe and safe == text and " " not in safe else f"'{safe}'"
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The known word with the fewest edits between (Levenshtein), for "did you mean"."""
+    return min(known, key=lambda other: (_edits(word, other), other), default="")
+
+
+def _edits(one: str, other: str) -> int:
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one[:64], 1):
+        row, before = [i], row
+        for j, b in enumerate(other, 1):
+            row.append(min(row[-1] + 1, before[j] + 1, before[j - 1] + (a != b)))
+    return row[-1]
 
 
 def base36(data: bytes, length: int) -> str:

@@ -1,0 +1,303 @@
+"""Who calls and how the town is set: the only reader of the environment and of the settings files.
+
+Identity: `BD_ACTOR` / `GT_ROLE` first, then the working directory (a person in a crew tree), else `overseer`. An environment
+variable is a claim, not a proof. Settings are JSON files with the keys of TOWN_KEYS and RIG_KEYS; an unknown key is an
+error with its nearest known neighbour, for a mistyped gate must not mean "no gate".
+"""
+
+from __future__ import annotations
+
+import os
+
+from gastown_hooks.core import fsio, ids
+from gastown_hooks.core.errors import BadConfig, BadInput, NotATown, NotFound
+from gastown_hooks.core.paths import Rig, Town, find_town
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PASSED = ("PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE",
+          "GT_PASS_ENV", "GT_WAKE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "NO_COLOR", "VIRTUAL_ENV")
+PASSED_PREFIXES = ("LC_", "XDG_")
+
+
+class Writer:
+    """A worker's claim, which every ledger write of its own must still hold (I8)."""
+
+    __slots__ = ("actor", "bead", "fence")
+
+    def __init__(self, actor: str, bead: str, fence: int) -> None:
+        self.actor, self.bead, self.fence = actor, bead, fence
+
+
+class Caller:
+    """Who runs this command, from where, and for which claim."""
+
+    __slots__ = ("actor", "bead", "cwd", "fence", "name", "rig", "role", "token", "town")
+
+    def __init__(self, actor: str, cwd: str, town: Town | None = None, *, bead: str | None = None,
+                 fence: int | None = None, token: str | None = None) -> None:
+        self.actor, self.cwd, self.town = ids.actor(actor), cwd, town
+        self.bead, self.fence, self.token = bead, fence, token
+        self.role, self.rig, self.name = _role_of(actor)
+
+    def writer(self) -> Writer | None:
+        """The claim to check at each write; None for everybody who is not a worker."""
+        if self.role != "polecat":
+            return None
+        return Writer(self.actor, self.bead or "", self.fence or 0)
+
+    def in_town(self) -> Town:
+        if self.town is None:
+            raise NotATown(f"{self.cwd} is not in a town", why="no mayor/town.json at or above it", next="gt install ~/gt")
+        return self.town
+
+
+def caller(cwd: str | None = None) -> Caller:
+    """The caller, from the environment, else the working directory. Raises BadInput for an impossible identity."""
+    folder = os.path.abspath(cwd or os.getcwd())
+    town = _town(folder)
+    actor = os.environ.get("BD_ACTOR") or _actor_at(folder, town)
+    role, rig, name = _role_of(actor)
+    bead, fence, token = os.environ.get("GT_BEAD"), os.environ.get("GT_FENCE"), os.environ.get("GT_TOKEN")
+    if fence is not None and not fence.isdecimal():
+        raise BadInput(f"GT_FENCE={ids.shown(fence)} is no fence", why="a whole number is expected")
+    if role == "polecat" and fence is None and town and rig and name:
+        home = town.rig(rig).polecat(name)
+        if _inside(folder, home.root):  # by hand, in the worker's own tree: the tree is its claim
+            lease = fsio.read_json(home.lease) or {}
+            bead, fence = lease.get("bead"), str(lease.get("fence", 0))
+    return Caller(actor, folder, town, bead=bead, fence=int(fence) if fence else None, token=token)
+
+
+def variable(name: str, default: str = "") -> str:
+    """One environment variable."""
+    return os.environ.get(name, default)
+
+
+def wake_mode() -> str:
+    """How wakes are carried out: `spawn` (detached), `inline` (in the foreground) or `off`."""
+    mode = os.environ.get("GT_WAKE", "spawn")
+    if mode not in ("spawn", "inline", "off"):
+        raise BadInput(f"GT_WAKE={ids.shown(mode)}", why="known: spawn, inline, off")
+    return mode
+
+
+def clean_environment(extra: dict[str, str]) -> dict[str, str]:
+    """What roles, gates and workers inherit: an allow-list, so that nobody gets another's token, GIT_DIR or session.
+
+    GT_PASS_ENV names further variables to pass on, colon-separated.
+    """
+    names = {*PASSED, *os.environ.get("GT_PASS_ENV", "").split(":")}
+    kept = {k: v for k, v in os.environ.items() if k in names or k.startswith(PASSED_PREFIXES)}
+    return {**kept, **extra}
+
+
+def _town(folder: str) -> Town | None:
+    override = os.environ.get("GT_TOWN_ROOT") or os.environ.get("GT_ROOT")
+    if not override:
+        return find_town(folder)
+    town = Town(os.path.abspath(override))
+    if not os.path.exists(town.marker):
+        raise NotATown(f"{ids.shown(override)} is not a town", why="GT_ROOT names it, but it has no mayor/town.json",
+                       next="unset GT_ROOT GT_TOWN_ROOT")
+    return town
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+def _actor_at(folder: str, town: Town | None) -> str:
+    if town and _inside(folder, town.root):
+        parts = folder[len(town.root) + 1:].split("/")
+        if len(parts) >= 3 and parts[1] in ("polecats", "crew") and town.rig(parts[0]).exists():
+            return "/".join(parts[:3])
+        if parts[0] in ("mayor", "deacon"):
+            return parts[0]
+        if len(parts) >= 2 and parts[1] in ("witness", "refinery") and town.rig(parts[0]).exists():
+            return "/".join(parts[:2])
+    return "overseer"
+
+
+def _role_of(actor: str) -> tuple[str, str | None, str | None]:
+    """(role, rig, name) of an identity of the seeds' BD_ACTOR table."""
+    parts = actor.split("/")
+    if len(parts) == 3 and parts[1] in ("polecats", "crew"):
+        return ("polecat" if parts[1] == "polecats" else "crew"), parts[0], parts[2]
+    if len(parts) == 2 and parts[1] in ("witness", "refinery"):
+        return parts[1], parts[0], None
+    return actor, None, None
+
+
+# ---- the town and its rigs ---------------------------------------------------------------------------------
+
+class RigConfig:
+    """A rig's identity, `<rig>/config.json`. `url` None: no remote, landing goes to the rig's own repository."""
+
+    __slots__ = ("name", "prefix", "source", "target", "url")
+
+    def __init__(self, name: str, prefix: str, target: str, url: str | None, source: str | None) -> None:
+        self.name, self.prefix, self.target, self.url, self.source = name, prefix, target, url, source
+
+    def as_json(self, created_at: str) -> dict[str, Any]:
+        return {"type": "rig", "version": 1, "name": self.name, "git_url": self.url, "local_repo": self.source,
+                "default_branch": self.target, "created_at": created_at, "beads": {"prefix": self.prefix}}
+
+
+def rig_config(rig: Rig) -> RigConfig:
+    """Raises NotFound with the known names, BadConfig for an unusable file."""
+    found = fsio.read_json(rig.config)
+    if found is None:
+        known = ", ".join(other.name for other in rig.town.rigs()) or "none yet"
+        raise NotFound(f"no rig {ids.shown(rig.name)}", why=f"known rigs: {known}", next="gt rig add NAME URL")
+    try:
+        return RigConfig(found["name"], found["beads"]["prefix"], found["default_branch"], found["git_url"], found["local_repo"])
+    except (KeyError, TypeError) as error:
+        raise BadConfig(f"{rig.config}: {error.args[0]}", why="the key is missing", next=f"gt rig remove {rig.name}") from None
+
+
+def _town_record(town: Town) -> dict[str, Any]:
+    found = fsio.read_json(town.marker)
+    if not isinstance(found, dict) or not found.get("id"):
+        raise BadConfig(f"{town.marker}: id", why="the key is missing", next=f"gt install {town.root}")
+    return found
+
+
+def town_id(town: Town) -> str:
+    return str(_town_record(town)["id"])
+
+
+def owner_email(town: Town) -> str:
+    """The address of the person who owns the town's work (seeds: GIT_AUTHOR_EMAIL)."""
+    return str(_town_record(town).get("owner") or "overseer@localhost")
+
+
+def mode(town: Town) -> str:
+    """`by-hand` until `gt up`, then `running`."""
+    found = fsio.read_json(town.mode)
+    return str(found["mode"]) if isinstance(found, dict) and found.get("mode") == "running" else "by-hand"
+
+
+def set_mode(town: Town, value: str) -> None:
+    fsio.make_folder(os.path.dirname(town.mode))
+    fsio.write_json(town.mode, {"mode": value})
+
+
+# ---- settings ----------------------------------------------------------------------------------------------
+
+TOWN_KEYS: dict[str, tuple[Any, str]] = {
+    "default_agent": ("claude", "the agent program of workers where neither the rig nor the sling names one"),
+    "agents": ({}, "agents.NAME = {\"command\": \"program args\", \"like\": \"claude\"}: own agent programs"),
+    "witness_seconds": (60, "seconds between two rounds of a rig's witness"),
+    "refinery_seconds": (60, "seconds between two looks at an idle merge queue"),
+    "fold_seconds": (60, "seconds between two folds of a ledger's journal"),
+}
+RIG_KEYS: dict[str, tuple[Any, str]] = {
+    "gates": (None, "shell commands that must all succeed on the merged tree, or \"none\" to land without any"),
+    "gate_timeout": (1800, "seconds after which a gate counts as hung"),
+    "agent": ("", "the agent program of this rig's workers; empty: the town's"),
+    "setup": ("", "shell command run once in each new tree"),
+    "copy": ([], "files of the rig's folder (such as .env) copied into new trees"),
+    "link": ([], "files of the rig's folder linked into new trees"),
+    "max_workers": (30, "workers at once"),
+    "max_turns": (8, "turns of an agent program for one claim before somebody is asked"),
+    "turn_seconds": (3600, "wall-clock limit of one turn"),
+    "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
+    "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
+}
+_TYPES = {"gates": (list, str, type(None)), "agents": (dict,)}
+
+
+class Settings:
+    """One settings file's values with the defaults filled in; attributes are the keys."""
+
+    def __init__(self, path: str, keys: dict[str, tuple[Any, str]], values: dict[str, Any]) -> None:
+        self.path, self.values = path, {key: values.get(key, default) for key, (default, _) in keys.items()}
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self.__dict__["values"][key]
+        except KeyError:
+            raise AttributeError(key) from None
+
+
+def town_settings(town: Town) -> Settings:
+    return Settings(town.settings, TOWN_KEYS, _load(town.settings, TOWN_KEYS))
+
+
+def rig_settings(rig: Rig) -> Settings:
+    return Settings(rig.settings, RIG_KEYS, _load(rig.settings, RIG_KEYS))
+
+
+def get(town: Town, rig: Rig | None, key: str) -> Any:
+    """The value in force for a key (dotted below `agents`)."""
+    path, keys = _scope(town, rig)
+    head, _, rest = known(key, keys, path).partition(".")
+    value = Settings(path, keys, _load(path, keys)).values[head]
+    return value.get(rest) if rest and isinstance(value, dict) else value
+
+
+def set(town: Town, rig: Rig | None, key: str, value: Any) -> None:
+    """Store a value; None removes the key, so that its default is in force again."""
+    path, keys = _scope(town, rig)
+    head, _, rest = known(key, keys, path).partition(".")
+    values = _load(path, keys)
+    if rest:
+        inner = {**values.get(head, {}), rest: value}
+        value = {k: v for k, v in inner.items() if v is not None}
+    _check(path, head, value, keys)
+    values = {k: v for k, v in {**values, head: value}.items() if v is not None}
+    fsio.make_folder(os.path.dirname(path))
+    fsio.write_json(path, values)
+
+
+def explain(rig_key: bool, key: str) -> str:
+    """What a key means and its default."""
+    keys = RIG_KEYS if rig_key else TOWN_KEYS
+    default, meaning = keys[known(key, keys, "settings").partition(".")[0]]
+    return f"{key}: {meaning} (default: {default!r})"
+
+
+def known(key: str, keys: dict[str, tuple[Any, str]], path: str) -> str:
+    """The key, checked. Raises BadConfig naming the nearest known one."""
+    head, dot, rest = key.partition(".")
+    if head in keys and (not dot or (head == "agents" and rest)):
+        return key
+    raise BadConfig(f"{path}: {ids.shown(key)}", why=f"unknown key; the nearest is {ids.nearest(head, list(keys))}",
+                    next="gt config explain")
+
+
+def _scope(town: Town, rig: Rig | None) -> tuple[str, dict[str, tuple[Any, str]]]:
+    if rig is not None:
+        rig_config(rig)
+        return rig.settings, RIG_KEYS
+    return town.settings, TOWN_KEYS
+
+
+def _load(path: str, keys: dict[str, tuple[Any, str]]) -> dict[str, Any]:
+    found = fsio.read_json(path)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise BadConfig(path, why="not a JSON object")
+    for key, value in found.items():
+        if not key.startswith("x-"):  # x-…: other programs' own
+            _check(path, known(key, keys, path), value, keys)
+    return found
+
+
+def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) -> None:
+    default = keys[key][0]
+    wanted = _TYPES.get(key, (type(default),))
+    good = isinstance(value, wanted) and (isinstance(value, bool) is isinstance(default, bool))
+    if key == "gates" and good and value is not None:
+        good = value == "none" or (isinstance(value, list) and bool(value) and all(isinstance(x, str) and x.strip() for x in value))
+    elif isinstance(value, list):
+        good = good and all(isinstance(x, str) and x for x in value)
+    elif isinstance(value, int):
+        good = good and value > 0
+    if not good and value is not None:
+        want = '"none" or a list of commands' if key == "gates" else type(default).__name__
+        raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"gt config explain {key}")
