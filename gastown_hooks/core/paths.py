@@ -47,6 +47,12 @@ class Home:
         self.runner_lock = f"{root}/runner.lock"
         self.runner_log = f"{root}/runner.log"
         self.transcript = f"{root}/transcript.log"
+        self.instructions = f"{root}/CLAUDE.md"
+        self.new_tree = f"{self.tree}.new"
+
+    def role_file(self, role: str) -> str:
+        """The installed copy of a role file, which its user may change."""
+        return f"{self.root}/{role}.py"
 
 
 class Refinery(Home):
@@ -82,6 +88,8 @@ class Rig:
         self.polecats = f"{root}/polecats"
         self.crew_root = f"{root}/crew"
         self.rescued_root = f"{root}/rescued"
+        self.adding = f"{root}/adding.json"
+        self.new_repo = f"{root}/.repo.git.new"
 
     def polecat(self, name: str) -> Home:
         return Home(f"{self.polecats}/{name}")
@@ -116,7 +124,9 @@ class Town:
         self.dirty = f"{root}/.runtime/dirty"
         self.mayor = Home(f"{root}/mayor")
         self.deacon = Home(f"{root}/deacon")
+        self.boot = Home(f"{root}/deacon/dogs/boot")
         self.overseer = Home(f"{root}/overseer")
+        self.removed_root = f"{root}/.removed"
         self.gitignore = f"{root}/.gitignore"
 
     def rig(self, name: str) -> Rig:
