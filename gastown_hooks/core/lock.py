@@ -56,7 +56,8 @@ def acquire(path: str, timeout: float = DEFAULT_TIMEOUT) -> Lock:
         if not _flock(fd, deadline):
             who = holder(path)
             os.close(fd)
-            raise LockTimeout(f"{path} is busy", why=f"held by {who} for more than {timeout:g} s", next="try again, or look at that process")
+            raise LockTimeout(f"{path} is busy", why=f"held by {who} for more than {timeout:g} s",
+                              next="try again, or look at that process")
         lock = Lock(path, fd)
         if lock.still_ours():
             return lock

@@ -73,7 +73,7 @@ def arrange(record: Record) -> Record:
         place = _PLACE.get(key, place)
         ordered.append((place, index, key))
     return {key: record[key] for _, _, key in sorted(ordered)
-            if key in _ALWAYS or key not in _PLACE or record[key] not in ("", None, [], False) and record[key] != 0}
+            if key in _ALWAYS or key not in _PLACE or (record[key] not in ("", None, [], False) and record[key] != 0)}
 
 
 def updated(record: Record, changes: Record) -> Record:

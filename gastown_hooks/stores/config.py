@@ -244,6 +244,8 @@ def set(town: Town, rig: Rig | None, key: str, value: Any) -> None:
     path, keys = _scope(town, rig)
     head, _, rest = known(key, keys, path).partition(".")
     values = _load(path, keys)
+    if head == "gates" and isinstance(value, str) and value != "none":
+        value = [value]
     if rest:
         inner = {**values.get(head, {}), rest: value}
         value = {k: v for k, v in inner.items() if v is not None}
@@ -293,7 +295,7 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
     wanted = _TYPES.get(key, (type(default),))
     good = isinstance(value, wanted) and (isinstance(value, bool) is isinstance(default, bool))
     if key == "gates" and good and value is not None:
-        good = value == "none" or (isinstance(value, list) and bool(value) and all(isinstance(x, str) and x.strip() for x in value))
+        good = value == "none" or (isinstance(value, list) and value != [] and all(isinstance(x, str) and x.strip() for x in value))
     elif isinstance(value, list):
         good = good and all(isinstance(x, str) and x for x in value)
     elif isinstance(value, int):

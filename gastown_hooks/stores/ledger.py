@@ -1,0 +1,238 @@
+"""The ledger: `issues.jsonl`, one bead a line sorted by id, and the journal of what was written since.
+
+A write appends one line to `issues.journal` under the ledger's lock: one line is one transaction, whole or absent. Its entries
+are separated by tabs: `<id> <json>` a bead's new value, before it `=<id> <json>` (or `null`) the value it had in issues.jsonl, where
+the bead appears for the first time. The journal's first line names the exact file it continues, by size, mtime and inode:
+a reader without a lock knows that its two files belong together, and a change from outside is seen and merged three-way.
+A fold moves the journal into the file by two renames; a crash between them is finished by the next reader (`absorb`).
+A ledger in `code-branch` mode (tracked beside the code) has no journal: each write replaces the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from gastown_hooks.core import fsio, lock, record
+from gastown_hooks.core.errors import Corrupt, Fenced, NotATown
+from gastown_hooks.rules import merge3
+from gastown_hooks.stores import lines
+from gastown_hooks.stores.config import Writer
+from gastown_hooks.stores.pair import Pair, Signature, header, signature
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gastown_hooks.core.paths import Beads
+    from gastown_hooks.core.record import Record
+
+CODE_BRANCH = "code-branch"
+OWN_BRANCH = "own-branch"
+IGNORED = b"issues.journal\nlocal/\nquarantine.log\nredirect\n.*.tmp\n"
+
+
+class View:
+    """What a transaction sees: the ledger as it is under the lock."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+
+    def get(self, bead_id: str) -> Record | None:
+        line = self._pair.line(bead_id)
+        return None if line is None else _decode(line, bead_id)
+
+    def all(self) -> dict[str, Record]:
+        return self._pair.records()
+
+    def ids(self) -> set[str]:
+        return set(self._pair.records())
+
+
+class Ledger:
+    """One ledger. `writer`: the worker on whose claim it writes; `claims`: the ledger its claim is in, if another."""
+
+    def __init__(self, beads: Beads, writer: Writer | None = None, claims: Ledger | None = None) -> None:
+        self.beads, self.writer, self.claims = beads, writer, claims
+        self._settings: dict[str, str] | None = None
+
+    @staticmethod
+    def create_files(beads: Beads, prefix: str, mode: str) -> None:
+        """Make an empty ledger; what is there already stays."""
+        fsio.make_folder(beads.local)
+        for path, data in ((beads.gitignore, IGNORED), (beads.issues, b""),
+                           (beads.config, json.dumps({"issue_prefix": prefix, "ledger": mode}).encode() + b"\n")):
+            fsio.create(path, data)
+
+    @property
+    def prefix(self) -> str:
+        return self._config()["issue_prefix"]
+
+    @property
+    def write_through(self) -> bool:
+        return self._config()["ledger"] == CODE_BRANCH
+
+    def get(self, bead_id: str) -> Record | None:
+        """The bead, tombstones included; None when there is none of this id."""
+        return View(self._read()).get(bead_id)
+
+    def all(self) -> dict[str, Record]:
+        """Every bead by id, tombstones included. Bad lines are left to `problems`."""
+        return self._read().records()
+
+    def problems(self) -> list[lines.Problem]:
+        """The lines of issues.jsonl that are no bead, with their numbers."""
+        return lines.parse(fsio.read(self.beads.issues) or b"").problems
+
+    def transact(self, change: Callable[[View], Iterable[Record]]) -> list[Record]:
+        """Run `change` under the ledger's lock and write the records it returns, all or none, durably.
+
+        `change` may run twice (the lock file was replaced under us), so it only computes. Returns what was really changed.
+        Raises Fenced for a worker whose claim is not the bead's any more, LockTimeout, StorageFailed, Indeterminate.
+        """
+        while True:
+            with lock.acquire(self.beads.ledger_lock) as held:
+                pair = self._read_locked()
+                view = View(pair)
+                self._check_claim(view)
+                changed = {r["id"]: (r, record.encode(r)) for r in change(view)}
+                changed = {i: (r, line) for i, (r, line) in changed.items() if pair.line(i) != line}
+                if not changed:
+                    return []
+                if not held.still_ours():
+                    continue
+                fd = self._write_locked(pair, {i: line for i, (_, line) in changed.items()})
+            if fd is not None:
+                self._settle_write(fd)
+            return [r for r, _ in changed.values()]
+
+    def fold(self) -> bool:
+        """Move the journal into issues.jsonl; False when there was nothing to do or somebody else is at it."""
+        if self.write_through:
+            return False
+        busy = lock.attempt(self.beads.fold_lock)
+        if busy is None:
+            return False
+        with busy:
+            before = self._read()
+            if not before.journaled():
+                return False
+            staged = fsio.stage(self.beads.issues, lines.splice(before.issues(), before.journaled()))
+            try:
+                return self._swap(before, staged)
+            finally:
+                fsio.remove(staged)
+
+    # ---- inside -------------------------------------------------------------------------------------------
+
+    def _config(self) -> dict[str, str]:
+        if self._settings is None:
+            found = fsio.read_json(self.beads.config)
+            if not isinstance(found, dict):
+                found = {}
+            self._settings = {"issue_prefix": str(found.get("issue_prefix") or "bd"),
+                              "ledger": str(found.get("ledger") or OWN_BRANCH)}
+        return self._settings
+
+    def _read(self) -> Pair:
+        """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it."""
+        for _ in range(3):
+            pair = self._open()
+            if pair.matches():
+                return pair
+        with lock.acquire(self.beads.ledger_lock):
+            return self._read_locked()
+
+    def _read_locked(self) -> Pair:
+        for _ in range(3):
+            pair = self._open()
+            if self.write_through or (pair.has_journal and pair.matches()):
+                return pair
+            self._absorb(pair)
+        raise Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
+
+    def _open(self) -> Pair:
+        pair = Pair.open(self.beads, journal=not self.write_through)
+        if pair is None:
+            raise NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or restore it from git")
+        return pair
+
+    def _check_claim(self, view: View) -> None:
+        writer = self.writer
+        if writer is None:
+            return
+        held = (self.claims or view).get(writer.bead) if writer.bead else None
+        if held is None or held.get("claim_fence", 0) != writer.fence or held.get("assignee") != writer.actor:
+            now = f"fence {held.get('claim_fence', 0)}, {held.get('assignee') or 'nobody'}" if held else "no such bead"
+            raise Fenced(f"{writer.actor} may not write", why=f"its claim {writer.bead or '(none)'} at fence {writer.fence} "
+                         f"is not the one in force ({now})", next="stop; your work is kept: gt rescue list")
+
+    def _write_locked(self, pair: Pair, changed: dict[str, bytes]) -> int | None:
+        """Returns the journal's descriptor, for fsync after the unlock (fsync inside halves 30 writers' throughput)."""
+        if self.write_through:
+            fsio.write(self.beads.issues, lines.splice(lines.normal(pair.issues()), changed), mode=0o644)
+            return None
+        fd = fsio.open_log(self.beads.journal)
+        try:
+            fsio.append_to(fd, self.beads.journal, pair.transaction(changed))
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _settle_write(self, fd: int) -> None:
+        try:
+            size = os.fstat(fd).st_size
+            fsio.sync(fd, self.beads.journal)
+        finally:
+            os.close(fd)
+        if size > min(max(os.stat(self.beads.issues).st_size // 16, 64 << 10), 1 << 20):
+            self.fold()
+
+    def _swap(self, before: Pair, staged: str) -> bool:
+        with lock.acquire(self.beads.ledger_lock) as held:
+            now = self._open()
+            if not now.same_files(before) or not held.still_ours():
+                return False  # absorbed or edited meanwhile: the next fold will do
+            folded = signature(os.stat(staged))
+            journal = fsio.stage(self.beads.journal, now.rest_after(before, folded))
+            try:
+                fsio.swap(staged, self.beads.issues)  # first: a journal that continues a file not there yet would lose writes
+                fsio.swap(journal, self.beads.journal)
+            finally:
+                fsio.remove(journal)
+        return True
+
+    def _absorb(self, pair: Pair) -> None:
+        """Under the lock: bring a file that the journal does not continue (edited, restored, half a fold) together with it."""
+        found = lines.parse(pair.issues())
+        for bead_id, history in pair.history().items():
+            there, base, last = found.lines.get(bead_id), history[0], history[-1]
+            if there == last:
+                continue
+            if there in history or there is None:
+                found.lines[bead_id] = last  # a fold died after its first rename, or a line removed that we had changed since
+            else:
+                found.lines[bead_id] = _merged(base, last, there)
+        if found.losers:
+            with lock.acquire(self.beads.quarantine + ".lock"):
+                fsio.append(self.beads.quarantine, b"".join(line + b"\n" for line in found.losers))
+        text = found.text()
+        if text != pair.issues():
+            fsio.write(self.beads.issues, text)
+        fsio.write(self.beads.journal, header(signature(os.stat(self.beads.issues))))
+
+
+def _merged(base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
+    merged = merge3.merge_record(record.decode(base) if base else None, record.decode(ours), record.decode(theirs)).record
+    return record.encode(merged) if merged is not None else ours
+
+
+def _decode(line: bytes, bead_id: str) -> Record:
+    try:
+        return record.decode(line)
+    except ValueError as error:
+        raise Corrupt(f"bead {bead_id} is damaged", why=str(error), next="bd doctor") from None
+
+
+__all__ = ["CODE_BRANCH", "OWN_BRANCH", "Ledger", "Signature", "View", "Writer"]

@@ -1,0 +1,117 @@
+"""The text of issues.jsonl: find a bead's line by binary search, splice lines in, parse a file that somebody edited.
+
+The file is sorted by id as plain bytes. A line that is no bead is carried at the end, byte for byte, and reported.
+"""
+
+from __future__ import annotations
+
+from gastown_hooks.core import record
+from gastown_hooks.rules import merge3
+
+
+class Problem:
+    """A line that is no bead: its number (from 1), why, and the line."""
+
+    __slots__ = ("line", "number", "why")
+
+    def __init__(self, number: int, why: str, line: bytes) -> None:
+        self.number, self.why, self.line = number, why, line
+
+    def __str__(self) -> str:
+        return f"line {self.number}: {self.why}"
+
+
+class Parsed:
+    """A whole file: each bead's line, the lines that are none, and duplicates that lost against their twin."""
+
+    __slots__ = ("bad", "lines", "losers", "problems")
+
+    def __init__(self) -> None:
+        self.lines: dict[str, bytes] = {}
+        self.bad: list[bytes] = []
+        self.losers: list[bytes] = []
+        self.problems: list[Problem] = []
+
+    def text(self) -> bytes:
+        ordered = sorted(self.lines.items(), key=lambda item: item[0].encode())
+        return b"".join(line + b"\n" for line in [*(line for _, line in ordered), *self.bad])
+
+
+def parse(data: bytes) -> Parsed:
+    """Read a file of any order and health. Two lines of one id are merged; what the merge drops goes to `losers`."""
+    found = Parsed()
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            bead = record.decode(line)
+        except ValueError as error:
+            found.bad.append(line)
+            found.problems.append(Problem(number, str(error), line))
+            continue
+        twin = found.lines.setdefault(bead["id"], line)
+        if twin != line:
+            merged = merge3.merge_record(None, record.decode(twin), bead).record
+            found.lines[bead["id"]] = record.encode(merged) if merged is not None else twin
+            found.losers += [twin, line]
+            found.problems.append(Problem(number, f"{bead['id']} stands twice", line))
+    return found
+
+
+def normal(data: bytes) -> bytes:
+    """The file sorted, for one that any program may have written; the same bytes when it was."""
+    if is_sorted(data):
+        return data
+    return parse(data).text()
+
+
+def is_sorted(data: bytes) -> bool:
+    previous: bytes | None = b""
+    for line in data.split(b"\n"):
+        if not line:
+            continue
+        key = key_of(line)
+        if (previous is None and key is not None) or (key is not None and previous is not None and key <= previous):
+            return False
+        previous = key
+    return data == b"" or data.endswith(b"\n")
+
+
+def key_of(line: bytes) -> bytes | None:
+    """The line's id as bytes; None for a line that is no bead (sorted behind all others)."""
+    if line.startswith(b'{"id":"'):
+        end = line.find(b'"', 7)
+        if end > 7 and b"\\" not in line[7:end] and line.endswith(b"}"):
+            return line[7:end]
+    try:
+        return str(record.decode(line)["id"]).encode()
+    except ValueError:
+        return None
+
+
+def find(data: bytes, bead_id: str) -> tuple[int, int, bool]:
+    """(start, end, found): the bead's line without its newline, or the place where it would stand."""
+    wanted, low, high = bead_id.encode(), 0, len(data)
+    while low < high:
+        start = data.rfind(b"\n", low, (low + high) // 2) + 1 or low
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        key = key_of(data[start:end])
+        if key == wanted:
+            return start, end, True
+        if key is None or key > wanted:
+            high = start
+        else:
+            low = min(end + 1, len(data))
+    return low, low, False
+
+
+def splice(data: bytes, changed: dict[str, bytes]) -> bytes:
+    """The file with these beads' lines in their places."""
+    pieces: list[bytes] = []
+    at = 0
+    for bead_id in sorted(changed, key=str.encode):
+        start, end, found = find(data, bead_id)
+        pieces += [data[at:start], changed[bead_id], b"\n"]
+        at = end + 1 if found else start
+    return b"".join([*pieces, data[at:]])
