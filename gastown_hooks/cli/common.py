@@ -1,0 +1,119 @@
+"""What every command shares: options, printing, and who calls from where.
+
+Whatever came from a bead, a mail, git or the caller's arguments is printed through `say`, `table` or `cleaned`, which
+escape control characters. JSON goes to standard output alone; remarks go to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from gastown_hooks.cli.loader import JSON_WANTED
+from gastown_hooks.core import clock, errors, fsio, paths
+from gastown_hooks.core.ids import shown
+from gastown_hooks.stores import config
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _json_wanted(ctx: click.Context, param: click.Parameter, wanted: bool) -> bool:
+    return wanted or bool(ctx.meta.get(JSON_WANTED))
+
+
+json_option: Decorator = click.option(
+    "--json", "as_json", is_flag=True, callback=_json_wanted, help="JSON on standard output.")
+dry_run_option: Decorator = click.option(
+    "--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+
+
+def cleaned(text: str, keep: str = "") -> str:
+    """The text with control and other unprintable characters escaped, but for those in `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode()
+
+
+def say(text: str = "") -> None:
+    """A line (or several) on standard output."""
+    sys.stdout.write(cleaned(text, keep="\n\t") + "\n")
+
+
+def remark(text: str) -> None:
+    """A line on standard error that no program needs to parse."""
+    sys.stderr.write(cleaned(text, keep="\n\t") + "\n")
+
+
+def emit_json(value: Any) -> None:
+    """One JSON value, indented by two, on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
+    """Left-aligned columns; nothing but the header when there are no rows."""
+    lines = [[cleaned(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def here() -> tuple[paths.Town | None, config.Caller]:
+    """The town around the caller, if any, and the caller."""
+    caller = config.caller()
+    return caller.town, caller
+
+
+def town_and_caller() -> tuple[paths.Town, config.Caller]:
+    """The town around the caller and the caller. Raises NotATown."""
+    caller = config.caller()
+    return caller.town or paths.town_at(caller.cwd), caller
+
+
+def one_text(given: str | None, *, from_stdin: bool = False, from_file: str | None = None, what: str = "text") -> str | None:
+    """A text from one of its three ways in: the option, standard input (`-` as a file too), a file. Raises BadInput."""
+    ways = [given is not None, from_stdin, from_file is not None]
+    if sum(ways) > 1:
+        raise errors.BadInput(f"the {what} is given twice", why="use one of the option, --stdin and --body-file")
+    if from_stdin or from_file == "-":
+        return decoded(sys.stdin.buffer.read(), "standard input").rstrip("\n")
+    if from_file is not None:
+        return file_text(from_file).rstrip("\n")
+    return given
+
+
+def file_text(path: str) -> str:
+    """The UTF-8 text of a file that the caller named. Raises NotFound, BadInput."""
+    try:
+        data = fsio.read(path)
+    except (OSError, ValueError) as error:
+        raise errors.BadInput(f"cannot read {shown(path)}", why=getattr(error, "strerror", None) or str(error)) from None
+    if data is None:
+        raise errors.NotFound(f"no file {shown(path)}")
+    return decoded(data, shown(path))
+
+
+def decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise errors.BadInput(f"{name} is not UTF-8 text") from None
+
+
+def ago(stamp: str, now: int) -> str:
+    """`3m ago`, `2h ago`, `5d ago`; the text itself where it is no time."""
+    try:
+        seconds = max(0, now - clock.parse(stamp)) // clock.SECOND
+    except ValueError:
+        return stamp
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit} ago"
+    return f"{seconds}s ago"

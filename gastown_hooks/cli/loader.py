@@ -1,0 +1,95 @@
+"""Commands are files: a folder listed is a command group, a file is imported only when its command is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from typing import Any
+
+import click
+
+from gastown_hooks import __version__
+from gastown_hooks.core.ids import shown
+
+JSON_WANTED = "gastown_hooks.json"
+
+
+class Group(click.Group):
+    """A click group that says what an unknown word could have meant."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0] if args else ""
+        if word and not word.startswith("-") and self.get_command(ctx, word) is None:
+            raise click.UsageError(unknown("command", word, self.list_commands(ctx)), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Folder(Group):
+    """The group of the commands in one package: `<name>.py` holds the click command `cli`, `_` in the name reads `-`.
+
+    Files that begin with `_` are shared code, no commands.
+    """
+
+    def __init__(self, package: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._package = package
+        self._path: list[str] = list(importlib.import_module(package).__path__)
+
+    def _modules(self) -> dict[str, str]:
+        files = [file for folder in self._path for file in os.listdir(folder)]
+        return {name.removesuffix(".py").rstrip("_").replace("_", "-"): name.removesuffix(".py")
+                for name in files if name.endswith(".py") and not name.startswith("_")}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self._modules())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = self._modules().get(cmd_name)
+        if module is None:
+            return None
+        command = importlib.import_module(f"{self._package}.{module}").cli
+        assert isinstance(command, click.Command), f"{self._package}.{module} has no click command named cli"
+        command.name = cmd_name
+        return command
+
+
+def program(name: str, summary: str) -> Folder:
+    """The top group of `gt` or `bd`; `--json`, `-C` and `--version` may stand before the command."""
+    return Folder(
+        f"gastown_hooks.cli.{name}", name=name, help=summary, no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        params=[
+            click.Option(["-C", "--directory", "folder"], metavar="DIR", callback=_enter, is_eager=True,
+                         expose_value=False, help="Act as if started in DIR."),
+            click.Option(["--json", "as_json"], is_flag=True, callback=_want_json, is_eager=True, expose_value=False,
+                         help="JSON on standard output."),
+            click.Option(["--version"], is_flag=True, callback=_version, is_eager=True, expose_value=False,
+                         help="Show the version."),
+        ])
+
+
+def unknown(what: str, word: str, known: list[str]) -> str:
+    """`no command 'lst'; did you mean list?`"""
+    close = difflib.get_close_matches(word, known, 3)
+    return f"no {what} {shown(word)}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+
+
+def _enter(ctx: click.Context, param: click.Parameter, folder: str | None) -> None:
+    if folder is None:
+        return
+    try:
+        os.chdir(folder)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"cannot enter {shown(folder)}: {getattr(error, 'strerror', error)}", ctx=ctx) from None
+
+
+def _want_json(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        ctx.meta[JSON_WANTED] = True
+
+
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"{ctx.info_name} {__version__}")
+        ctx.exit()

@@ -1,0 +1,98 @@
+"""The entry points `gt` and `bd`: run the command, turn every failure into one line and an exit code.
+
+`gt` exits by the table in core/errors. `bd` keeps the contract of its ecosystem: 2 for wrong usage, 1 for any other failure;
+the finer `code` is in the `--json` error on standard error: {"error","code"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+
+from gastown_hooks.core import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import click
+
+_SUMMARIES = {
+    "gt": "Gas Town: run many coding agents on your projects and lose none of their work.",
+    "bd": "Beads: the issue tracker your agents and you share, kept as plain lines in a file.",
+}
+
+
+def gt() -> int:
+    """Entry point of `gt`."""
+    return _main("gt", sys.argv[1:])
+
+
+def bd() -> int:
+    """Entry point of `bd`."""
+    code = _main("bd", sys.argv[1:])
+    return code if code in (errors.OK, errors.BadInput.exit_code, errors.BUG, errors.INTERRUPTED) else 1
+
+
+def _main(name: str, words: list[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        # A byte that the terminal's encoding cannot hold must not stop a command that has already done its work.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
+    if words == ["--version"]:
+        from gastown_hooks import __version__
+        print(f"{name} {__version__}")
+        return errors.OK
+    as_json = "--json" in (words[:words.index("--")] if "--" in words else words)
+    code = errors.handled(name, lambda: _run(name, words, as_json))
+    return _flushed(code)
+
+
+def _run(name: str, words: list[str], as_json: bool) -> int:
+    """Run the command; with `--json` its failure is reported here, since only the error itself knows its code."""
+    try:
+        return _click(name, words)
+    except errors.GastownError as error:
+        if not as_json:
+            raise
+        report = {"error": str(error), "code": error.code}
+        print(json.dumps(report, ensure_ascii=False, indent=2), file=sys.stderr)
+        return error.exit_code
+
+
+def _click(name: str, words: list[str]) -> int:
+    import click
+
+    from gastown_hooks.cli import loader
+    try:
+        result = loader.program(name, _SUMMARIES[name]).main(args=words, prog_name=name, standalone_mode=False)
+    except click.UsageError as error:
+        raise _usage(name, error) from None
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        raise errors.BadInput(_one_line(error.format_message())) from None
+    return result if isinstance(result, int) and not isinstance(result, bool) else errors.OK
+
+
+def _usage(name: str, error: click.UsageError) -> errors.BadInput:
+    path = error.ctx.command_path if error.ctx else name
+    text = error.format_message() or "missing command"
+    if type(error).__name__ == "NoArgsIsHelpError":  # its text is the whole help page
+        text = f"{path} needs a command"
+    return errors.BadInput(_one_line(text), next=f"{path} --help")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
+    return safe[:1].lower() + safe[1:].rstrip(".") if safe[1:2].islower() else safe.rstrip(".")
+
+
+def _flushed(code: int) -> int:
+    """Flush before the interpreter does: a reader that left (`bd list | head`) is no error worth a traceback."""
+    try:
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
