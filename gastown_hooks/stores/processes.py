@@ -1,0 +1,289 @@
+"""Processes as facts: who they are, whether they live, and signals that reach nobody else.
+
+A process is (pid, start time, boot id): a pid alone is used again. Looks into /proc answer True, False or "cannot tell" (None);
+what cannot be told is never acted on. Signals go through a pidfd that is opened before the identity is checked, so a pid that
+changes hands in between is not hit. Strays are found by the token that a worker's environment carries (`GT_TOKEN`), by their
+parents, or by their folder.
+Linux only. Kept lean: the runner, one process a worker, imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+
+from gastown_hooks.core import clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TOKEN = b"GT_TOKEN="
+_START = 19  # field 22 of /proc/<pid>/stat, counted from the state behind the command name
+_PID_MAX = 1 << 22
+
+
+class Process:
+    """One process: `start` is its start time in ticks since boot, `boot_id` the boot it belongs to."""
+
+    __slots__ = ("boot_id", "pid", "start")
+
+    def __init__(self, pid: int, start: int, boot_id: str) -> None:
+        self.pid, self.start, self.boot_id = pid, start, boot_id
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Process) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"Process(pid={self.pid}, start={self.start})"
+
+    def _key(self) -> tuple[int, int, str]:
+        return self.pid, self.start, self.boot_id
+
+
+def this() -> Process:
+    """The calling process."""
+    found = find(os.getpid())
+    if found is None:
+        raise ProcessLookupError("/proc does not show the calling process")
+    return found
+
+
+def find(pid: int) -> Process | None:
+    """The live process that has this pid now; None when there is none (a zombie counts as none) or it cannot be seen."""
+    stat = _stat(pid)
+    return None if stat is None or stat[0] in b"ZX" else Process(pid, stat[2], clock.boot_id())
+
+
+def is_alive(process: Process) -> bool | None:
+    """True or False by pid, start time and boot; None when /proc does not let us tell."""
+    if process.boot_id != clock.boot_id():
+        return False
+    if not 0 < process.pid < _PID_MAX:
+        return False
+    try:
+        stat = _read_stat(process.pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except (OSError, ValueError, IndexError):
+        return None
+    return stat[2] == process.start and stat[0] not in b"ZX"
+
+
+def send(process: Process, number: int, *, token: str | None = None) -> bool:
+    """Signal exactly this process. False when it is gone, is another by now, is not ours to signal, or does not carry `token`.
+
+    Never signalled: init, the caller, the caller's ancestors. `token` is a whole token or, ending in ".", the start of one.
+    """
+    if not 1 < process.pid < _PID_MAX or process.pid in _own_line():
+        return False
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:
+        return False
+    try:
+        if is_alive(process) is not True:
+            return False
+        if token is not None and not _carries(process.pid, token):
+            return False
+        signal.pidfd_send_signal(pidfd, number)
+        return True
+    except OSError:
+        return False  # it ended meanwhile, or belongs to another user
+    finally:
+        os.close(pidfd)
+
+
+def with_token(text: str, *, prefix: bool = False) -> list[Process]:
+    """Live processes whose environment holds this GT_TOKEN (or one that starts with it), without the caller and its ancestors.
+
+    An environment that cannot be read is not a match.
+    """
+    wanted, boot, own = text.encode(), clock.boot_id(), _own_line()
+    found = []
+    for pid in _pids():
+        if pid in own:
+            continue
+        have = _token_of(pid)
+        if have is None or not (have == wanted or (prefix and have.startswith(wanted))):
+            continue
+        stat = _stat(pid)
+        if stat is not None and stat[0] not in b"ZX":
+            found.append(Process(pid, stat[2], boot))
+    return found
+
+
+def below(folder: str) -> list[Process]:
+    """Live processes whose working directory is the folder or lies below it, without the caller and its ancestors."""
+    root, boot, own = os.path.realpath(folder), clock.boot_id(), _own_line()
+    found = []
+    for pid in _pids():
+        try:
+            cwd = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
+        except OSError:
+            continue  # gone, or another user's
+        stat = _stat(pid) if pid not in own and (cwd == root or cwd.startswith(root + "/")) else None
+        if stat is not None and stat[0] not in b"ZX":
+            found.append(Process(pid, stat[2], boot))
+    return found
+
+
+def children_of(pid: int) -> list[Process]:
+    """The live direct children."""
+    boot = clock.boot_id()
+    return [Process(child, start, boot) for child, (state, parent, start) in _table().items()
+            if parent == pid and state not in b"ZX"]
+
+
+def descendants_of(pid: int) -> list[Process]:
+    """Live children, their children and so on. For a subreaper that is everything it ever started, daemons included."""
+    table, boot = _table(), clock.boot_id()
+    children: dict[int, list[int]] = {}
+    for child, (_, parent, _) in table.items():
+        children.setdefault(parent, []).append(child)
+    found, queue = [], list(children.get(pid, ()))
+    while queue:
+        child = queue.pop()
+        queue += children.get(child, ())
+        if table[child][0] not in b"ZX":
+            found.append(Process(child, table[child][2], boot))
+    return found
+
+
+def end(find: Callable[[], list[Process]], grace: float, *, patience: float = 10.0,
+        meanwhile: Callable[[], object] | None = None) -> list[Process]:
+    """End everything `find` finds: TERM, `grace` seconds, STOP until no new one appears, KILL, until none is found.
+
+    Returns who is left after `patience` more seconds (in uninterruptible sleep, or not ours). `meanwhile` is called between
+    looks; a subreaper reaps its zombies there.
+    """
+    deadline = time.monotonic() + grace
+    told: set[Process] = set()
+    while found := find():
+        for process in found:
+            if process not in told and grace > 0:
+                send(process, signal.SIGTERM)
+                send(process, signal.SIGCONT)  # a stopped one could not act on the TERM
+                told.add(process)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        _await_any(found, min(left, 0.05))
+        if meanwhile is not None:
+            meanwhile()
+    deadline = time.monotonic() + patience
+    while found and time.monotonic() < deadline:
+        _freeze(find)
+        for process in find():
+            send(process, signal.SIGKILL)
+        if meanwhile is not None:
+            meanwhile()
+        found = find()
+        if found:
+            _await_any(found, 0.02)
+    if meanwhile is not None:
+        meanwhile()
+    return found
+
+
+def await_end(process: Process, seconds: float) -> bool:
+    """Wait until the process is gone; False when it still lives after `seconds`."""
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:
+        return is_alive(process) is False
+    try:
+        if is_alive(process) is False:
+            return True
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(max(0, int(seconds * 1000))))
+    finally:
+        os.close(pidfd)
+
+
+def _freeze(find: Callable[[], list[Process]]) -> None:
+    """STOP all, again and again until nobody new appears: a spawner must not outrun the KILL."""
+    stopped: set[Process] = set()
+    for _ in range(200):
+        fresh = [process for process in find() if process not in stopped]
+        if not fresh:
+            return
+        for process in fresh:
+            send(process, signal.SIGSTOP)
+            stopped.add(process)
+
+
+def _await_any(processes: list[Process], seconds: float) -> None:
+    """Until one of them ends, or the time is over."""
+    fds, poll = [], select.poll()
+    try:
+        for process in processes[:256]:
+            try:
+                fds.append(os.pidfd_open(process.pid))
+            except OSError:
+                return  # one is gone already
+            poll.register(fds[-1], select.POLLIN)
+        poll.poll(max(1, int(seconds * 1000)))
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def _table() -> dict[int, tuple[bytes, int, int]]:
+    rows = {}
+    for pid in _pids():
+        stat = _stat(pid)
+        if stat is not None:
+            rows[pid] = stat
+    return rows
+
+
+def _stat(pid: int) -> tuple[bytes, int, int] | None:
+    try:
+        return _read_stat(pid)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _read_stat(pid: int) -> tuple[bytes, int, int]:
+    """(state, parent, start). The command name may hold spaces and brackets, so the fields are counted from its last bracket."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return fields[0], int(fields[1]), int(fields[_START])
+
+
+def _token_of(pid: int) -> bytes | None:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environ = file.read()
+    except OSError:
+        return None
+    for entry in environ.split(b"\0"):
+        if entry.startswith(TOKEN):
+            return entry[len(TOKEN):]
+    return None
+
+
+def _carries(pid: int, token: str) -> bool:
+    have = _token_of(pid)
+    return have is not None and (have.startswith(token.encode()) if token.endswith(".") else have == token.encode())
+
+
+def _own_line() -> set[int]:
+    """The caller and its ancestors."""
+    line, pid = set(), os.getpid()
+    while pid > 0 and pid not in line:
+        line.add(pid)
+        stat = _stat(pid)
+        pid = stat[1] if stat is not None else 0
+    return line
