@@ -87,6 +87,10 @@ class RemoteRefused(GitFailed):
 
     code = "remote-refused"
 
+    def __init__(self, what: str, *, why: str = "", next: str = "", reason: str = "policy") -> None:
+        super().__init__(what, why=why, next=next)
+        self.reason = reason  # "policy" or "moved"
+
 
 class BadConfig(GastownError):
     """A settings file that cannot be used; `what` holds the file and the key path."""

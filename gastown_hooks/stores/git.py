@@ -1,0 +1,340 @@
+"""The git program, called in one way: no hook, no prompt, no helper that a repository's own settings could slip in.
+
+Ref names are full (`refs/heads/x`), revisions follow `--end-of-options`, paths follow `--`. A repository's identity is what
+the caller named: git's own variables, which inside a githook point elsewhere, never reach it, and it never looks for a
+repository above the folder it was given.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+from dataclasses import dataclass
+
+from gastown_hooks.core import fsio
+from gastown_hooks.core.errors import BadInput, Conflict, GastownError, GitFailed, RemoteAway, RemoteRefused, StorageFailed
+from gastown_hooks.core.ids import shown
+from gastown_hooks.stores import gitdir
+
+ZERO = "0" * 40
+LOCAL_TIMEOUT = 600.0
+NETWORK_TIMEOUT = 600.0
+_SETTINGS = (
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.fsync=all", "core.filesRefLockTimeout=1000",
+    "core.packedRefsTimeout=5000", "protocol.ext.allow=never", "protocol.file.allow=user", "safe.bareRepository=explicit",
+    "submodule.recurse=false", "fetch.recurseSubmodules=false", "push.recurseSubmodules=no", "push.followTags=false",
+    "gc.auto=0", "maintenance.auto=false", "color.ui=false", "log.showSignature=false")
+_CONFIG = tuple(word for setting in _SETTINGS for word in ("-c", setting))
+# Of git's variables only these are the user's own business; the rest would change which repository or what is meant.
+_KEPT = frozenset((
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CURL_VERBOSE"))
+_ASKING_NOBODY = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_EDITOR": ":", "GIT_SEQUENCE_EDITOR": ":",
+                  "LC_ALL": "C", "LANGUAGE": ""}
+_KEPT_PREFIXES = ("GIT_SSH", "GIT_SSL_", "GIT_PROXY_", "GIT_HTTP_", "GIT_TRACE")
+# Keys that make a fetch or push run a program: fine in the user's own configuration, not in the shared repository's.
+_EXECUTING = re.compile(r"core\.(sshcommand|gitproxy|askpass)|credential\..*|remote\..*\.(uploadpack|receivepack|vcs|proxy)"
+                        r"|url\..*\.(insteadof|pushinsteadof)|http\..*proxy|core\.alternaterefscommand")
+_AWAY = re.compile(
+    r"could not resolve|could not read from remote|unable to access|connection (refused|timed out|reset|closed)|hung up"
+    r"|does not appear to be a git repository|repository .*not (found|exist)|early eof|host key verification|permission denied"
+    r"|authentication failed|could not read (username|password)|terminal prompts disabled|network is unreachable|no route to host"
+    r"|transport .* not allowed|unable to find remote helper|remote failure|rpc failed|operation timed out", re.I)
+_FULL = re.compile(r"no space left on device|disk quota exceeded|file too large|read-only file system|input/output error", re.I)
+_LOCKED = re.compile(r"(?:'([^'\n]+\.lock)'|lock config file (.+?)): File exists")
+_MOVED_REF = re.compile(r"but expected|already exists|unable to resolve reference|reference is missing")
+_MOVED_REMOTE = re.compile(r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value"
+                           r"|reference already exists", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How git ended. `out` and `err` are text with undecodable bytes as surrogates (encode with surrogateescape)."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The output without its last newline."""
+        return self.out.rstrip("\n")
+
+
+def run(repo: str, *args: str, input: bytes | None = None, env: dict[str, str] | None = None, check: bool = True,
+        timeout: float | None = None) -> Result:
+    """`git <args>` in `repo` (the top of a work tree, a linked worktree, a bare repository, or a plain folder).
+
+    Raises GitFailed or StorageFailed when git fails and `check` holds; RemoteAway when it ran out of time. A lock file that
+    a killed git left is removed, by the facts in `gitdir`, and the command tried once more.
+    """
+    result = _run(repo, args, input, env, timeout)
+    if result.code and (lock := _LOCKED.search(result.err)):
+        path = os.path.join(repo, lock[1] or f"{lock[2]}.lock")
+        if gitdir.clear_stale(repo, [path]):
+            result = _run(repo, args, input, env, timeout)
+    if result.code and check:
+        raise failure(args, result)
+    return result
+
+
+def failure(args: tuple[str, ...], result: Result) -> GastownError:
+    """The error that a failed git amounts to."""
+    what, why = f"git {_words(args)} failed", _why(result.err)
+    if _FULL.search(result.err):
+        return StorageFailed(what, why=why, next="free some space, then run it again")
+    lock = _LOCKED.search(result.err)
+    if lock:
+        return GitFailed(what, why=why, next="wait for the other git; if none runs, remove that lock file")
+    return GitFailed(what, why=why)
+
+
+def identity(actor: str, email: str) -> dict[str, str]:
+    """Environment that makes `actor` the author and committer."""
+    return {"GIT_AUTHOR_NAME": actor, "GIT_AUTHOR_EMAIL": email, "GIT_COMMITTER_NAME": actor, "GIT_COMMITTER_EMAIL": email}
+
+
+def environment(env: dict[str, str] | None = None) -> dict[str, str]:
+    """The caller's environment for a git of ours: without git's own variables, asking nobody, in plain English."""
+    passed = os.environ.get("GT_PASS_ENV", "").replace(",", " ").split()
+    found = {name: value for name, value in os.environ.items()
+             if not name.startswith("GIT_") or name in _KEPT or name.startswith(_KEPT_PREFIXES) or name in passed}
+    return found | _ASKING_NOBODY | (env or {})
+
+
+def top(path: str) -> str | None:
+    """The top of the work tree that `path` lies in; None outside of any."""
+    result = _run(path, ("rev-parse", "--show-toplevel"), None, None, None, above=True)
+    return result.line if result.code == 0 else None
+
+
+def update_refs(repo: str, changes: list[tuple[str, str, str | None]], reason: str) -> None:
+    """Move refs in one transaction: all or none, durable on return, the reflog holding `reason`.
+
+    A change is (full ref name, new id, old id). New "" deletes. Old None does not ask; "" or zeros: the ref must not exist.
+    Raises Conflict when a ref is not where it was expected.
+    """
+    commands = [b"start\0"] + [_change(*change) for change in changes] + [b"prepare\0", b"commit\0"]
+    args = ("update-ref", "--create-reflog", "-m", " ".join(reason.split()) or "gt", "--stdin", "-z")
+    result = run(repo, *args, input=b"".join(commands), check=False)
+    if result.code and _MOVED_REF.search(result.err):
+        raise Conflict("a ref moved", why=_why(result.err), next="look again, then repeat")
+    if result.code:
+        raise failure(("update-ref",), result)
+    _sync_refs(repo, [ref for ref, _, _ in changes])
+
+
+def clear_stale_locks(repo: str, refs: list[str]) -> list[str]:
+    """Remove lock files of these refs, HEAD, the index and the settings that no live process can own; returns them."""
+    return gitdir.clear_stale(repo, gitdir.lock_paths(repo, refs))
+
+
+def remote_tip(repo: str, ref: str, *, remote: str = "origin", timeout: float = 60.0) -> str | None:
+    """The commit that the remote's full `ref` points to now; None when it has no such ref. Raises RemoteAway."""
+    result = _network(repo, ("ls-remote", "--quiet", "--refs", "--", remote, ref), timeout)
+    if result.code:
+        raise _remote_failure("ls-remote", result)
+    tips = [line.split("\t") for line in result.out.splitlines()]
+    return next((oid for oid, name in tips if name == ref), None)
+
+
+def default_branch(url: str, *, timeout: float = 60.0) -> str | None:
+    """The branch that the remote's HEAD names; None when it is empty. Raises RemoteAway."""
+    result = _network("/", ("ls-remote", "--symref", "--", checked_url(url), "HEAD"), timeout)
+    if result.code:
+        raise _remote_failure("ls-remote", result)
+    found = re.match(r"ref: refs/heads/(\S+)\tHEAD", result.out)
+    return found[1] if found else None
+
+
+def fetch(repo: str, target: str, *, remote: str = "origin", timeout: float = NETWORK_TIMEOUT) -> str:
+    """Bring the remote's branch `target` to `refs/remotes/<remote>/<target>`; returns its commit. Raises RemoteAway."""
+    tracking = f"refs/remotes/{remote}/{target}"
+    result = _network(repo, ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", remote,
+                             f"+refs/heads/{target}:{tracking}"), timeout)
+    if result.code and "find remote ref" in result.err:
+        raise GitFailed(f"{remote} has no branch {shown(target)}", why="it may be empty", next=f"push a first commit to {target}")
+    if result.code:
+        raise _remote_failure("fetch", result)
+    _sync_refs(repo, [tracking])
+    return run(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", tracking).line
+
+
+def push(repo: str, oid: str, ref: str, *, remote: str = "origin", lease: str | None = None,
+         timeout: float = NETWORK_TIMEOUT) -> None:
+    """Push commit `oid` to the remote's full `ref`: plain, never forced, so the push is a compare-and-swap.
+
+    `oid` "" deletes; `lease` replaces the ref only if it is still at that commit. On an error the facts decide: a remote
+    that shows our commit has it. Raises RemoteAway, or RemoteRefused with reason "moved" or "policy".
+    """
+    leased = (f"--force-with-lease={ref}:{lease}",) if lease is not None else ()
+    result = _network(repo, ("push", "--porcelain", "--no-verify", *leased, "--", remote, f"{oid}:{ref}"), timeout)
+    if result.code == 0:
+        return
+    tip = remote_tip(repo, ref, remote=remote)
+    if (tip or "") == oid or (tip and oid and _is_in(repo, oid, tip, ref, remote)):
+        return
+    verdict = " ".join(line for line in result.out.splitlines() if line.startswith("!"))
+    if "remote failure" in verdict or not verdict:
+        raise _remote_failure("push", result)
+    reason = "moved" if _MOVED_REMOTE.search(verdict) else "policy"
+    why = _why(verdict.partition("\t")[2].replace("\t", " ") + "\n" + _hook_words(result.err))
+    raise RemoteRefused(f"{remote} refused the push to {ref.removeprefix('refs/heads/')}", why=why, reason=reason,
+                        next="fetch and try again" if reason == "moved" else "ask who protects that branch")
+
+
+def checked_url(url: str) -> str:
+    """A remote's address that is no option, no command and has no password in it. Raises BadInput."""
+    if not url or url.startswith("-") or not url.isprintable() or re.match(r"[a-z0-9+.-]*::", url, re.I):
+        raise BadInput(f"{shown(shown_url(url))} is no remote address", why="give a path, an https or an ssh address")
+    if re.match(r"(ssh://|[^/]*@)-", url) or re.match(r"ssh://[^/]*@-", url):
+        raise BadInput(f"{shown(shown_url(url))} is no remote address", why="its host starts with a hyphen")
+    if shown_url(url) != url:
+        raise BadInput(f"{shown(shown_url(url))} holds a password", why="it would be stored in clear",
+                       next="leave it out: git's credential helper asks for it once")
+    return url
+
+
+def shown_url(url: str) -> str:
+    """The address without its password."""
+    return re.sub(r"^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1:***@", url, flags=re.I)
+
+
+def executing_keys(repo: str) -> list[str]:
+    """Settings of the repository itself, not the user's, that would make a fetch or a push run a program."""
+    listed = run(repo, "config", "--show-scope", "--name-only", "-z", "--list").out.split("\0")
+    own = [name for scope, name in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree")]
+    return sorted({name for name in own if _EXECUTING.fullmatch(name.lower())})
+
+
+def _network(repo: str, args: tuple[str, ...], timeout: float) -> Result:
+    """Like `_run` in the shared repository (a worktree's own push address leads nowhere on purpose)."""
+    place = gitdir.common_dir(repo)
+    if place is not None and (planted := executing_keys(place)):
+        raise GitFailed(f"{place} sets {', '.join(planted)}", why="it would run a program at each fetch and push",
+                        next=f"git -C {place} config --unset-all {planted[0]}, or move it to your own git configuration")
+    return run(place or repo, *args, check=False, timeout=timeout)
+
+
+def _run(repo: str, args: tuple[str, ...], input: bytes | None, env: dict[str, str] | None, timeout: float | None, *,
+         above: bool = False) -> Result:
+    repo = os.path.abspath(repo)
+    place = [] if os.path.lexists(os.path.join(repo, ".git")) or not gitdir.is_git_dir(repo) else [f"--git-dir={repo}"]
+    given = environment(env)
+    if not above:
+        given["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.path.realpath(repo))
+    out, err, fed = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("out", "err", "in"))
+    try:
+        # Files, not pipes: a helper that outlives git (ssh's master, a credential cache) would hold a pipe open.
+        if input:
+            with os.fdopen(os.dup(fed), "wb") as file:
+                file.write(input)
+            os.lseek(fed, 0, os.SEEK_SET)
+        code = _wait(["git", *_CONFIG, *place, *args], repo, given, (fed, out, err), timeout or LOCAL_TIMEOUT)
+        return Result(code, _text(out), _text(err))
+    finally:
+        for fd in (out, err, fed):
+            os.close(fd)
+
+
+def _wait(command: list[str], cwd: str, env: dict[str, str], files: tuple[int, int, int], timeout: float) -> int:
+    """Run to the end, in a session of its own: no terminal to ask at, one group to end when time runs out."""
+    try:
+        child = subprocess.Popen(command, cwd=cwd, env=env, stdin=files[0], stdout=files[1], stderr=files[2],
+                                 start_new_session=True)
+    except FileNotFoundError as error:
+        if not os.path.isdir(cwd):
+            raise GitFailed(f"{cwd} is missing") from error
+        raise GitFailed("git is missing", next="install git 2.38 or newer") from error
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        if not _ended(pidfd, timeout):
+            raise RemoteAway(f"git {_words(tuple(command[1 + len(_CONFIG):]))} took more than {timeout:g} s", why="it was ended")
+        return child.wait()
+    finally:
+        if child.returncode is None:
+            _end(child, pidfd)
+        os.close(pidfd)
+
+
+def _end(child: subprocess.Popen[bytes], pidfd: int) -> None:
+    """TERM first: git then removes its own lock files. The leader is unreaped, so its group id is still ours."""
+    os.killpg(child.pid, signal.SIGTERM)
+    _ended(pidfd, 5.0)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _ended(pidfd: int, timeout: float) -> bool:
+    waiter = select.poll()
+    waiter.register(pidfd, select.POLLIN)
+    return bool(waiter.poll(timeout * 1000))
+
+
+def _text(fd: int) -> str:
+    size = os.fstat(fd).st_size
+    parts, at = [], 0
+    while at < size:
+        parts.append(os.pread(fd, size - at, at))
+        at += len(parts[-1])
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _change(ref: str, new: str, old: str | None) -> bytes:
+    if not ref.startswith("refs/") or any(c <= " " or c == "\x7f" for c in ref):
+        raise BadInput(f"{shown(ref)} is no full ref name")
+    before = "" if old is None else (old.strip("0") and old) or ZERO
+    if not new.strip("0"):
+        return f"delete {ref}\0{before if before != ZERO else ''}\0".encode()
+    return f"update {ref}\0{new}\0{before}\0".encode()
+
+
+def _sync_refs(repo: str, refs: list[str]) -> None:
+    """Make the refs' folders durable: git syncs the files alone."""
+    common = gitdir.common_dir(repo)
+    folders = {f"{common}/{'/'.join(ref.split('/')[:depth])}" for ref in refs for depth in range(1, ref.count("/") + 1)}
+    for folder in sorted(folders, reverse=True):
+        if os.path.isdir(folder):
+            fsio.sync_folder(folder)
+
+
+def _is_in(repo: str, oid: str, tip: str, ref: str, remote: str) -> bool:
+    """Whether the remote's ref has our commit under its tip (pushed by a run of ours that was killed, then built upon)."""
+    if ref.startswith("refs/heads/") and _run(repo, ("cat-file", "-e", f"{tip}^{{commit}}"), None, None, None).code:
+        fetch(repo, ref.removeprefix("refs/heads/"), remote=remote)
+    return _run(repo, ("merge-base", "--is-ancestor", oid, tip), None, None, None).code == 0
+
+
+def _remote_failure(verb: str, result: Result) -> GastownError:
+    if _FULL.search(result.err) and "remote:" not in result.err:
+        return failure((verb,), result)
+    if verb == "push" and re.search(r"returned error: 403|protected branch|not allowed to push|write access", result.err, re.I):
+        return RemoteRefused("the remote refused the push", why=_why(result.err), next="ask who protects that branch")
+    if _AWAY.search(result.err + result.out):
+        return RemoteAway("the remote cannot be reached", why=_why(result.err), next="try again when it is back")
+    return failure((verb,), result)
+
+
+def _hook_words(err: str) -> str:
+    return "\n".join(line for line in err.splitlines() if line.startswith("remote:"))
+
+
+def _why(text: str) -> str:
+    """git's words as one short, safe line."""
+    lines = [re.sub(r"^(fatal|error): ", "", line.strip()) for line in text.splitlines()]
+    said = "; ".join(line for line in lines if line and not line.startswith("hint:"))
+    return _plain(re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", said), 300) or "git gave no reason"
+
+
+def _words(args: tuple[str, ...]) -> str:
+    plain = [word for word in args if not word.startswith(("-c", "--git-dir"))]
+    return _plain(" ".join(plain[:2]), 60)
+
+
+def _plain(text: str, limit: int) -> str:
+    """`shown` without its quotes."""
+    safe = shown(text, limit)
+    return safe if safe == text else safe[1:-1]
