@@ -1,0 +1,99 @@
+"""Landed means landed (I4): what git proves about a bead's work.
+
+The truth is `refs/gt/landed/<target>`: the tip that the refinery landed or adopted last, which where there is a remote is in the
+remote's target branch. A target branch that somebody moved behind the refinery's back proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.paths import Rig
+from gastown_hooks.stores import git
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.repo import Repo
+
+Record = dict[str, Any]
+REQUEST_TYPE = "merge-request"
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The proof that closes a bead: its work is in `target` by `commit`, under merge request `request`.
+
+    `by` is who landed it; `signals` what is known about its quality.
+    """
+
+    commit: str
+    target: str
+    request: str
+    by: str
+    signals: Mapping[str, object] = field(default_factory=dict)
+
+    def validation(self, now: int) -> Record:
+        """The bead's `validations` entry."""
+        return {"validated_by": self.by, "validation_type": "merge", "timestamp": clock.stamp(now),
+                "quality_signals": {**self.signals, "commit": self.commit, "merge_request": self.request}}
+
+
+def landed_ref(target: str) -> str:
+    """The ref that follows each landing."""
+    return f"refs/gt/landed/{target}"
+
+
+def landed(rig: Rig, record: Record) -> str | None:
+    """The commit by which the bead's current work is in the target branch; None when git does not prove it.
+
+    Looks at the merge requests of the bead's present fence only: what an earlier claim landed proves nothing about this one.
+    """
+    fence = record.get("claim_fence") or 0
+    repo = Repo(rig.repo)
+    for other in Ledger(rig.beads).all().values():
+        metadata = other.get("metadata")
+        if other.get("issue_type") != REQUEST_TYPE or not isinstance(metadata, dict):
+            continue
+        if metadata.get("source") != record["id"] or metadata.get("fence") != fence or fence < 1:
+            continue
+        found = _landed_by(rig, repo, metadata)
+        if found is not None:
+            return found
+    return None
+
+
+def contained(repo_path: str, base: str | None, head: str, tip: str) -> bool:
+    """Whether everything that `base..head` does is in `tip` already: by ancestry, by the merged tree, or by patch.
+
+    A change that does nothing (base and head hold the same tree) is never contained: it would prove anything.
+    """
+    repo = Repo(repo_path)
+    start = base or merge_base(repo_path, head, tip)
+    if start is None or repo.tree(start) == repo.tree(head):
+        return False
+    if repo.is_ancestor(head, tip):
+        return True
+    merged = git.run(repo_path, "merge-tree", "--write-tree", "--no-messages", tip, head, check=False)
+    if merged.code == 0 and merged.out.strip() == repo.tree(tip):
+        return True
+    cherry = git.run(repo_path, "cherry", tip, head, start).out.splitlines()
+    return bool(cherry) and all(line.startswith("- ") for line in cherry)
+
+
+def merge_base(repo_path: str, one: str, other: str) -> str | None:
+    """The best common ancestor; None for unrelated histories."""
+    found = git.run(repo_path, "merge-base", one, other, check=False)
+    return found.out.strip() or None if found.code in (0, 1) else None
+
+
+def _landed_by(rig: Rig, repo: Repo, metadata: Record) -> str | None:
+    target, head, commit = metadata.get("target"), metadata.get("head"), metadata.get("landed_as")
+    tip = repo.resolve(landed_ref(str(target)))
+    if tip is None or not isinstance(head, str) or repo.resolve(head) is None:
+        return None
+    if isinstance(commit, str) and repo.resolve(commit) is not None and repo.is_ancestor(commit, tip):
+        return commit
+    base = metadata.get("base")
+    return tip if contained(rig.repo, base if isinstance(base, str) else None, head, tip) else None

@@ -1,0 +1,300 @@
+"""The merge queue's requests: beads of type merge-request, in the rig's ledger.
+
+`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits}. The state is
+queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again, nobody's), landed, rejected or
+superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting once. `head` is pinned under
+`refs/gt/mr/<id>`: what is pushed to the branch later is another request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gastown_hooks.core import clock, ids, record
+from gastown_hooks.core.errors import BadInput, Corrupt, Fenced, NotFound, Refused
+from gastown_hooks.core.paths import Rig
+from gastown_hooks.rules import order
+from gastown_hooks.stores import events, git
+from gastown_hooks.stores.config import Caller, rig_config
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.repo import Repo
+from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import proof
+
+Record = dict[str, Any]
+
+QUEUED, WAITING, FAILED, CONFLICT = "queued", "waiting", "failed", "conflict"
+LANDED, REJECTED, SUPERSEDED = "landed", "rejected", "superseded"
+STATUS = {QUEUED: "open", WAITING: "open", FAILED: "blocked", CONFLICT: "blocked",
+          LANDED: "closed", REJECTED: "closed", SUPERSEDED: "closed"}
+FIX_LABEL = "fix-main"  # passes while the target is closed because it is red
+_HEX = frozenset("0123456789abcdef")
+_BAD_IN_BRANCH = frozenset(" ~^:?*[\\\x7f")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A merge request's fields, checked. `record` is the bead itself."""
+
+    id: str
+    source: str
+    branch: str
+    head: str
+    base: str | None
+    target: str
+    worker: str
+    fence: int
+    state: str
+    reason: str
+    created_at: str
+    record: Record
+
+    @property
+    def open(self) -> bool:
+        return self.state in (QUEUED, WAITING)
+
+
+def parse(found: Record) -> Request:
+    """Raises Corrupt for a merge-request bead whose metadata cannot be used."""
+    data = found.get("metadata")
+    texts = ("source", "branch", "head", "target", "worker", "state")
+    if not isinstance(data, dict) or any(not isinstance(data.get(key), str) for key in texts) or type(data.get("fence")) is not int:
+        raise Corrupt(f"merge request {found['id']} is damaged", why="a field of its metadata is missing or of the wrong kind",
+                      next=f"bd show {found['id']}")
+    if data["state"] not in STATUS:
+        raise Corrupt(f"merge request {found['id']} is damaged", why=f"unknown state {ids.shown(data['state'])}",
+                      next=f"bd show {found['id']}")
+    base = data.get("base")
+    return Request(found["id"], data["source"], data["branch"], data["head"], base if isinstance(base, str) else None, data["target"],
+                   data["worker"], data["fence"], data["state"], str(data.get("reason") or ""), str(found.get("created_at")), found)
+
+
+# ---- looking ------------------------------------------------------------------------------------------------
+
+def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
+    """The rig's merge requests that are not settled (queued, waiting, failed, conflict); with `closed` all of them."""
+    return _requests(Ledger(rig.beads).all().values(), closed=closed)
+
+
+def in_order(rig: Rig, now: int) -> list[Record]:
+    """What waits to land, next one first."""
+    return order.queue_order([found for found in requests(rig) if parse(found).open], now)
+
+
+def next_due(rig: Rig, now: int, *, tried: Iterable[str] = ()) -> Record | None:
+    """The next request to land whose wait is over and that is not among the `tried`."""
+    skip = set(tried)
+    return next((found for found in in_order(rig, now) if found["id"] not in skip and order.is_due(found, now)), None)
+
+
+def find(rig: Rig, request_id: str) -> Request:
+    """Raises NotFound when there is no merge request of this id."""
+    found = Ledger(rig.beads).get(ids.bead(request_id))
+    if found is None or found.get("issue_type") != proof.REQUEST_TYPE or found.get("status") == "tombstone":
+        raise NotFound(f"no merge request {ids.shown(request_id)}", next=f"gt mq list {rig.name}")
+    return parse(found)
+
+
+def source_ledger(rig: Rig, bead_id: str, caller: Caller | None = None) -> Ledger:
+    """The ledger of a request's source bead: mostly the rig's own. With a caller, on the caller's claim."""
+    routes = Routes(rig.town)
+    beads = routes.beads_of(bead_id)
+    return routes.open(beads, caller) if caller is not None else Ledger(beads)
+
+
+def pin(request_id: str) -> str:
+    """The ref that keeps a request's commit."""
+    return f"refs/gt/mr/{request_id}"
+
+
+# ---- submitting ---------------------------------------------------------------------------------------------
+
+def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fence: int, target: str, caller: Caller, now: int,
+           base: str | None = None) -> Record:
+    """Queue the commit `head` of `branch` for `target`; the same submission again returns the request that is there.
+
+    `base` is the commit the branch started from (default: the merge base with the target). Open requests of the same bead with
+    another head are superseded. Raises BadInput, Refused (nothing to land, not the branch's commit, closed bead), Fenced.
+    """
+    _check_branch(branch, target)
+    start = _check_head(rig, head, branch, target, base)
+    request_id = ids.derived(f"{rig_config(rig).prefix}-mr", source["id"], str(fence), head)
+    _check_claim(rig, source["id"], fence)
+    git.update_refs(rig.repo, [(pin(request_id), head, None)], f"gt: merge request {request_id}")
+    fresh = _fresh(request_id, source, caller.actor, now, {
+        "branch": branch, "head": head, "base": start, "target": target, "source": source["id"], "worker": worker,
+        "fence": fence, "state": QUEUED})
+
+    def change(view: View) -> list[Record]:
+        there = view.get(request_id)
+        if there is not None:
+            return []
+        older = [found for found in _requests(view.all().values()) if parse(found).source == source["id"]]
+        return [fresh, *(moved(found, SUPERSEDED, now, caller.actor, reason=f"superseded by {request_id}") for found in older)]
+
+    written = Routes(rig.town).open(rig.beads, caller).transact(change)
+    if written:
+        events.emit(rig.town, "merge_queued", caller.actor, {"request": request_id, "bead": source["id"], "head": head}, now)
+    return find(rig, request_id).record
+
+
+def moved(found: Record, state: str, now: int, actor: str, *, reason: str = "", **metadata: object) -> Record:
+    """The request in another state; keyword arguments go into its metadata (None removes)."""
+    changes = {"state": state, "reason": reason or None, "not_before": None, **metadata}
+    data = {key: value for key, value in {**found["metadata"], **changes}.items() if value is not None}
+    closed = STATUS[state] == "closed"
+    return record.updated(found, {
+        "status": STATUS[state], "metadata": data, "updated_at": clock.stamp(now), "updated_by": actor,
+        "closed_at": clock.stamp(now) if closed else None, "close_reason": (reason or state) if closed else None})
+
+
+def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Record) -> Record:
+    labels = ["gt:merge-request", *(label for label in source.get("labels") or [] if label == FIX_LABEL)]
+    return record.arrange({
+        "id": request_id, "title": f"Merge: {source.get('title', '')}"[:500], "status": STATUS[QUEUED], "priority": order.priority(source),
+        "issue_type": proof.REQUEST_TYPE, "created_at": clock.stamp(now), "created_by": actor, "updated_at": clock.stamp(now),
+        "updated_by": actor, "metadata": metadata, "labels": labels})
+
+
+def check_source(rig: Rig, source_id: str, fence: int) -> Record:
+    """The source bead, if this fence is still its claim. Raises NotFound, Fenced, Refused when it is closed."""
+    found = source_ledger(rig, source_id).get(source_id)
+    if found is None or found.get("status") == "tombstone":
+        raise NotFound(f"no bead {ids.shown(source_id)}", next="bd list")
+    if (found.get("claim_fence") or 0) != fence:
+        raise Fenced(f"fence {fence} of {source_id} is stale", why=f"the bead is at fence {found.get('claim_fence') or 0}",
+                     next="stop; your work is kept: gt rescue list")
+    if found.get("status") == "closed":
+        raise Refused(f"{source_id} is closed already", next=f"bd show {source_id}")
+    return found
+
+
+def _check_claim(rig: Rig, source_id: str, fence: int) -> None:
+    if fence < 1:
+        raise BadInput(f"{ids.shown(source_id)} was never assigned", why="its claim fence is 0", next=f"gt sling {source_id} {rig.name}")
+    check_source(rig, source_id, fence)
+
+
+def _check_branch(branch: str, target: str) -> None:
+    parts = branch.split("/")
+    if (not branch or len(branch) > 200 or branch.startswith(("-", "refs/")) or branch in ("HEAD", "@", target) or ".." in branch
+            or "@{" in branch or not branch.isprintable() or _BAD_IN_BRANCH & set(branch)
+            or any(not part or part.startswith(".") or part.endswith((".lock", ".")) for part in parts)):
+        why = "it is the target itself" if branch == target else "git would not take it, or take it for something else"
+        raise BadInput(f"{ids.shown(branch)} is no branch to land", why=why, next="submit your own branch: gt done")
+
+
+def _check_head(rig: Rig, head: str, branch: str, target: str, base: str | None) -> str:
+    """The commit where the change starts."""
+    if len(head) != 40 or not _HEX.issuperset(head) or not head.strip("0"):
+        raise BadInput(f"{ids.shown(head)} is no commit id", why="40 hexadecimal digits are expected")
+    kind = git.run(rig.repo, "cat-file", "-t", head, check=False)
+    if kind.code != 0 or kind.out.strip() != "commit":
+        raise Refused(f"cannot land {head[:12]}", why=f"it is {'a ' + kind.out.strip() if kind.code == 0 else 'not in the repository'}")
+    if not reachable(rig, head, branch):
+        raise Refused(f"cannot land {head[:12]}", why=f"it is not a commit of branch {ids.shown(branch)}")
+    repo = Repo(rig.repo)
+    tip = repo.resolve(proof.landed_ref(target)) or repo.resolve(f"refs/heads/{target}")
+    if tip is None:
+        raise Refused(f"cannot land on {ids.shown(target)}", why="the rig has no such branch", next="gt rig status")
+    start = base or proof.merge_base(rig.repo, head, tip)
+    if start is None or proof.merge_base(rig.repo, head, tip) is None:
+        raise Refused(f"cannot land {head[:12]}", why=f"it has no common history with {ids.shown(target)}")
+    if start == head or repo.tree(start) == repo.tree(head):
+        raise Refused(f"nothing to land in {head[:12]}", why="it changes nothing", next="gt done --no-code --reason TEXT")
+    return start
+
+
+def reachable(rig: Rig, head: str, branch: str) -> bool:
+    """Whether the branch, or a worker's pinned work, holds the commit."""
+    repo = Repo(rig.repo)
+    tips = [repo.resolve(f"refs/heads/{branch}"), *repo.refs("refs/gt/work/").values()]
+    return any(tip is not None and (tip == head or repo.is_ancestor(head, tip)) for tip in tips)
+
+
+def _requests(records: Iterable[Record], *, closed: bool = False) -> list[Record]:
+    return [found for found in records if found.get("issue_type") == proof.REQUEST_TYPE and found.get("status") != "tombstone"
+            and (closed or found.get("status") != "closed")]
+
+
+# ---- a person's or the witness's word -------------------------------------------------------------------------
+
+def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
+    """Queue a failed, conflicting or waiting request again, while its bead's fence is unchanged; the worker holds the bead again."""
+    request = find(rig, request_id)
+    _may(caller, request)
+    if STATUS[request.state] == "closed":
+        raise Refused(f"{request.id} is {request.state}", why="only what did not land and was not rejected can be retried",
+                      next=f"gt mq status {request.id}")
+    check_source(rig, request.source, request.fence)
+    if request.state == QUEUED:
+        return request.record
+
+    def hold(found: Record) -> Record:
+        if found.get("status") != "open" or found.get("assignee"):
+            return found
+        return record.updated(found, {"status": "in_progress", "assignee": request.worker, **_touched(caller.actor, now)})
+
+    written = _change_both(rig, request, caller, lambda found: moved(found, QUEUED, now, caller.actor), hold)
+    events.emit(rig.town, "merge_retried", caller.actor, {"request": request.id, "bead": request.source}, now)
+    return written
+
+
+def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int) -> Record:
+    """Close a request without landing it; its bead, if still on this claim, is open again with the reason as a note."""
+    request = find(rig, request_id)
+    _may(caller, request)
+    if not reason.strip():
+        raise BadInput("a rejection needs a reason", next=f"gt mq reject {request.id} --reason TEXT")
+    if request.state == REJECTED:
+        return request.record
+    if STATUS[request.state] == "closed":
+        raise Refused(f"{request.id} is {request.state}", next=f"gt mq status {request.id}")
+    note = f"Merge request {request.id} was rejected by {caller.actor}: {reason.strip()}"
+    written = send_back(rig, request, REJECTED, reason=reason.strip(), note=note, caller=caller, now=now)
+    events.emit(rig.town, "merge_rejected", caller.actor, {"request": request.id, "bead": request.source, "reason": reason.strip()}, now)
+    return written
+
+
+def send_back(rig: Rig, request: Request, state: str, *, reason: str, note: str, caller: Caller, now: int,
+              gate_log: str | None = None) -> Record:
+    """The request to `state`, its source bead back to open, nobody's, with the note; a bead on another claim stays as it is."""
+    def release(found: Record) -> Record:
+        if (found.get("claim_fence") or 0) != request.fence or found.get("status") in ("closed", "tombstone"):
+            return found
+        notes = str(found.get("notes") or "")
+        return record.updated(found, {"status": "open", "assignee": None, **_touched(caller.actor, now),
+                                      "notes": notes if note in notes else f"{notes}\n\n{note}".strip()})
+
+    return _change_both(rig, request, caller,
+                        lambda found: moved(found, state, now, caller.actor, reason=reason, gate_log=gate_log), release)
+
+
+def _change_both(rig: Rig, request: Request, caller: Caller, request_change: Any, source_change: Any) -> Record:
+    """Both records in one transaction where they are in one ledger, else the source first: done again, it is done."""
+    ledger = Ledger(rig.beads)
+    source = source_ledger(rig, request.source)
+    together = source.beads.root == ledger.beads.root
+
+    def change(view: View) -> list[Record]:
+        there = view.get(request.id)
+        if there is None or STATUS[parse(there).state] == "closed":
+            return []
+        found = view.get(request.source) if together else None
+        return [request_change(there), *([source_change(found)] if found is not None else [])]
+
+    if not together:
+        source.transact(lambda view: [source_change(found) for found in [view.get(request.source)] if found is not None])
+    ledger.transact(change)
+    return find(rig, request.id).record
+
+
+def _may(caller: Caller, request: Request) -> None:
+    if caller.role == "polecat" and (caller.actor != request.worker or caller.fence != request.fence):
+        raise Refused(f"{caller.actor} may not change {request.id}", why=f"it is {request.worker}'s")
+
+
+def _touched(actor: str, now: int) -> Record:
+    return {"updated_at": clock.stamp(now), "updated_by": actor}
