@@ -1,8 +1,8 @@
 """The merge queue's requests: beads of type merge-request, in the rig's ledger.
 
-`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits}. The state is
-queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again, nobody's), landed, rejected or
-superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting once. `head` is pinned under
+`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits}. The
+state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again, nobody's), landed,
+rejected or superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting once. `head` is pinned under
 `refs/gt/mr/<id>`: what is pushed to the branch later is another request.
 """
 
@@ -60,15 +60,17 @@ def parse(found: Record) -> Request:
     """Raises Corrupt for a merge-request bead whose metadata cannot be used."""
     data = found.get("metadata")
     texts = ("source", "branch", "head", "target", "worker", "state")
-    if not isinstance(data, dict) or any(not isinstance(data.get(key), str) for key in texts) or type(data.get("fence")) is not int:
+    if (not isinstance(data, dict) or type(data.get("fence")) is not int
+            or any(not isinstance(data.get(key), str) for key in texts)):
         raise Corrupt(f"merge request {found['id']} is damaged", why="a field of its metadata is missing or of the wrong kind",
                       next=f"bd show {found['id']}")
     if data["state"] not in STATUS:
         raise Corrupt(f"merge request {found['id']} is damaged", why=f"unknown state {ids.shown(data['state'])}",
                       next=f"bd show {found['id']}")
     base = data.get("base")
-    return Request(found["id"], data["source"], data["branch"], data["head"], base if isinstance(base, str) else None, data["target"],
-                   data["worker"], data["fence"], data["state"], str(data.get("reason") or ""), str(found.get("created_at")), found)
+    return Request(found["id"], data["source"], data["branch"], data["head"], base if isinstance(base, str) else None,
+                   data["target"], data["worker"], data["fence"], data["state"], str(data.get("reason") or ""),
+                   str(found.get("created_at")), found)
 
 
 # ---- looking ------------------------------------------------------------------------------------------------
@@ -153,8 +155,8 @@ def moved(found: Record, state: str, now: int, actor: str, *, reason: str = "", 
 def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Record) -> Record:
     labels = ["gt:merge-request", *(label for label in source.get("labels") or [] if label == FIX_LABEL)]
     return record.arrange({
-        "id": request_id, "title": f"Merge: {source.get('title', '')}"[:500], "status": STATUS[QUEUED], "priority": order.priority(source),
-        "issue_type": proof.REQUEST_TYPE, "created_at": clock.stamp(now), "created_by": actor, "updated_at": clock.stamp(now),
+        "id": request_id, "title": f"Merge: {source.get('title', '')}"[:500], "status": STATUS[QUEUED],
+        "priority": order.priority(source), "issue_type": proof.REQUEST_TYPE, "created_at": clock.stamp(now), "created_by": actor, "updated_at": clock.stamp(now),
         "updated_by": actor, "metadata": metadata, "labels": labels})
 
 
@@ -173,7 +175,8 @@ def check_source(rig: Rig, source_id: str, fence: int) -> Record:
 
 def _check_claim(rig: Rig, source_id: str, fence: int) -> None:
     if fence < 1:
-        raise BadInput(f"{ids.shown(source_id)} was never assigned", why="its claim fence is 0", next=f"gt sling {source_id} {rig.name}")
+        raise BadInput(f"{ids.shown(source_id)} was never assigned", why="its claim fence is 0",
+                       next=f"gt sling {source_id} {rig.name}")
     check_source(rig, source_id, fence)
 
 
@@ -192,7 +195,7 @@ def _check_head(rig: Rig, head: str, branch: str, target: str, base: str | None)
         raise BadInput(f"{ids.shown(head)} is no commit id", why="40 hexadecimal digits are expected")
     kind = git.run(rig.repo, "cat-file", "-t", head, check=False)
     if kind.code != 0 or kind.out.strip() != "commit":
-        raise Refused(f"cannot land {head[:12]}", why=f"it is {'a ' + kind.out.strip() if kind.code == 0 else 'not in the repository'}")
+        raise Refused(f"cannot land {head[:12]}", why=f"it is a {kind.line}" if kind.code == 0 else "it is not in the repository")
     if not reachable(rig, head, branch):
         raise Refused(f"cannot land {head[:12]}", why=f"it is not a commit of branch {ids.shown(branch)}")
     repo = Repo(rig.repo)
@@ -222,7 +225,7 @@ def _requests(records: Iterable[Record], *, closed: bool = False) -> list[Record
 # ---- a person's or the witness's word -------------------------------------------------------------------------
 
 def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
-    """Queue a failed, conflicting or waiting request again, while its bead's fence is unchanged; the worker holds the bead again."""
+    """Queue a failed, conflicting or waiting request again, while its bead's fence is unchanged; its worker holds the bead again."""
     request = find(rig, request_id)
     _may(caller, request)
     if STATUS[request.state] == "closed":
@@ -254,7 +257,8 @@ def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int) 
         raise Refused(f"{request.id} is {request.state}", next=f"gt mq status {request.id}")
     note = f"Merge request {request.id} was rejected by {caller.actor}: {reason.strip()}"
     written = send_back(rig, request, REJECTED, reason=reason.strip(), note=note, caller=caller, now=now)
-    events.emit(rig.town, "merge_rejected", caller.actor, {"request": request.id, "bead": request.source, "reason": reason.strip()}, now)
+    payload = {"request": request.id, "bead": request.source, "reason": reason.strip()}
+    events.emit(rig.town, "merge_rejected", caller.actor, payload, now)
     return written
 
 
