@@ -2,8 +2,8 @@
 
 `metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits}. The
 state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again, nobody's), landed,
-rejected or superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting once. `head` is pinned under
-`refs/gt/mr/<id>`: what is pushed to the branch later is another request.
+rejected or superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting once. `head` is
+pinned under `refs/gt/mr/<id>`: what is pushed to the branch later is another request.
 """
 
 from __future__ import annotations
@@ -99,6 +99,12 @@ def find(rig: Rig, request_id: str) -> Request:
     return parse(found)
 
 
+def open_request(records: dict[str, Record], bead: Record) -> Record | None:
+    """The bead's unsettled merge request of its present fence, among these records."""
+    return next((found for found in _requests(records.values()) if isinstance(found.get("metadata"), dict)
+                 and found["metadata"].get("source") == bead["id"] and found["metadata"].get("fence") == bead.get("claim_fence")), None)
+
+
 def source_ledger(rig: Rig, bead_id: str, caller: Caller | None = None) -> Ledger:
     """The ledger of a request's source bead: mostly the rig's own. With a caller, on the caller's claim."""
     routes = Routes(rig.town)
@@ -156,8 +162,8 @@ def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Reco
     labels = ["gt:merge-request", *(label for label in source.get("labels") or [] if label == FIX_LABEL)]
     return record.arrange({
         "id": request_id, "title": f"Merge: {source.get('title', '')}"[:500], "status": STATUS[QUEUED],
-        "priority": order.priority(source), "issue_type": proof.REQUEST_TYPE, "created_at": clock.stamp(now), "created_by": actor, "updated_at": clock.stamp(now),
-        "updated_by": actor, "metadata": metadata, "labels": labels})
+        "priority": order.priority(source), "issue_type": proof.REQUEST_TYPE, "created_at": clock.stamp(now), "created_by": actor,
+        "updated_at": clock.stamp(now), "updated_by": actor, "metadata": metadata, "labels": labels})
 
 
 def check_source(rig: Rig, source_id: str, fence: int) -> Record:
@@ -225,7 +231,7 @@ def _requests(records: Iterable[Record], *, closed: bool = False) -> list[Record
 # ---- a person's or the witness's word -------------------------------------------------------------------------
 
 def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
-    """Queue a failed, conflicting or waiting request again, while its bead's fence is unchanged; its worker holds the bead again."""
+    """Queue a failed, conflicting or waiting request again, while its bead's fence is unchanged; its worker holds it again."""
     request = find(rig, request_id)
     _may(caller, request)
     if STATUS[request.state] == "closed":
