@@ -1,0 +1,8 @@
+"""Every scenario by name."""
+
+from __future__ import annotations
+
+from crash import storage
+from crash.harness import Scenario
+
+ALL: dict[str, Scenario] = {scenario.name: scenario for scenario in [*storage.SCENARIOS]}
