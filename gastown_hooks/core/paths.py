@@ -47,6 +47,8 @@ class Home:
         self.runner_lock = f"{root}/runner.lock"
         self.runner_log = f"{root}/runner.log"
         self.transcript = f"{root}/transcript.log"
+        self.turns = f"{root}/turns.json"
+        self.restarts = f"{root}/restarts.json"
         self.instructions = f"{root}/CLAUDE.md"
         self.new_tree = f"{self.tree}.new"
 

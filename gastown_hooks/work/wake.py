@@ -15,7 +15,7 @@ import fcntl
 import os
 import sys
 
-from gastown_hooks.core import fsio, lock
+from gastown_hooks.core import data, fsio, lock
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
@@ -96,8 +96,7 @@ def home_of(town: Town, role: str, rig: str | None) -> Home:
 
 def role_file(home: Home, role: str) -> str:
     """The role's program: the home's own copy where there is one, else the one that came with this package."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    places = (home.role_file(role), f"{package}/data/roles/{role}.py", f"{os.path.dirname(package)}/roles/{role}.py")
+    places = (home.role_file(role), f"{data.folder('roles')}/{role}.py")
     for place in places:
         if os.path.isfile(place):
             return place
