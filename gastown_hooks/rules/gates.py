@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,3 +53,8 @@ def _npm(package: str) -> bool:
     scripts = found.get("scripts") if isinstance(found, dict) else None
     test = scripts.get("test") if isinstance(scripts, dict) else None
     return isinstance(test, str) and bool(test.strip()) and _NO_NPM_TEST not in test
+
+
+def as_setting(commands: list[str]) -> str:
+    """The commands as one shell word for `gt config set RIG.gates …`."""
+    return shlex.quote(json.dumps(commands, ensure_ascii=False))

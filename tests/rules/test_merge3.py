@@ -1,0 +1,184 @@
+"""The merge engine: its laws on generated records, and the cases in which other engines lose data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gastown_hooks.rules.merge3 import canonical, merge_record
+
+STAMPS = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00", "2026-01-03T00:00:00Z", "2026-02-01T00:00:00Z"]
+WORDS = st.sampled_from(["", "a", "b", "one\ntwo\nthree", "one\ntwo\nfour", "zero\none\ntwo\nthree", "one\nTWO\nthree\n"])
+JSON = st.recursive(st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["x", "y"]),
+                    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("pq"), inner, max_size=2),
+                    max_leaves=4)
+DEPENDENCY = st.fixed_dictionaries(
+    {"issue_id": st.just("t-a"), "depends_on_id": st.sampled_from(["t-b", "t-c"]), "type": st.sampled_from(["blocks", "related"])},
+    optional={"metadata": st.sampled_from(["{}", "{\"gate\":\"x\"}"])})
+COMMENT = st.fixed_dictionaries({"id": st.sampled_from([1, 2, "u-1"]), "issue_id": st.just("t-a"),
+                                 "author": st.sampled_from("xy"), "text": st.sampled_from(["hi", "ho"]),
+                                 "created_at": st.sampled_from(STAMPS)})
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "title": WORDS, "description": WORDS, "notes": WORDS, "assignee": st.sampled_from("xy"),
+    "status": st.sampled_from(["open", "in_progress", "closed", "hooked", "tombstone", "blocked"]),
+    "priority": st.integers(0, 4), "issue_type": st.sampled_from(["task", "bug"]), "claim_fence": st.integers(0, 3),
+    "created_at": st.sampled_from(STAMPS), "updated_at": st.sampled_from(STAMPS), "closed_at": st.sampled_from(STAMPS),
+    "labels": st.lists(st.sampled_from("abc"), max_size=3), "dependencies": st.lists(DEPENDENCY, max_size=2),
+    "comments": st.lists(COMMENT, max_size=2), "metadata": st.dictionaries(st.sampled_from("kl"), JSON, max_size=2) | JSON,
+    "x-unknown": JSON, "pinned": st.booleans(), "estimated_minutes": st.integers(0, 5)}
+RECORD = st.fixed_dictionaries({"id": st.just("t-a")}, optional=FIELDS)
+SOME = st.none() | RECORD
+
+
+def literal(record: Any) -> str:
+    return json.dumps(record)
+
+
+@settings(max_examples=400, deadline=None)
+@given(base=SOME, ours=SOME, theirs=SOME)
+def test_the_sides_may_change_places(base: Any, ours: Any, theirs: Any) -> None:
+    one, other = merge_record(base, ours, theirs), merge_record(base, theirs, ours)
+    assert literal(one.record) == literal(other.record)
+    assert [str(c) for c in one.conflicts] == [str(c) for c in other.conflicts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(base=SOME, ours=RECORD, theirs=RECORD)
+def test_a_merge_of_the_merged_changes_nothing(base: Any, ours: Any, theirs: Any) -> None:
+    merged = merge_record(base, ours, theirs).record
+    again = merge_record(base, merged, merged)
+    assert literal(again.record) == literal(merged) and not again.conflicts
+
+
+@settings(max_examples=300, deadline=None)
+@given(base=RECORD, ours=RECORD, theirs=RECORD)
+def test_nothing_that_only_one_side_changed_is_lost(base: Any, ours: Any, theirs: Any) -> None:
+    merged = merge_record(base, ours, theirs).record
+    assert merged is not None
+    dead = "tombstone" in (base.get("status"), ours.get("status"), theirs.get("status"))
+    for key in {*base, *ours, *theirs} - {"comments", "closed_at"}:
+        was, one, other = (canonical(side.get(key)) for side in (base, ours, theirs))
+        if key == "status" and (dead or ours.get("status") == theirs.get("status") == "closed"
+                                or "closed" in (ours.get("status"), theirs.get("status"))):
+            continue
+        if key == "status":
+            was, one, other = (canonical(side.get(key, "open")) for side in (base, ours, theirs))
+        wanted = other if was == one else one if was == other or one == other else None
+        if wanted is not None and json.loads(wanted):
+            assert canonical(merged.get(key, "open" if key == "status" else None)) == wanted, key
+
+
+@settings(max_examples=200, deadline=None)
+@given(base=SOME, ours=RECORD, theirs=RECORD)
+def test_closed_at_stands_on_closed_beads_only(base: Any, ours: Any, theirs: Any) -> None:
+    sides = [side for side in (base or {}, ours, theirs)]
+    if any((side.get("status") == "closed") != ("closed_at" in side) for side in sides):
+        return
+    merged = merge_record(base, ours, theirs).record
+    assert merged is not None
+    if merged.get("status") != "tombstone":
+        assert (merged.get("status") == "closed") == ("closed_at" in merged)
+
+
+@settings(max_examples=200, deadline=None)
+@given(base=SOME, ours=SOME, theirs=SOME)
+def test_a_tombstone_is_for_ever(base: Any, ours: Any, theirs: Any) -> None:
+    if "tombstone" in [(side or {}).get("status") for side in (ours, theirs)]:
+        merged = merge_record(base, ours, theirs).record
+        assert merged is not None and merged["status"] == "tombstone"
+
+
+BASE: dict[str, Any] = {"id": "t-a", "title": "T", "status": "open", "priority": 2, "created_at": STAMPS[0], "updated_at": STAMPS[0]}
+CLOSED = {**BASE, "status": "closed", "closed_at": STAMPS[2], "close_reason": "done", "updated_at": STAMPS[2]}
+
+
+def merged(base: Any, ours: Any, theirs: Any) -> Any:
+    return merge_record(base, ours, theirs).record
+
+
+def test_a_reopen_beside_an_edit_stays_open() -> None:
+    reopened = {k: v for k, v in CLOSED.items() if k not in ("closed_at", "close_reason")} | {"status": "open"}
+    result = merged(CLOSED, reopened, {**CLOSED, "title": "New", "updated_at": STAMPS[3]})
+    assert (result["status"], result["title"]) == ("open", "New") and "closed_at" not in result
+
+
+def test_closed_beats_progress_whoever_was_later() -> None:
+    result = merged(BASE, CLOSED, {**BASE, "status": "in_progress", "started_at": STAMPS[3], "updated_at": STAMPS[3]})
+    assert (result["status"], result["closed_at"], result["started_at"]) == ("closed", STAMPS[2], STAMPS[3])
+
+
+def test_the_first_of_two_closes_gives_the_time() -> None:
+    later = {**CLOSED, "closed_at": STAMPS[3], "close_reason": "again", "updated_at": STAMPS[3]}
+    result = merged(BASE, CLOSED, later)
+    assert result["closed_at"] == STAMPS[2]
+    assert {result["close_reason"], result["comments"][0]["text"].split(": ")[-1]} == {"done", "again"}
+
+
+@pytest.mark.parametrize(("one", "other", "wanted"), [(0, 1, 0), (3, 1, 1), (2, 0, 0), (2, 4, 4)])
+def test_the_more_urgent_priority_and_p0_is_a_value(one: int, other: int, wanted: int) -> None:
+    assert merged(BASE, {**BASE, "priority": one}, {**BASE, "priority": other})["priority"] == wanted
+
+
+def test_labels_are_merged_one_by_one() -> None:
+    base = {**BASE, "labels": ["a", "b"]}
+    assert merged(base, {**BASE, "labels": ["b", "c"]}, {**BASE, "labels": ["a", "b", "d"]})["labels"] == ["b", "c", "d"]
+
+
+def test_dependencies_are_named_by_target_and_type() -> None:
+    def edge(target: str, kind: str = "blocks") -> dict[str, str]:
+        return {"issue_id": "t-a", "depends_on_id": target, "type": kind}
+    base = {**BASE, "dependencies": [edge("t-b")]}
+    result = merged(base, {**BASE, "dependencies": [edge("t-b", "related"), edge("t-b")]}, {**BASE, "dependencies": [edge("t-c")]})
+    assert sorted((d["depends_on_id"], d["type"]) for d in result["dependencies"]) == [("t-b", "related"), ("t-c", "blocks")]
+
+
+def test_both_sides_of_appended_notes() -> None:
+    base = {**BASE, "notes": "start"}
+    result = merged(base, {**base, "notes": "start\none"}, {**base, "notes": "start\ntwo", "updated_at": STAMPS[3]})
+    assert result["notes"] == "start\none\ntwo"
+
+
+def test_changes_of_different_lines_meet_and_of_the_same_line_leave_a_comment() -> None:
+    base = {**BASE, "description": "1\n2\n3\n4"}
+    assert merged(base, {**base, "description": "1!\n2\n3\n4"}, {**base, "description": "1\n2\n3\n4!"})["description"] == "1!\n2\n3\n4!"
+    both = merge_record(base, {**base, "description": "x"}, {**base, "description": "y", "updated_at": STAMPS[2]})
+    assert both.record is not None and both.record["description"] == "y"
+    assert both.record["comments"][0]["text"].endswith("x") and [c.field for c in both.conflicts] == ["description"]
+
+
+def test_the_same_instant_in_another_zone_is_no_change() -> None:
+    theirs = {**BASE, "created_at": STAMPS[1], "title": "New"}
+    assert merged(BASE, theirs, {**BASE, "priority": 1})["title"] == "New"
+    assert merged({**BASE, "due_at": STAMPS[0]}, {**BASE, "due_at": STAMPS[1]}, {**BASE, "due_at": STAMPS[3]})["due_at"] == STAMPS[3]
+
+
+def test_metadata_by_key_keeps_the_loser() -> None:
+    base = {**BASE, "metadata": {"a": 1, "deep": {"x": 1, "y": 1}}}
+    result = merge_record(base, {**base, "metadata": {"a": 2, "deep": {"x": 2, "y": 1}}},
+                          {**base, "metadata": {"a": 3, "deep": {"x": 1, "y": 2}, "n": 0}, "updated_at": STAMPS[2]})
+    assert result.record is not None
+    assert result.record["metadata"] == {"a": 3, "deep": {"x": 2, "y": 2}, "n": 0}
+    assert [c.field for c in result.conflicts] == ["metadata.a"]
+
+
+def test_the_higher_claim_keeps_the_bead() -> None:
+    ours = {**BASE, "status": "hooked", "assignee": "r/polecats/new", "claim_fence": 2, "updated_at": STAMPS[2]}
+    theirs = {**BASE, "status": "in_progress", "assignee": "r/polecats/old", "claim_fence": 1, "updated_at": STAMPS[3]}
+    result = merged(BASE, ours, theirs)
+    assert (result["status"], result["assignee"], result["claim_fence"]) == ("hooked", "r/polecats/new", 2)
+
+
+def test_a_line_taken_out_by_hand_stays_out_only_when_nobody_changed_it() -> None:
+    assert merged(BASE, None, BASE) is None
+    assert merged(BASE, None, CLOSED) == CLOSED
+
+
+def test_an_edit_of_a_deleted_bead_is_reported() -> None:
+    dead = {**BASE, "status": "tombstone", "deleted_at": STAMPS[2], "updated_at": STAMPS[2]}
+    result = merge_record(BASE, dead, {**BASE, "title": "Edited", "updated_at": STAMPS[3]})
+    assert result.record is not None and result.conflicts
+    assert (result.record["status"], result.record["deleted_at"], result.record["title"]) == ("tombstone", STAMPS[2], "Edited")
