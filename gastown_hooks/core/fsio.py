@@ -154,11 +154,15 @@ def whole_lines(data: bytes) -> list[bytes]:
 
 
 def make_folder(path: str) -> None:
-    """Make the folder and its parents (0700); no error when it is there."""
+    """Make the folder and its parents, each 0700; no error when it is there."""
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        if not os.path.isdir(path):
+            if (parent := os.path.dirname(path)) not in ("", path):
+                make_folder(parent)
+            os.mkdir(path, 0o700)
     except OSError as error:
-        raise storage(path, error) from error
+        if not (isinstance(error, FileExistsError) and os.path.isdir(path)):
+            raise storage(path, error) from error
 
 
 def claim_folder(path: str) -> bool:
