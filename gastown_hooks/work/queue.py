@@ -101,8 +101,12 @@ def find(rig: Rig, request_id: str) -> Request:
 
 def open_request(records: dict[str, Record], bead: Record) -> Record | None:
     """The bead's unsettled merge request of its present fence, among these records."""
-    return next((found for found in _requests(records.values()) if isinstance(found.get("metadata"), dict)
-                 and found["metadata"].get("source") == bead["id"] and found["metadata"].get("fence") == bead.get("claim_fence")), None)
+    wanted = bead["id"], bead.get("claim_fence")
+    for found in _requests(records.values()):
+        metadata = found.get("metadata")
+        if isinstance(metadata, dict) and (metadata.get("source"), metadata.get("fence")) == wanted:
+            return found
+    return None
 
 
 def source_ledger(rig: Rig, bead_id: str, caller: Caller | None = None) -> Ledger:
