@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import select
-import signal
-import subprocess
 from dataclasses import dataclass
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadInput, Conflict, GastownError, GitFailed, RemoteAway, RemoteRefused, StorageFailed
 from gastown_hooks.core.ids import shown
-from gastown_hooks.stores import gitdir
+from gastown_hooks.stores import child, gitdir
 
 ZERO = "0" * 40
 LOCAL_TIMEOUT = 600.0
@@ -226,61 +223,19 @@ def _run(repo: str, args: tuple[str, ...], input: bytes | None, env: dict[str, s
     given = environment(env)
     if not above:
         given["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.path.realpath(repo))
-    out, err, fed = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("out", "err", "in"))
+    fed, out, err = child.memory("in", input or b""), child.memory("out"), child.memory("err")
     try:
-        # Files, not pipes: a helper that outlives git (ssh's master, a credential cache) would hold a pipe open.
-        if input:
-            with os.fdopen(os.dup(fed), "wb") as file:
-                file.write(input)
-            os.lseek(fed, 0, os.SEEK_SET)
-        code = _wait(["git", *_CONFIG, *place, *args], repo, given, (fed, out, err), timeout or LOCAL_TIMEOUT)
-        return Result(code, _text(out), _text(err))
+        code = child.run(["git", *_CONFIG, *place, *args], repo, given, (fed, out, err), timeout or LOCAL_TIMEOUT)
+        if code is None:
+            raise RemoteAway(f"git {_words(args)} took more than {timeout or LOCAL_TIMEOUT:g} s", why="it was ended")
+        return Result(code, child.text(out), child.text(err))
+    except FileNotFoundError as error:
+        if not os.path.isdir(repo):
+            raise GitFailed(f"{repo} is missing") from error
+        raise GitFailed("git is missing", next="install git 2.38 or newer") from error
     finally:
         for fd in (out, err, fed):
             os.close(fd)
-
-
-def _wait(command: list[str], cwd: str, env: dict[str, str], files: tuple[int, int, int], timeout: float) -> int:
-    """Run to the end, in a session of its own: no terminal to ask at, one group to end when time runs out."""
-    try:
-        child = subprocess.Popen(command, cwd=cwd, env=env, stdin=files[0], stdout=files[1], stderr=files[2],
-                                 start_new_session=True)
-    except FileNotFoundError as error:
-        if not os.path.isdir(cwd):
-            raise GitFailed(f"{cwd} is missing") from error
-        raise GitFailed("git is missing", next="install git 2.38 or newer") from error
-    pidfd = os.pidfd_open(child.pid)
-    try:
-        if not _ended(pidfd, timeout):
-            raise RemoteAway(f"git {_words(tuple(command[1 + len(_CONFIG):]))} took more than {timeout:g} s", why="it was ended")
-        return child.wait()
-    finally:
-        if child.returncode is None:
-            _end(child, pidfd)
-        os.close(pidfd)
-
-
-def _end(child: subprocess.Popen[bytes], pidfd: int) -> None:
-    """TERM first: git then removes its own lock files. The leader is unreaped, so its group id is still ours."""
-    os.killpg(child.pid, signal.SIGTERM)
-    _ended(pidfd, 5.0)
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def _ended(pidfd: int, timeout: float) -> bool:
-    waiter = select.poll()
-    waiter.register(pidfd, select.POLLIN)
-    return bool(waiter.poll(timeout * 1000))
-
-
-def _text(fd: int) -> str:
-    size = os.fstat(fd).st_size
-    parts, at = [], 0
-    while at < size:
-        parts.append(os.pread(fd, size - at, at))
-        at += len(parts[-1])
-    return b"".join(parts).decode("utf-8", "surrogateescape")
 
 
 def _change(ref: str, new: str, old: str | None) -> bytes:

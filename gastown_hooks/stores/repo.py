@@ -1,0 +1,173 @@
+"""Reads of objects and refs in process, through libgit2: no child, no hook, no filter. Writing is `stores/git`'s.
+
+Names of commits are full hexadecimal ids. What is not there is None; what cannot be read is an error, never "not there".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pygit2
+from pygit2.enums import SortMode
+
+from gastown_hooks.core.errors import GitFailed
+from gastown_hooks.core.ids import shown
+
+pygit2.settings.enable_fsync_gitdir(True)
+
+
+class Repo:
+    """An opened repository: the path of a bare one, a work tree or a linked worktree. Short-lived: open it for a question."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        with _reading(path):
+            self._repo = pygit2.Repository(path)
+
+    def resolve(self, rev: str) -> str | None:
+        """The object that a full ref name, an id or a revision names, tags peeled; None when there is none."""
+        try:
+            found = self._repo.revparse_single(rev)
+            return str(found.peel(None).id if isinstance(found, pygit2.Tag) else found.id)
+        except (KeyError, ValueError):
+            return None
+        except pygit2.GitError as error:
+            raise _unreadable(self.path, error) from error
+
+    def kind(self, oid: str) -> str | None:
+        """"commit", "tree", "blob" or "tag" (not peeled); None when there is no such object."""
+        try:
+            return self._repo[oid].type_str
+        except (KeyError, ValueError):
+            return None
+        except pygit2.GitError as error:
+            raise _unreadable(self.path, error) from error
+
+    def tree(self, commit: str) -> str:
+        """The id of the commit's tree."""
+        return str(self._commit(commit).tree_id)
+
+    def parents(self, commit: str) -> list[str]:
+        return [str(oid) for oid in self._commit(commit).parent_ids]
+
+    def message(self, commit: str) -> str:
+        return self._commit(commit).message
+
+    def author(self, commit: str) -> tuple[str, str]:
+        """Name and address."""
+        found = self._commit(commit).author
+        return found.name, found.email
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Whether `descendant` has `ancestor` in its history, or is it. Both must be there."""
+        self._commit(ancestor), self._commit(descendant)
+        with _reading(self.path):
+            return ancestor == descendant or self._repo.descendant_of(descendant, ancestor)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor; None for unrelated histories."""
+        with _reading(self.path):
+            found = self._repo.merge_base(one, other)
+        return None if found is None else str(found)
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Full ref name to object id (not peeled), for `prefix` itself and all below it, sorted. Symbolic refs are left out."""
+        exact, below, found = prefix.rstrip("/"), prefix.rstrip("/") + "/", {}
+        with _reading(self.path):
+            for name in self._repo.references:
+                if name == exact or name.startswith(below):
+                    target = self._repo.references[name].raw_target
+                    if not isinstance(target, str):
+                        found[name] = str(target)
+        return dict(sorted(found.items()))
+
+    def commits(self, tip: str, *without: str) -> list[str]:
+        """What is reachable from `tip` but from none of `without`, parents after children."""
+        with _reading(self.path):
+            walk = self._repo.walk(tip, SortMode.TOPOLOGICAL)
+            for commit in without:
+                walk.hide(commit)
+            return [str(commit.id) for commit in walk]
+
+    def worktrees(self) -> dict[str, str]:
+        """The linked worktrees: git's own name for each, and its path."""
+        with _reading(self.path):
+            return {name: self._repo.lookup_worktree(name).path for name in self._repo.list_worktrees()}
+
+    def changed_paths(self, one: str, other: str) -> list[str]:
+        """The paths in which two commits or trees differ, both names of a rename."""
+        with _reading(self.path):
+            deltas = self._tree(one).diff_to_tree(self._tree(other)).deltas
+            return sorted({path for delta in deltas for path in (delta.old_file.path, delta.new_file.path)})
+
+    def contains_patch(self, commit: str, base: str, tip: str) -> bool:
+        """Whether the work `base..commit` was applied in `base..tip` as other commits: each by itself, or all as one.
+
+        Patches are compared byte by byte, white space included, line numbers left out. Work that changes nothing is never
+        contained: it would prove anything.
+        """
+        start = self.merge_base(commit, base) or base
+        whole = self._patch(start, commit)
+        if whole is None:
+            return False
+        wanted = {patch for one in self.commits(commit, start) if (patch := self._own_patch(one)) is not None}
+        for one in self.commits(tip, start):
+            patch = self._own_patch(one)
+            if patch == whole:
+                return True
+            wanted.discard(patch or "")
+            if not wanted:
+                return True
+        return False
+
+    def _own_patch(self, commit: str) -> str | None:
+        """The patch that a commit makes to its first parent; a merge's too (a squash by another name)."""
+        parents = self.parents(commit)
+        return self._patch(parents[0] if parents else None, commit)
+
+    def _patch(self, old: str | None, new: str) -> str | None:
+        """A hash of the difference, without line numbers; None for no difference."""
+        with _reading(self.path):
+            tree = self._tree(new)
+            diff = tree.diff_to_tree(swap=True) if old is None else self._tree(old).diff_to_tree(tree)
+            digest, some = hashlib.sha256(), False
+            for patch in diff:
+                if patch is None:
+                    continue
+                some = True
+                delta = patch.delta
+                if delta.is_binary:
+                    digest.update(f"{delta.old_file.id} {delta.new_file.id}\n".encode())
+                lines = patch.data.split(b"\n")
+                digest.update(b"\n".join(line for line in lines if not line.startswith((b"@@ ", b"index "))) + b"\0")
+            return digest.hexdigest() if some else None
+
+    def _tree(self, treeish: str) -> pygit2.Tree:
+        found = self._repo[treeish].peel(pygit2.Tree)
+        assert isinstance(found, pygit2.Tree)
+        return found
+
+    def _commit(self, oid: str) -> pygit2.Commit:
+        try:
+            found = self._repo[oid]
+        except (KeyError, ValueError) as error:
+            raise GitFailed(f"{self.path} has no commit {shown(oid)}") from error
+        except pygit2.GitError as error:
+            raise _unreadable(self.path, error) from error
+        if not isinstance(found, pygit2.Commit):
+            raise GitFailed(f"{shown(oid)} in {self.path} is no commit", why=f"it is a {found.type_str}")
+        return found
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
+    except (pygit2.GitError, KeyError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: Exception) -> GitFailed:
+    return GitFailed(f"cannot read {path}", why=shown(str(error), 200), next=f"git -C {path} fsck")
