@@ -295,9 +295,9 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
     wanted = _TYPES.get(key, (type(default),))
     good = isinstance(value, wanted) and (isinstance(value, bool) is isinstance(default, bool))
     if key == "gates" and good and value is not None:
-        good = value == "none" or (isinstance(value, list) and value != [] and all(isinstance(x, str) and x.strip() for x in value))
-    elif isinstance(value, list):
-        good = good and all(isinstance(x, str) and x for x in value)
+        good = value == "none" or (isinstance(value, list) and value != [])
+    if isinstance(value, list):
+        good = good and all(isinstance(x, str) and x.strip() for x in value)
     elif isinstance(value, int):
         good = good and value > 0
     if not good and value is not None:

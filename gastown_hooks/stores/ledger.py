@@ -1,8 +1,8 @@
 """The ledger: `issues.jsonl`, one bead a line sorted by id, and the journal of what was written since.
 
 A write appends one line to `issues.journal` under the ledger's lock: one line is one transaction, whole or absent. Its entries
-are separated by tabs: `<id> <json>` a bead's new value, before it `=<id> <json>` (or `null`) the value it had in issues.jsonl, where
-the bead appears for the first time. The journal's first line names the exact file it continues, by size, mtime and inode:
+are separated by tabs: `<id> <json>` a bead's new value, before it `=<id> <json>` (or `null`) the value it had in issues.jsonl,
+where the bead appears for the first time. The journal's first line names the exact file it continues, by size, mtime and inode:
 a reader without a lock knows that its two files belong together, and a change from outside is seen and merged three-way.
 A fold moves the journal into the file by two renames; a crash between them is finished by the next reader (`absorb`).
 A ledger in `code-branch` mode (tracked beside the code) has no journal: each write replaces the file.
@@ -80,6 +80,10 @@ class Ledger:
         """Every bead by id, tombstones included. Bad lines are left to `problems`."""
         return self._read().records()
 
+    def check_claim(self) -> None:
+        """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""
+        self._check_claim(View(self._read()))
+
     def problems(self) -> list[lines.Problem]:
         """The lines of issues.jsonl that are no bead, with their numbers."""
         return lines.parse(fsio.read(self.beads.issues) or b"").problems
@@ -154,7 +158,7 @@ class Ledger:
     def _open(self) -> Pair:
         pair = Pair.open(self.beads, journal=not self.write_through)
         if pair is None:
-            raise NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or restore it from git")
+            raise NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or get it from git")
         return pair
 
     def _check_claim(self, view: View) -> None:

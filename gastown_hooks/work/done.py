@@ -1,0 +1,177 @@
+"""The end of a worker's task: prove the commit, pin it, push the branch, submit it, and mark the slot to be retired.
+
+Each step looks first whether it is done, and nothing is acknowledged before the request is in the ledger; so `gt done` after a
+killed `gt done` completes it. The bead stays claimed: it closes when the refinery has landed it (I4).
+"""
+
+from __future__ import annotations
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, NotFound, Refused
+from gastown_hooks.core.ids import shown
+from gastown_hooks.core.paths import SPARSE_EXCLUDED, Home, Rig
+from gastown_hooks.core.record import updated
+from gastown_hooks.stores import config, events, git, mail
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.repo import Repo
+from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import beads, queue, wake
+from gastown_hooks.work import lease as leases
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.work.lease import Lease
+
+COMPLETED, ESCALATED, DEFERRED = "COMPLETED", "ESCALATED", "DEFERRED"
+
+
+def done(caller: Caller, now: int, *, status: str = COMPLETED, no_code: bool = False, reason: str = "") -> Record | None:
+    """End the calling worker's task; returns the merge request where there is one.
+
+    COMPLETED submits the branch, or with `no_code` and a reason closes the bead without commits. ESCALATED and DEFERRED give
+    the bead back (blocked, or deferred) with the reason. Raises Fenced, Refused (dirty tree, nothing to land).
+    """
+    rig, home, lease, ledger = _claim_of(caller)
+    bead = ledger.get(lease.bead)
+    if bead is None:
+        raise NotFound(f"no bead {lease.bead}", next="bd list")
+    if lease.state == leases.DONE or bead.get("status") == "closed":
+        leases.advance(home, lease, leases.DONE)
+        return queue.open_request(Ledger(rig.beads).all(), bead)
+    if status == COMPLETED and not no_code:
+        request = _submit(rig, home, lease, bead, caller, now)
+    else:
+        request = None
+        _give_back(rig, home, lease, ledger, caller, now, status, no_code, reason)
+    _leave(rig, home, lease, caller, now, status, request)
+    return request
+
+
+def close_without_code(caller: Caller, now: int, bead_id: str, reason: str) -> Record:
+    """A person's word that a bead nobody works on needs no code: it closes with that proof (I4). Raises Conflict when claimed."""
+    town = caller.in_town()
+    ledger = Routes(town).ledger(bead_id, caller)
+    bead = ledger.get(bead_id)
+    if bead is None:
+        raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
+    if bead.get("status") in ("hooked", "in_progress"):
+        raise Conflict(f"{bead_id} is with {bead.get('assignee')}", why="it may still land", next=f"gt polecat nuke {bead.get('assignee')}")
+    _need(reason)
+    return _close_no_code(ledger, caller, now, bead_id, reason)
+
+
+def uncommitted(tree: str) -> list[str]:
+    """What git status shows in a worker's tree, without the paths that its sparse checkout leaves out."""
+    fields = iter(git.run(tree, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty").out.split("\0"))
+    found = []
+    for field in fields:
+        if not field:
+            continue
+        if field[0] in "RC":
+            next(fields, None)  # the old name
+        if not _outside(field[3:]):
+            found.append(field[3:])
+    return found
+
+
+def _outside(path: str) -> bool:
+    return any(f"/{path}" == excluded.rstrip("/") or f"/{path}".startswith(excluded if excluded.endswith("/") else excluded + "/")
+               for excluded in SPARSE_EXCLUDED)
+
+
+def _claim_of(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
+    if caller.role != "polecat" or not caller.rig or not caller.name:
+        raise Refused(f"{caller.actor} has no task to end", why="gt done is a polecat's word from inside its tree",
+                      next="gt mq submit (a crew's branch), or bd close BEAD")
+    rig = caller.in_town().rig(caller.rig)
+    home = rig.polecat(caller.name)
+    lease = leases.read(home)
+    if lease is None or (lease.bead, lease.fence) != (caller.bead, caller.fence):
+        raise Fenced(f"{caller.actor} has no such claim", why=f"{caller.bead or 'no bead'} at fence {caller.fence or 0} was given to "
+                     "somebody else, or is done", next="stop; your work is kept: gt rescue list")
+    ledger = Routes(rig.town).ledger(lease.bead, caller)
+    ledger.check_claim()
+    return rig, home, lease, ledger
+
+
+def _submit(rig: Rig, home: Home, lease: Lease, bead: Record, caller: Caller, now: int) -> Record:
+    dirty = uncommitted(home.tree)
+    if dirty:
+        names = ", ".join(shown(path) for path in dirty[:3]) + (f" and {len(dirty) - 3} more" if len(dirty) > 3 else "")
+        raise Refused(f"{lease.bead} has uncommitted changes", why=names, next="git add -A && git commit -m 'what you did', then gt done")
+    head = _head(home, lease)
+    pin = f"refs/gt/work/{home.name}/{lease.fence}"
+    git.update_refs(rig.repo, [(pin, head, None), (f"refs/heads/{lease.branch}", head, None)], f"gt done {lease.bead}")
+    _push(rig, lease, head, caller, now)
+    return queue.submit(rig, bead, head=head, branch=lease.branch, worker=lease.actor, fence=lease.fence,
+                        target=config.rig_config(rig).target, base=lease.base, caller=caller, now=now)
+
+
+def _head(home: Home, lease: Lease) -> str:
+    """The tree's commit, proven to hold work on top of the lease's base."""
+    head = git.run(home.tree, "rev-parse", "--verify", "--end-of-options", "HEAD").line
+    repo = Repo(home.tree)
+    if not repo.is_ancestor(lease.base, head):
+        raise Refused(f"cannot submit {head[:12]}", why=f"it does not contain {lease.base[:12]}, the commit the branch started from",
+                      next=f"git rebase --onto {lease.base[:12]} ROOT, or gt done --status ESCALATED --reason TEXT")
+    if head == lease.base or repo.tree(head) == repo.tree(lease.base):
+        raise Refused(f"{lease.bead} has nothing to land", why="no commit on the branch changes anything",
+                      next="commit your work, or: gt done --no-code --reason TEXT")
+    return head
+
+
+def _push(rig: Rig, lease: Lease, head: str, caller: Caller, now: int) -> None:
+    """The branch for people to look at. The queue lands from the rig's own repository, so a missing remote only is noted."""
+    if config.rig_config(rig).url is None:
+        return
+    try:
+        git.push(rig.repo, head, f"refs/heads/{lease.branch}")
+    except GitFailed as error:
+        events.emit(rig.town, "push_failed", caller.actor, {"branch": lease.branch, "reason": str(error)}, now)
+
+
+def _give_back(rig: Rig, home: Home, lease: Lease, ledger: Ledger, caller: Caller, now: int, status: str, no_code: bool,
+               reason: str) -> None:
+    _need(reason)
+    if no_code:
+        if git.run(home.tree, "rev-parse", "HEAD").line != lease.base or uncommitted(home.tree):
+            raise Refused(f"{lease.bead} has changes", why="--no-code says that there are none", next="gt done, or drop them first")
+        _close_no_code(ledger, caller, now, lease.bead, reason)
+        return
+    wanted = {ESCALATED: "blocked", DEFERRED: "deferred"}.get(status)
+    if wanted is None:
+        raise BadInput(f"--status {shown(status)}", why=f"known: {COMPLETED}, {ESCALATED}, {DEFERRED}")
+    note = f"{status} by {caller.actor}: {reason}"
+
+    def change(view: View) -> list[Record]:
+        bead = view.get(lease.bead) or {}
+        notes = f"{bead.get('notes') or ''}\n\n{note}".strip()
+        return [updated(bead, {"status": wanted, "assignee": None, "notes": notes, "updated_at": clock.stamp(now),
+                               "updated_by": caller.actor})]
+
+    ledger.transact(change)
+    if status == ESCALATED:
+        key = f"escalated-{lease.bead}-{lease.fence}"
+        for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
+            mail.deliver(mailbox, caller.actor, who, f"ESCALATED {lease.bead}", note, key=key, now=now)
+
+
+def _close_no_code(ledger: Ledger, caller: Caller, now: int, bead_id: str, reason: str) -> Record:
+    return beads.close(ledger, caller, now, [bead_id], reason, no_code=True)[0]
+
+
+def _need(reason: str) -> None:
+    if not reason.strip():
+        raise BadInput("a reason is needed", next="gt done … --reason TEXT")
+
+
+def _leave(rig: Rig, home: Home, lease: Lease, caller: Caller, now: int, status: str, request: Record | None) -> None:
+    leases.advance(home, lease, leases.DONE)
+    events.emit(rig.town, "done", caller.actor, {"bead": lease.bead, "branch": lease.branch, "status": status,
+                                                 "request": request["id"] if request else None}, now)
+    if request is not None:
+        wake.wake(rig.town, "refinery", rig.name)
+    if wake.runner_is_free(home):  # by hand: nobody waits for this slot's end but the witness
+        wake.wake(rig.town, "witness", rig.name)

@@ -1,0 +1,56 @@
+"""An agent's hook: the bead it must work on (GUPP: what is on your hook, you run)."""
+
+from __future__ import annotations
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import Conflict, NotFound, Refused
+from gastown_hooks.core.ids import shown
+from gastown_hooks.core.paths import Beads
+from gastown_hooks.core.record import updated
+from gastown_hooks.stores import events
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import View
+from gastown_hooks.stores.routes import Routes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core.record import Record
+
+ON_HOOK = ("hooked", "in_progress")
+
+
+def hooked(caller: Caller) -> list[Record]:
+    """The beads on the caller's hook, those begun first, then by priority. A failed look-up raises: it is never "no work"."""
+    routes = Routes(caller.in_town())
+    found = [bead for beads in _ledgers(routes, caller) for bead in routes.open(beads, caller).all().values()
+             if bead.get("assignee") == caller.actor and bead.get("status") in ON_HOOK]
+    return sorted(found, key=lambda bead: (bead["status"] != "in_progress", bead.get("priority", 2), bead["id"]))
+
+
+def attach(caller: Caller, bead_id: str, now: int) -> Record:
+    """Put an open bead on the caller's own hook (people and named agents; polecats get theirs by sling)."""
+    if caller.role == "polecat":
+        raise Refused("a polecat's hook is filled by sling", why="it has one bead, its own", next="gt hook")
+    ledger = Routes(caller.in_town()).ledger(bead_id, caller)
+
+    def change(view: View) -> list[Record]:
+        bead = view.get(bead_id)
+        if bead is None or bead.get("status") == "tombstone":
+            raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
+        if bead.get("status") in ON_HOOK and bead.get("assignee") == caller.actor:
+            return []
+        if bead.get("status", "open") != "open":
+            raise Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}", next=f"bd show {bead_id}")
+        return [updated(bead, {"status": "hooked", "assignee": caller.actor, "updated_at": clock.stamp(now), "updated_by": caller.actor})]
+
+    written = ledger.transact(change)
+    for bead in written:
+        events.emit(caller.town, "hook", caller.actor, {"bead": bead["id"]}, now)
+    return written[0] if written else ledger.get(bead_id) or {}
+
+
+def _ledgers(routes: Routes, caller: Caller) -> list[Beads]:
+    """A worker's bead is in its rig's ledger; anybody else's may be in any."""
+    if caller.bead:
+        return [routes.beads_of(caller.bead)]
+    return list({beads.root: beads for beads in routes.prefixes().values()}.values())

@@ -1,0 +1,254 @@
+"""Assigning work: the claim, and everything that follows from it.
+
+The claim is one ledger transaction: status hooked, assignee, a higher fence. It is also the intent record: slot folder, lease,
+branch, worktree and runner are derived from the bead, and `ensure_worker` completes them from wherever a killed sling stopped
+(the witness calls it too). Whoever holds a worker's runner lock handles that worker; the owner takes it before the claim.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from gastown_hooks.core import clock, fsio, ids, lock
+from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
+from gastown_hooks.core.lock import Lock
+from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.record import updated
+from gastown_hooks.rules import names, ready
+from gastown_hooks.stores import config, events, git, stubs, worktrees
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work import queue, wake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core.record import Record
+
+CLAIMED = ("hooked", "in_progress")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A bead and the worker it is with."""
+
+    bead: str
+    rig: str
+    name: str
+    fence: int
+    branch: str
+    tree: str
+    started: bool
+
+    @property
+    def actor(self) -> str:
+        return f"{self.rig}/polecats/{self.name}"
+
+
+def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None, name: str | None = None, caller: Caller, now: int,
+          start: bool = False, dry_run: bool = False) -> list[Assignment]:
+    """Give each bead a worker of its own on the rig; all of them or none.
+
+    A bead that is claimed already is a Conflict naming its owner; one with open blockers is Refused. A sling that was killed
+    after its claim is completed by running it again.
+    """
+    config.rig_config(rig)
+    ledger = _ledger_for(town, bead_ids, rig, caller)
+    if name is not None and len(bead_ids) > 1:
+        raise BadInput(f"{rig.name}/{name} takes one bead", why="a worker has one hook", next=f"gt sling BEAD… {rig.name}")
+    half_made = _half_made(rig, ledger, bead_ids)
+    if half_made:
+        return [_complete(rig, record, now, start) for record in half_made]
+    if dry_run:
+        chosen = _choose(ledger, rig, bead_ids, name, ledger.all(), now)
+        return [_assignment(rig, {"id": b, "assignee": f"{rig.name}/polecats/{n}", "claim_fence": 0}, False) for b, n in chosen.items()]
+    claimed, held = _claim(rig, ledger, bead_ids, agent, name, caller, now)
+    try:
+        for record in claimed:
+            events.emit(town, "sling", caller.actor, {"bead": record["id"], "target": record["assignee"],
+                                                      "fence": record["claim_fence"]}, now)
+            _prepare(rig, record, worker_home(rig, record), now)
+    finally:
+        for one in held:
+            one.release()
+    return [_assignment(rig, record, wake.start_runner(rig, worker_home(rig, record).name, asked=start)) for record in claimed]
+
+
+def ensure_worker(rig: Rig, bead: Record, now: int) -> Home:
+    """Complete the slot of a claimed bead, from wherever its sling stopped. Nothing happens while somebody else handles it."""
+    home = worker_home(rig, bead)
+    fsio.make_folder(home.root)
+    held = lock.attempt(home.runner_lock)
+    if held is not None:
+        with held:
+            _prepare(rig, bead, home, now)
+    return home
+
+
+def worker_home(rig: Rig, bead: Record) -> Home:
+    """The home of the polecat that the bead is assigned to."""
+    return rig.polecat(ids.name(str(bead["assignee"]).rpartition("/")[2], "polecat"))
+
+
+def is_worker(rig: Rig, actor: object) -> bool:
+    """Whether the identity is one of the rig's polecats."""
+    return isinstance(actor, str) and actor.startswith(f"{rig.name}/polecats/")
+
+
+def worker_environment(rig: Rig, lease: leases.Lease) -> dict[str, str]:
+    """What a worker's agent program finds in its environment (the seeds' table, and its claim)."""
+    name, email = lease.actor.rpartition("/")[2], config.owner_email(rig.town)
+    return {"GT_ROLE": "polecat", "GT_ROOT": rig.town.root, "GT_RIG": rig.name, "GT_POLECAT": name, "BD_ACTOR": lease.actor,
+            **git.identity(lease.actor, email), "BEADS_DIR": rig.beads.root, "BEADS_AGENT_NAME": f"{rig.name}/{name}",
+            "BEADS_NO_DAEMON": "1", "GT_BEAD": lease.bead, "GT_FENCE": str(lease.fence), "GT_TOKEN": lease.token}
+
+
+def branch_of(rig: Rig, bead: Record) -> str:
+    """`polecat/{name}/{issue}@{fence}`: the seeds' template, its timestamp part the fence, so no name meets old work."""
+    local = ids.local_part(bead["id"], config.rig_config(rig).prefix)
+    return f"polecat/{worker_home(rig, bead).name}/{local}@{bead['claim_fence']}"
+
+
+# ---- claiming ----------------------------------------------------------------------------------------------
+
+def _ledger_for(town: Town, bead_ids: list[str], rig: Rig, caller: Caller) -> Ledger:
+    if caller.role == "polecat":
+        raise Refused("a polecat does not sling", why="it has one bead, its own", next="bd create, and leave the new bead to the mayor")
+    routes = Routes(town)
+    for bead_id in bead_ids:
+        there = routes.rig_of(bead_id)
+        if there is None or there.name != rig.name:
+            where = there.name if there else "the town itself"
+            raise Refused(f"{bead_id} is not {rig.name}'s", why=f"its prefix belongs to {where}",
+                          next=f"gt sling {bead_id} {there.name}" if there else f"bd create --prefix {config.rig_config(rig).prefix} TITLE")
+    return routes.open(rig.beads, caller)
+
+
+def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, name: str | None, caller: Caller,
+           now: int) -> tuple[list[Record], list[Lock]]:
+    """Names, runner locks and claims under the rig's pool lock. The caller releases the locks."""
+    held: list[Lock] = []
+    with lock.acquire(rig.lock("pool"), timeout=60):
+        chosen = _choose(ledger, rig, bead_ids, name, ledger.all(), now)
+        try:
+            for worker in chosen.values():
+                fsio.make_folder(rig.polecat(worker).root)
+                mine = lock.attempt(rig.polecat(worker).runner_lock)
+                if mine is None:
+                    raise Conflict(f"{rig.name}/{worker} is busy", why="a runner holds it",
+                                   next=f"gt polecat status {rig.name}/{worker}")
+                held.append(mine)
+
+            def change(view: View) -> list[Record]:
+                _choose(ledger, rig, bead_ids, name, view.all(), now)  # again, under the ledger's lock: others close and update too
+                fence = max((int(r.get("claim_fence") or 0) for r in view.all().values()), default=0)
+                return [_claimed(view, bead_id, f"{rig.name}/polecats/{worker}", fence + step, agent, caller, now)
+                        for step, (bead_id, worker) in enumerate(chosen.items(), 1)]
+
+            return ledger.transact(change), held
+        except BaseException:
+            for one in held:
+                fsio.remove(one.path)
+                one.release()
+            raise
+
+
+def _claimed(view: View, bead_id: str, actor: str, fence: int, agent: str | None, caller: Caller, now: int) -> Record:
+    # The fence grows over the whole ledger, so that (name, fence) names one claim for ever: refs and branches are built from it.
+    bead = view.get(bead_id) or {}
+    changes = {"status": "hooked", "assignee": actor, "claim_fence": fence, "updated_at": clock.stamp(now), "updated_by": caller.actor}
+    if agent:
+        changes["metadata"] = {**(bead.get("metadata") or {}), "agent": agent}
+    return updated(bead, changes)
+
+
+def _choose(ledger: Ledger, rig: Rig, bead_ids: list[str], name: str | None, records: dict[str, Record], now: int) -> dict[str, str]:
+    """Bead to worker name. Raises what stands in the way of any of them."""
+    for bead_id in bead_ids:
+        _check_free(records, bead_id, now)
+    taken = names_in_use(rig, records)
+    if len(taken) + len(bead_ids) > (limit := config.rig_settings(rig).max_workers):
+        raise Refused(f"{rig.name} has {len(taken)} workers", why=f"max_workers is {limit}", next=f"gt polecat list {rig.name}")
+    if name is not None and ids.name(name, "polecat") in taken:
+        raise Conflict(f"{rig.name}/{name} has work already", next=f"gt polecat status {rig.name}/{name}")
+    chosen: dict[str, str] = {}
+    for bead_id in dict.fromkeys(bead_ids):
+        chosen[bead_id] = name or names.choose(taken | set(chosen.values()))
+    return chosen
+
+
+def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
+    bead = records.get(bead_id)
+    if bead is None or bead.get("status") == "tombstone":
+        raise NotFound(f"no bead {ids.shown(bead_id)}", next="bd list")
+    status = bead.get("status", "open")
+    if status in CLAIMED:
+        raise Conflict(f"{bead_id} is with {bead.get('assignee') or 'somebody'}", why=f"status {status}", next=f"bd show {bead_id}")
+    if status != "open":
+        raise Refused(f"{bead_id} is {status}", next=f"bd reopen {bead_id}" if status == "closed" else f"bd update {bead_id} --status open")
+    reasons = ready.blockers(records, bead_id, now)
+    if reasons:
+        raise Refused(f"{bead_id} is not ready", why="; ".join(str(reason) for reason in reasons[:3]), next=f"bd show {bead_id}")
+    request = queue.open_request(records, bead)
+    if request is not None and request["status"] == "open":
+        raise Conflict(f"{bead_id} is submitted", why=f"{request['id']} waits in the merge queue", next=f"gt mq status {request['id']}")
+
+
+def names_in_use(rig: Rig, records: dict[str, Record]) -> set[str]:
+    """Slots on disk, and the assignees of claimed beads that are not submitted yet."""
+    taken = set(os.listdir(rig.polecats)) if os.path.isdir(rig.polecats) else set()
+    for bead in records.values():
+        if bead.get("status") in CLAIMED and is_worker(rig, bead.get("assignee")) and queue.open_request(records, bead) is None:
+            taken.add(str(bead["assignee"]).rpartition("/")[2])
+    return taken
+
+
+def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str]) -> list[Record]:
+    """The beads, when all are claimed by workers whose slot nobody has finished and nobody handles: a sling was killed."""
+    found = [bead for bead in (ledger.get(bead_id) for bead_id in bead_ids) if bead is not None]
+    if len(found) != len(bead_ids) or not all(b.get("status") in CLAIMED and is_worker(rig, b.get("assignee")) for b in found):
+        return []
+    unfinished = [bead for bead in found if not _is_ready(rig, bead)]
+    return found if unfinished and not any(lock.is_held(worker_home(rig, b).runner_lock) for b in unfinished) else []
+
+
+def _is_ready(rig: Rig, bead: Record) -> bool:
+    lease = leases.read(worker_home(rig, bead))
+    return (lease is not None and lease.state != leases.PREPARING) or queue.open_request(Ledger(rig.beads).all(), bead) is not None
+
+
+# ---- the slot ----------------------------------------------------------------------------------------------
+
+def _complete(rig: Rig, bead: Record, now: int, start: bool) -> Assignment:
+    home = ensure_worker(rig, bead, now)
+    return _assignment(rig, bead, wake.start_runner(rig, home.name, asked=start))
+
+
+def _assignment(rig: Rig, bead: Record, started: bool) -> Assignment:
+    home = worker_home(rig, bead)
+    return Assignment(bead["id"], rig.name, home.name, bead["claim_fence"], branch_of(rig, bead), home.tree, started)
+
+
+def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
+    """With the runner lock held: lease, githooks, worktree, the project's extra files; the lease says ready last."""
+    lease = leases.read(home)
+    if lease is not None and (lease.bead, lease.fence) != (bead["id"], bead["claim_fence"]):
+        raise Conflict(f"{rig.name}/{home.name} still holds {lease.bead}", why=f"fence {lease.fence}, not retired yet",
+                       next=f"gt polecat nuke {rig.name}/{home.name}")
+    if lease is not None and lease.state != leases.PREPARING:
+        return
+    rig_config, settings = config.rig_config(rig), config.rig_settings(rig)
+    base = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", f"refs/heads/{rig_config.target}").out.strip()
+    agent = (bead.get("metadata") or {}).get("agent") or settings.agent or config.town_settings(rig.town).default_agent
+    lease = leases.Lease(
+        bead=bead["id"], fence=bead["claim_fence"], token=f"{config.town_id(rig.town)}.{os.urandom(12).hex()}", actor=bead["assignee"],
+        branch=branch_of(rig, bead), base=base, agent=str(agent), state=leases.PREPARING, created_at=clock.stamp(now))
+    leases.write(home, lease)
+    fsio.make_folder(home.mail)
+    fsio.copy(wake.role_file(rig.witness, "polecat"), f"{home.root}/polecat.py")
+    stubs.install(home.githooks, home, rig, rig_config.target)
+    worktrees.add(rig, home.tree, branch=lease.branch, start=base, sparse=True, githooks=home.githooks, replace_unready=True)
+    worktrees.furnish(rig, home.tree, settings, config.clean_environment(worker_environment(rig, lease)))
+    leases.advance(home, lease, leases.READY)
