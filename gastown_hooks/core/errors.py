@@ -123,7 +123,7 @@ class LockTimeout(GastownError):
 
 
 def _classes(base: type[GastownError]) -> list[type[GastownError]]:
-    found = [base]
+    found = [base] if base.__module__ == __name__ else []
     for child in base.__subclasses__():
         found += _classes(child)
     return found
@@ -157,6 +157,9 @@ def handled(program: str, main: Callable[[], int], *, report: Callable[[str], ob
         return INTERRUPTED
     except BrokenPipeError:
         return 1
+    except Exception:
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # the traceback, without importing that module
+        return BUG
 
 
 def for_agent_hook(code: int) -> int:
