@@ -1,0 +1,102 @@
+"""The documents that can be checked are."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from gastown_hooks.core import paths
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_exit_codes_are_the_generated_page() -> None:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs/generate.py")
+    assert spec and spec.loader
+    generator = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generator)
+    page = (ROOT / "docs/exit-codes.md").read_text(encoding="utf-8")
+    assert page == generator.exit_codes(), "run: python docs/generate.py"
+
+
+def path_attributes() -> set[str]:
+    """`Class.attribute` of every path that the classes of core/paths hold."""
+    tree = ast.parse(Path(paths.__file__).read_text(encoding="utf-8"))
+    found = set()
+    for cls in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for node in ast.walk(cls):
+            if isinstance(node, ast.Assign):
+                texts = any(isinstance(part, ast.JoinedStr) for part in ast.walk(node.value))
+                calls = isinstance(node.value, ast.Call)
+                for target in node.targets:
+                    if isinstance(target, ast.Attribute) and not calls and (texts or target.attr == "root"):
+                        found.add(f"{cls.name}.{target.attr}")
+    return found
+
+
+def test_files_page_lists_every_path_and_no_other() -> None:
+    page = (ROOT / "docs/files.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    listed = {row[0].strip("| `") for row in rows}
+    assert listed == path_attributes()
+    assert all(len(row) == 7 and all(cell.strip(" |") for cell in row) for row in rows), "a row has an empty column"
+
+
+def test_files_page_names_the_files_as_they_are() -> None:
+    page = (ROOT / "docs/files.md").read_text(encoding="utf-8")
+    town = paths.Town("/town")
+    rig = town.rig("R")
+    objects = {"Beads": rig.beads, "Town": town, "Rig": rig, "Home": rig.polecat("N"), "Refinery": rig.refinery}
+    for line in page.splitlines():
+        if row := re.match(r"\| `(\w+)\.(\w+)` \| `([^`]+)` \|", line):
+            owner, attribute, shown = row.groups()
+            if attribute != "root":
+                path = getattr(objects[owner], attribute)
+                assert path == f"{objects[owner].root}/{shown.rstrip('/')}", line
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command and subcommand of gt and bd with its words."""
+    for program in ("gt", "bd"):
+        package = importlib.import_module(f"gastown_hooks.cli.{program}")
+        for found in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{found.name}")
+            yield from below(f"{program} {module.cli.name}", module.cli)
+
+
+def below(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield words, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from below(f"{words} {name}", child)
+
+
+@pytest.mark.parametrize("program", ["gt", "bd"])
+def test_every_command_has_help_with_an_example(program: str) -> None:
+    without = []
+    for words, command in commands():
+        if words.startswith(program) and not command.hidden:
+            text = f"{command.help or ''}\n{command.epilog or ''}"
+            # A group's own example may stand in its subcommands.
+            if not command.help or (program not in re.findall(r"\b\w+\b", text) and not isinstance(command, click.Group)):
+                without.append(words)
+    assert not without, f"no help, or no example line beginning with {program}: {without}"
+
+
+@pytest.mark.parametrize("word", ["./install.sh --demo", "./install.sh --test"])
+def test_the_readme_has_the_two_commands(word: str) -> None:
+    assert word in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_no_document_names_a_file_that_is_not_there() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
