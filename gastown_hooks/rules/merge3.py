@@ -179,7 +179,8 @@ class _Merge:
         """Whether the side changed the status; closed again at another time is a change too."""
         if not self.base or (side.get("status") or "open") != (self.base.get("status") or "open"):
             return True
-        return side.get("status") == "closed" and not _same("closed_at", side.get("closed_at", _GONE), self.base.get("closed_at", _GONE))
+        was, now = (version.get("closed_at", _GONE) for version in (self.base, side))
+        return side.get("status") == "closed" and not _same("closed_at", was, now)
 
     def _settle(self, merged: Record) -> None:
         """Fields that follow the status, and the report when the two sides disagreed about it."""
@@ -276,7 +277,7 @@ def _merge_parts(key: str, old: Any, low: Any, high: Any, give_way: GiveWay) -> 
     name = _ELEMENT_NAMES.get(key)
     if name is None or not all(isinstance(part, list) for part in lists):
         return _GONE
-    merged = _merge_elements(key, name, *lists, give_way)
+    merged = _merge_elements(key, name, lists, give_way)
     return sorted(merged) if key in _SETS and all(isinstance(part, str) for part in merged) else merged
 
 
@@ -293,7 +294,7 @@ def _merge_map(path: str, old: Any, low: Record, high: Record, give_way: GiveWay
     old = old if isinstance(old, dict) else {}
     merged = {}
     for key in _order(low, high):
-        value = _merge_value(f"{path}.{key}", *(side.get(key, _GONE) for side in (old, low, high)), give_way)
+        value = _merge_value(f"{path}.{key}", old.get(key, _GONE), low.get(key, _GONE), high.get(key, _GONE), give_way)
         if value is not _GONE:
             merged[key] = value
     return merged
@@ -312,10 +313,9 @@ def _merge_value(path: str, old: Any, low: Any, high: Any, give_way: GiveWay) ->
     return give_way(path, high, low)
 
 
-def _merge_elements(path: str, name: Callable[[Any], str], old: list[Any], low: list[Any], high: list[Any],
-                    give_way: GiveWay) -> list[Any]:
+def _merge_elements(path: str, name: Callable[[Any], str], lists: list[list[Any]], give_way: GiveWay) -> list[Any]:
     """Element by element: one that a side removed and the other left alone goes; one added or changed stays."""
-    was, one, other = ({name(part): part for part in side} for side in (old, low, high))
+    was, one, other = ({name(part): part for part in side} for side in lists)
     values = (_merge_value(path, was.get(key, _GONE), one.get(key, _GONE), other.get(key, _GONE), give_way)
               for key in [*was, *sorted({*one, *other} - {*was})])
     return [value for value in values if value is not _GONE]

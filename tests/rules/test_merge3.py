@@ -17,7 +17,8 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers(0, 3) | st.sampled_f
                     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("pq"), inner, max_size=2),
                     max_leaves=4)
 DEPENDENCY = st.fixed_dictionaries(
-    {"issue_id": st.just("t-a"), "depends_on_id": st.sampled_from(["t-b", "t-c"]), "type": st.sampled_from(["blocks", "related"])},
+    {"issue_id": st.just("t-a"), "depends_on_id": st.sampled_from(["t-b", "t-c"]),
+     "type": st.sampled_from(["blocks", "related"])},
     optional={"metadata": st.sampled_from(["{}", "{\"gate\":\"x\"}"])})
 COMMENT = st.fixed_dictionaries({"id": st.sampled_from([1, 2, "u-1"]), "issue_id": st.just("t-a"),
                                  "author": st.sampled_from("xy"), "text": st.sampled_from(["hi", "ho"]),
@@ -75,7 +76,7 @@ def test_nothing_that_only_one_side_changed_is_lost(base: Any, ours: Any, theirs
 @settings(max_examples=200, deadline=None)
 @given(base=SOME, ours=RECORD, theirs=RECORD)
 def test_closed_at_stands_on_closed_beads_only(base: Any, ours: Any, theirs: Any) -> None:
-    sides = [side for side in (base or {}, ours, theirs)]
+    sides = [base or {}, ours, theirs]
     if any((side.get("status") == "closed") != ("closed_at" in side) for side in sides):
         return
     merged = merge_record(base, ours, theirs).record
@@ -92,7 +93,8 @@ def test_a_tombstone_is_for_ever(base: Any, ours: Any, theirs: Any) -> None:
         assert merged is not None and merged["status"] == "tombstone"
 
 
-BASE: dict[str, Any] = {"id": "t-a", "title": "T", "status": "open", "priority": 2, "created_at": STAMPS[0], "updated_at": STAMPS[0]}
+BASE: dict[str, Any] = {"id": "t-a", "title": "T", "status": "open", "priority": 2, "created_at": STAMPS[0],
+                        "updated_at": STAMPS[0]}
 CLOSED = {**BASE, "status": "closed", "closed_at": STAMPS[2], "close_reason": "done", "updated_at": STAMPS[2]}
 
 
@@ -132,7 +134,8 @@ def test_dependencies_are_named_by_target_and_type() -> None:
     def edge(target: str, kind: str = "blocks") -> dict[str, str]:
         return {"issue_id": "t-a", "depends_on_id": target, "type": kind}
     base = {**BASE, "dependencies": [edge("t-b")]}
-    result = merged(base, {**BASE, "dependencies": [edge("t-b", "related"), edge("t-b")]}, {**BASE, "dependencies": [edge("t-c")]})
+    ours = {**BASE, "dependencies": [edge("t-b", "related"), edge("t-b")]}
+    result = merged(base, ours, {**BASE, "dependencies": [edge("t-c")]})
     assert sorted((d["depends_on_id"], d["type"]) for d in result["dependencies"]) == [("t-b", "related"), ("t-c", "blocks")]
 
 
@@ -144,7 +147,8 @@ def test_both_sides_of_appended_notes() -> None:
 
 def test_changes_of_different_lines_meet_and_of_the_same_line_leave_a_comment() -> None:
     base = {**BASE, "description": "1\n2\n3\n4"}
-    assert merged(base, {**base, "description": "1!\n2\n3\n4"}, {**base, "description": "1\n2\n3\n4!"})["description"] == "1!\n2\n3\n4!"
+    apart = merged(base, {**base, "description": "1!\n2\n3\n4"}, {**base, "description": "1\n2\n3\n4!"})
+    assert apart["description"] == "1!\n2\n3\n4!"
     both = merge_record(base, {**base, "description": "x"}, {**base, "description": "y", "updated_at": STAMPS[2]})
     assert both.record is not None and both.record["description"] == "y"
     assert both.record["comments"][0]["text"].endswith("x") and [c.field for c in both.conflicts] == ["description"]
@@ -153,7 +157,8 @@ def test_changes_of_different_lines_meet_and_of_the_same_line_leave_a_comment() 
 def test_the_same_instant_in_another_zone_is_no_change() -> None:
     theirs = {**BASE, "created_at": STAMPS[1], "title": "New"}
     assert merged(BASE, theirs, {**BASE, "priority": 1})["title"] == "New"
-    assert merged({**BASE, "due_at": STAMPS[0]}, {**BASE, "due_at": STAMPS[1]}, {**BASE, "due_at": STAMPS[3]})["due_at"] == STAMPS[3]
+    due = [{**BASE, "due_at": stamp} for stamp in STAMPS]
+    assert merged(due[0], due[1], due[3])["due_at"] == STAMPS[3]
 
 
 def test_metadata_by_key_keeps_the_loser() -> None:

@@ -1,0 +1,221 @@
+"""The edges between beads: what they mean, cycles, trees. Pure; no recursion, so a chain of any length is fine.
+
+An edge is stored on the dependent: `{issue_id, depends_on_id, type}`. Four kinds hold work back (BLOCKING). Whether a new edge
+would be a deadlock is asked of two moments of each bead, its start and its end: who blocks ends before the other starts; a
+child starts no earlier than its parent may and the parent ends after its children. So "a child blocks what blocks its own
+parent" is found as well as a plain circle.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from gastown_hooks.core.record import Record
+
+    Moment = tuple[str, bool]  # (bead, False its start | True its end)
+
+PARENT = "parent-child"
+BLOCKING = frozenset(("blocks", "conditional-blocks", "waits-for", PARENT))
+KINDS = ("blocks", PARENT, "conditional-blocks", "waits-for", "related", "relates-to", "discovered-from", "tracks", "duplicates",
+         "supersedes", "replies-to", "caused-by", "validates", "until", "attests", "authored-by", "assigned-to", "approved-by",
+         "delegated-from")
+
+
+class Edge:
+    """One dependency: what the bead depends on, how, and the stored object."""
+
+    __slots__ = ("kind", "raw", "target")
+
+    def __init__(self, kind: str, target: str, raw: dict[str, Any]) -> None:
+        self.kind, self.target, self.raw = kind, target, raw
+
+
+def edges(record: Record) -> Iterator[Edge]:
+    """The record's dependencies; what is no dependency object is passed over (the loader reports it)."""
+    found = record.get("dependencies")
+    for raw in found if isinstance(found, list) else ():
+        target = raw.get("depends_on_id") if isinstance(raw, dict) else None
+        if isinstance(target, str) and target:
+            yield Edge(str(raw.get("type") or "blocks").replace("_", "-"), target, raw)
+
+
+def parents(record: Record) -> list[str]:
+    return [edge.target for edge in edges(record) if edge.kind == PARENT]
+
+
+def children(records: Mapping[str, Record]) -> dict[str, list[str]]:
+    """Parent id to the ids of its children, in id order; tombstones are nobody's children."""
+    found: dict[str, list[str]] = {}
+    for bead_id in sorted(records):
+        if records[bead_id].get("status") != "tombstone":
+            for parent in parents(records[bead_id]):
+                found.setdefault(parent, []).append(bead_id)
+    return found
+
+
+def dependents(records: Mapping[str, Record]) -> dict[str, list[tuple[str, str]]]:
+    """Target id to (dependent's id, kind), tombstones left out."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for bead_id in sorted(records):
+        if records[bead_id].get("status") != "tombstone":
+            for edge in edges(records[bead_id]):
+                found.setdefault(edge.target, []).append((bead_id, edge.kind))
+    return found
+
+
+def descendants(records: Mapping[str, Record], root: str) -> list[str]:
+    """Every bead below `root` by parent-child, nearest first; each once, `root` not."""
+    below, seen, queue = children(records), {root}, [root]
+    for bead_id in queue:
+        new = [child for child in below.get(bead_id, ()) if child not in seen]
+        seen.update(new)
+        queue += new
+    return queue[1:]
+
+
+# ---- cycles ------------------------------------------------------------------------------------------------
+
+def cycle_from(records: Mapping[str, Record], child: str, parent: str, kind: str = "blocks") -> list[str] | None:
+    """The circle that a new edge `child` depends on `parent` would close, from child round to child; None when it closes none."""
+    if kind not in BLOCKING:
+        return None
+    graph = _waits(records)
+    new = list(_moments(child, kind, parent))
+    for source, target in new:
+        graph.setdefault(source, []).append(target)
+    for source, target in new:
+        path = _path(graph, target, source)
+        if path is not None:
+            return _beads(path, child)
+    return None
+
+
+def cycles(records: Mapping[str, Record]) -> list[list[str]]:
+    """One circle for each knot of beads that wait for each other, smallest id first in each."""
+    graph = _waits(records)
+    found = []
+    for knot in _knots(graph):
+        inside = {moment: [to for to in graph.get(moment, ()) if to in knot] for moment in knot}
+        start = min(knot)
+        for after in inside[start]:
+            path = _path(inside, after, start)
+            if path is not None:
+                found.append(_beads(path, start[0])[:-1] or [start[0]])
+                break
+    return sorted(found)
+
+
+def _waits(records: Mapping[str, Record]) -> dict[Moment, list[Moment]]:
+    graph: dict[Moment, list[Moment]] = {}
+    for bead_id, record in records.items():
+        if record.get("status") == "tombstone":
+            continue
+        graph.setdefault((bead_id, True), []).append((bead_id, False))
+        for edge in edges(record):
+            if edge.kind in BLOCKING:
+                for source, target in _moments(bead_id, edge.kind, edge.target):
+                    graph.setdefault(source, []).append(target)
+    return graph
+
+
+def _moments(child: str, kind: str, parent: str) -> Iterable[tuple[Moment, Moment]]:
+    """The waits that an edge means, as (who waits, for what)."""
+    if kind == PARENT:
+        return [((child, False), (parent, False)), ((parent, True), (child, True))]
+    return [((child, False), (parent, True))]
+
+
+def _path(graph: Mapping[Moment, list[Moment]], start: Moment, goal: Moment) -> list[Moment] | None:
+    """A shortest path, both ends included."""
+    before: dict[Moment, Moment | None] = {start: None}
+    queue = [start]
+    for moment in queue:
+        if moment == goal:
+            path = [moment]
+            while (step := before[path[-1]]) is not None:
+                path.append(step)
+            return path[::-1]
+        for after in graph.get(moment, ()):
+            if after not in before:
+                before[after] = moment
+                queue.append(after)
+    return None
+
+
+def _beads(path: list[Moment], first: str) -> list[str]:
+    """The beads along a closed path, each once in a row, turned to begin and end with `first`."""
+    beads = [bead for i, (bead, _) in enumerate(path) if i == 0 or path[i - 1][0] != bead]
+    if len(beads) > 1 and beads[0] == beads[-1]:
+        beads.pop()
+    turn = beads.index(first) if first in beads else 0
+    beads = beads[turn:] + beads[:turn]
+    return [*beads, beads[0]]
+
+
+def _knots(graph: Mapping[Moment, list[Moment]]) -> list[set[Moment]]:
+    """Strongly connected components of more than one moment (Tarjan, with its own stack)."""
+    index: dict[Moment, int] = {}
+    low: dict[Moment, int] = {}
+    stack: list[Moment] = []
+    on_stack: set[Moment] = set()
+    knots = []
+    for root in graph:
+        if root in index:
+            continue
+        calls = [(root, iter(graph.get(root, ())))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        on_stack.add(root)
+        while calls:
+            moment, rest = calls[-1]
+            after = next(rest, None)
+            if after is None:
+                calls.pop()
+                if calls:
+                    low[calls[-1][0]] = min(low[calls[-1][0]], low[moment])
+                if low[moment] == index[moment]:
+                    knot = set()
+                    while moment not in knot:
+                        knot.add(stack.pop())
+                    on_stack -= knot
+                    if len(knot) > 1:
+                        knots.append(knot)
+            elif after not in index:
+                index[after] = low[after] = len(index)
+                stack.append(after)
+                on_stack.add(after)
+                calls.append((after, iter(graph.get(after, ()))))
+            elif after in on_stack:
+                low[moment] = min(low[moment], index[after])
+    return knots
+
+
+# ---- trees -------------------------------------------------------------------------------------------------
+
+class Node:
+    """A line of a dependency tree; `truncated`: what lies below it is not shown (too deep, or shown before)."""
+
+    __slots__ = ("bead", "depth", "kind", "parent", "truncated")
+
+    def __init__(self, bead: str, depth: int, parent: str, kind: str, truncated: bool) -> None:
+        self.bead, self.depth, self.parent, self.kind, self.truncated = bead, depth, parent, kind, truncated
+
+
+def tree(records: Mapping[str, Record], root: str, *, upward: bool = False, depth: int = 50) -> list[Node]:
+    """What `root` depends on (downward) or what depends on it (upward), pre-order; a bead met again is not opened again."""
+    above = dependents(records) if upward else {}
+    nodes, opened = [], set[str]()
+    pending = [(root, 0, "", "")]
+    while pending:
+        bead_id, level, parent, kind = pending.pop()
+        below = sorted((edge.target, edge.kind) for edge in edges(records.get(bead_id, {})))
+        near = above.get(bead_id, []) if upward else below
+        closed_off = bool(near) and (level >= depth or bead_id in opened)
+        nodes.append(Node(bead_id, level, parent, kind, closed_off))
+        if not closed_off:
+            opened.add(bead_id)
+            pending += [(other, level + 1, bead_id, how) for other, how in reversed(near)]
+    return nodes

@@ -1,0 +1,214 @@
+"""Which beads are work that may begin now, and why another is not. Pure functions of the records and `now`.
+
+A bead is ready when it is work (its type is something to do, and it is no template, wisp, or pinned), open, not deferred, and nothing
+holds it: no blocker that is not closed, no parent (or parent's parent) that is itself held, no open child if it is an epic.
+Only `closed` lets go; submitted does not. What is not known (a bead of elsewhere, a missing one) holds: fail closed.
+The functions look at all the records that they are given at once and never recurse: chains may be of any length.
+"""
+
+from __future__ import annotations
+
+import json
+
+from gastown_hooks.core import clock
+from gastown_hooks.rules import graph
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.rules.graph import Edge
+
+# Records of the town itself: they are looked after, never picked up as work.
+NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot"))
+# A conditional blocker lets go when its close_reason tells a failure.
+FAILURES = ("failed", "rejected", "wontfix", "won't fix", "canceled", "cancelled", "abandoned", "blocked", "error", "timeout",
+            "aborted")
+
+
+class Reason:
+    """Why a bead is not ready: a `rule`, the `bead` that holds it (or ""), and a sentence without its end."""
+
+    __slots__ = ("bead", "rule", "text")
+
+    def __init__(self, rule: str, text: str, bead: str = "") -> None:
+        self.rule, self.text, self.bead = rule, text, bead
+
+    def __repr__(self) -> str:
+        return f"Reason({self.rule}: {self.text})"
+
+
+def status(record: Record) -> str:
+    return str(record.get("status") or "open")
+
+
+def kind(record: Record) -> str:
+    return str(record.get("issue_type") or "task")
+
+
+def ready(records: Mapping[str, Record], now: int) -> list[Record]:
+    """The beads that may begin now: by priority, then the older one, then by id."""
+    family = graph.children(records)
+    held = _held(records, family, now)
+    found = [record for bead_id, record in records.items()
+             if status(record) == "open" and bead_id not in held and unfit(record, now) is None
+             and not _open_children(records, family, record)]
+    return sorted(found, key=in_order)
+
+
+def in_order(record: Record) -> tuple[int, int, str]:
+    """The sort key: priority, creation, id."""
+    return priority(record), _created(record), record["id"]
+
+
+def priority(record: Record) -> int:
+    found = record.get("priority", 2)
+    return found if isinstance(found, int) else 2
+
+
+def explain(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reason]:
+    """Every reason why the bead is not ready; none means it is."""
+    record = records[bead_id]
+    reasons = []
+    if status(record) != "open":
+        reasons.append(Reason("status", f"its status is {status(record)}"))
+    why = unfit(record, now)
+    return reasons + ([why] if why else []) + blockers(records, bead_id, now)
+
+
+def blockers(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reason]:
+    """What other beads hold it: its own blockers, those of the parents above it, an epic's open children."""
+    return _blockers(records, graph.children(records), bead_id, now)
+
+
+def _blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str, now: int) -> list[Reason]:
+    reasons = _own_blockers(records, family, records[bead_id])
+    reasons += [Reason("child", f"its child {child} is {status(records[child])}", child)
+                for child in _open_children(records, family, records[bead_id])]
+    seen, queue = {bead_id}, graph.parents(records[bead_id])
+    for parent in queue:
+        if parent in seen or parent not in records or _over(records[parent]):
+            continue
+        seen.add(parent)
+        for reason in [*_own_blockers(records, family, records[parent]), *_deferral(records[parent], now)]:
+            reasons.append(Reason("parent", f"its parent {parent} is held: {reason.text}", reason.bead or parent))
+        queue += graph.parents(records[parent])
+    return reasons
+
+
+def blocked(records: Mapping[str, Record], now: int) -> list[tuple[Record, list[Reason]]]:
+    """The beads that are work and not over, but held by others, with the reasons; in order of urgency."""
+    family = graph.children(records)
+    held = _held(records, family, now)
+    waiting = [records[bead_id] for bead_id in held
+               if status(records[bead_id]) in ("open", "in_progress", "blocked", "hooked") and unfit(records[bead_id], now) is None]
+    pairs = [(record, _blockers(records, family, record["id"], now)) for record in sorted(waiting, key=in_order)]
+    return [(record, reasons) for record, reasons in pairs if reasons]
+
+
+def unfit(record: Record, now: int) -> Reason | None:
+    """Why the bead itself is nothing to pick up, whatever the others are."""
+    if kind(record) in NOT_WORK:
+        return Reason("type", f"a {kind(record)} is not work")
+    if record.get("pinned") or status(record) == "pinned":
+        return Reason("pinned", "it is pinned")
+    if record.get("ephemeral") or record.get("wisp_type"):
+        return Reason("wisp", "it is a wisp")
+    labels = record.get("labels")
+    if record.get("is_template") or (isinstance(labels, list) and "template" in labels):
+        return Reason("template", "it is a template")
+    return next(iter(_deferral(record, now)), None)
+
+
+def _deferral(record: Record, now: int) -> list[Reason]:
+    if status(record) == "deferred":
+        return [Reason("deferred", "it is deferred")]
+    until = record.get("defer_until")
+    if not until:
+        return []
+    try:
+        return [Reason("deferred", f"it is deferred until {until}")] if clock.parse(until) > now else []
+    except (ValueError, TypeError, AttributeError):
+        return [Reason("deferred", "its defer_until is no time")]
+
+
+def _over(record: Record) -> bool:
+    """Closed, or deleted: it can hold nothing any more."""
+    return status(record) in ("closed", "tombstone")
+
+
+def _created(record: Record) -> int:
+    try:
+        return clock.parse(record.get("created_at", ""))
+    except (ValueError, TypeError, AttributeError):
+        return 0
+
+
+def _held(records: Mapping[str, Record], family: Mapping[str, list[str]], now: int) -> set[str]:
+    """The beads held by a blocker of their own or of a parent above; parents that are over pass nothing on."""
+    queue = [bead_id for bead_id, record in records.items() if not _over(record) and _own_blockers(records, family, record)]
+    held = set(queue)
+    queue += [bead_id for bead_id, record in records.items()
+              if bead_id not in held and bead_id in family and not _over(record) and _deferral(record, now)]
+    for parent in queue:
+        for child in family.get(parent, ()):
+            if child not in held and not _over(records[child]):
+                held.add(child)
+                queue.append(child)
+    return held
+
+
+def _open_children(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> list[str]:
+    if kind(record) != "epic":
+        return []
+    return [child for child in family.get(record["id"], ()) if not _over(records[child])]
+
+
+def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> list[Reason]:
+    if not record.get("dependencies"):
+        return []
+    reasons = []
+    for edge in graph.edges(record):
+        if edge.kind in graph.BLOCKING:
+            reasons += _held_by(records, family, edge)
+    return reasons
+
+
+def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], edge: Edge) -> list[Reason]:
+    target = records.get(edge.target)
+    if target is None:
+        return [Reason("unknown", f"{edge.target} is not known here", edge.target)]
+    if edge.kind == graph.PARENT:
+        return []
+    if edge.kind == "waits-for":
+        return _waits(records, family, edge, target)
+    if edge.kind == "conditional-blocks" and status(target) == "closed":
+        reason = str(target.get("close_reason") or "").lower()
+        if any(word in reason for word in FAILURES):
+            return []
+        return [Reason("condition", f"{edge.target} closed without the failure that this bead is for", edge.target)]
+    return [] if _over(target) else [Reason(edge.kind, f"{edge.target} is {status(target)}", edge.target)]
+
+
+def _waits(records: Mapping[str, Record], family: Mapping[str, list[str]], edge: Edge, target: Record) -> list[Reason]:
+    """Fan-in: all (or any) of the children of a bead; without children, the bead itself."""
+    gate, spawner = _gate(edge)
+    below = [records[child] for child in family.get(spawner or edge.target, ())]
+    if not below:
+        return [] if _over(target) else [Reason("waits-for", f"{edge.target} is {status(target)}", edge.target)]
+    left = [child for child in below if not _over(child)]
+    if gate == "any-children":
+        left = [] if len(left) < len(below) else left
+    return [Reason("waits-for", f"{child['id']} is {status(child)}", child["id"]) for child in left]
+
+
+def _gate(edge: Edge) -> tuple[str, str]:
+    found = edge.raw.get("metadata")
+    try:
+        found = json.loads(found) if isinstance(found, str) and found else found
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        return "all-children", ""
+    return str(found.get("gate") or "all-children"), str(found.get("spawner_id") or "")

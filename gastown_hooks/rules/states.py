@@ -1,0 +1,96 @@
+"""The states of a bead, which changes are legal, and the one decision whether a bead may close."""
+
+from __future__ import annotations
+
+from gastown_hooks.rules import ready
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gastown_hooks.core.record import Record
+
+STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
+TOMBSTONE = "tombstone"
+TYPES = ("bug", "feature", "task", "epic", "chore", "decision", "spike", "story", "milestone", "message", "merge-request",
+         "molecule", "gate", "agent", "role", "rig", "convoy", "event", "slot")
+ALIASES = {"enhancement": "feature", "feat": "feature", "dec": "decision", "adr": "decision", "investigation": "spike",
+           "timebox": "spike", "user-story": "story", "ms": "milestone", "mr": "merge-request", "mol": "molecule"}
+
+
+class Objection:
+    """Why a bead may not close; `force` says whether a person may insist."""
+
+    __slots__ = ("force", "next", "rule", "text")
+
+    def __init__(self, rule: str, text: str, *, force: bool = True, next: str = "") -> None:
+        self.rule, self.text, self.force, self.next = rule, text, force, next
+
+
+def is_step(record: Record) -> bool:
+    """A step of a molecule: made by a formula, which leaves its place in the record."""
+    return bool(record.get("source_location"))
+
+
+def is_wisp(record: Record) -> bool:
+    return bool(record.get("ephemeral") or record.get("wisp_type"))
+
+
+def needs_landing(record: Record) -> bool:
+    """I4: once given to a worker, a bead closes by what git proves, not by anybody's word."""
+    fence = record.get("claim_fence", 0)
+    return isinstance(fence, int) and fence >= 1 and not is_step(record) and not is_wisp(record)
+
+
+def illegal_change(old: str, new: str) -> str | None:
+    """Why a bead may not go from one status to the other; None when it may (`closed` is asked of `objections`)."""
+    if old == TOMBSTONE:
+        return "it was deleted, and that is for ever"
+    if new not in STATUSES:
+        return f"known: {', '.join(STATUSES)}"
+    return None
+
+
+def objections(records: Mapping[str, Record], bead_id: str, now: int, *, landed: bool) -> list[Objection]:
+    """What speaks against closing, the unforceable first. `landed`: the landing is proven (asked only if `needs_landing`)."""
+    record = records[bead_id]
+    if record.get("status") == TOMBSTONE:
+        return [Objection("deleted", "it was deleted", force=False)]
+    found = []
+    if needs_landing(record) and not landed:
+        found.append(Objection("not-landed", "it was given to a worker and its work is not in the target branch", force=False,
+                               next=f"gt mq list, or as its worker: gt done (without commits: gt done --no-code --reason …), for {bead_id}"))
+    if record.get("pinned") or record.get("status") == "pinned":
+        found.append(Objection("pinned", "it is pinned"))
+    if ready.kind(record) == "gate" and record.get("await_type", "human") != "human":
+        found.append(Objection("gate", f"it is a gate that waits for {record['await_type']}"))
+    for reason in ready.blockers(records, bead_id, now):
+        if reason.rule == "child":
+            found.append(Objection("open-children", reason.text))
+        elif reason.rule != "parent":  # what holds a parent says when to begin, not when a child is done
+            found.append(Objection("open-blockers", f"it waits: {reason.text}"))
+    return found
+
+
+def unblocked_by(before: Mapping[str, Record], after: Mapping[str, Record], now: int) -> list[Record]:
+    """The beads that became ready through a change."""
+    was = {record["id"] for record in ready.ready(before, now)}
+    return [record for record in ready.ready(after, now) if record["id"] not in was and record["id"] in before]
+
+
+def child_number(records: Mapping[str, Record], parent: str) -> int:
+    """The next free N of `<parent>.N`, deleted children counted: an id is never given twice."""
+    head = f"{parent}."
+    taken = [int(tail) for bead_id in records if bead_id.startswith(head) and (tail := bead_id[len(head):]).isdigit()]
+    return max(taken, default=0) + 1
+
+
+def depth(bead_id: str) -> int:
+    """How many child numbers an id has: `gp-abc12.3.1` has two."""
+    parts = bead_id.split(".")
+    count = 0
+    while len(parts) > 1 and parts.pop().isdigit():
+        count += 1
+    return count
+
+
