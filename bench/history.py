@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Land a repository's own history again, through a real town: bench/history.py REPO [-n N] [--workers W] [--kill K]
+
+Takes the last N first-parent commits of REPO (which is only read). Each becomes a bead whose `run` re-applies that commit's change
+to its first parent; a bead depends on the last earlier one that touches one of its files. Parallel workers do them, the merge
+queue lands them, and the tree at the end must be the original's. What cannot be re-applied is listed before the start and left
+out on both sides of the comparison. `--kill K` kills K random runners of workers on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+SPARSE = (".claude", "CLAUDE.md", "CLAUDE.local.md", ".beads")  # left out of workers' trees, see docs/files.md
+PATIENCE = 1800.0
+
+
+@dataclass
+class Change:
+    """One commit to land again."""
+
+    commit: str
+    title: str
+    files: list[str]
+    patch: str
+    bead: str = ""
+    needs: set[int] = field(default_factory=set)
+
+
+def main() -> int:
+    options = _options()
+    work = os.path.abspath(options.keep) if options.keep else tempfile.mkdtemp(prefix="gt-history-")
+    os.makedirs(f"{work}/patches", exist_ok=True)
+    started = time.monotonic()
+    changes, left_out, start = plan(options.repo, options.number, f"{work}/patches")
+    for commit, path, why in left_out:
+        print(f"left out: {commit[:12]} {path}: {why}")
+    town = Town(work, options.repo, start)
+    town.build(changes)
+    figures = town.land(changes, options.workers, options.kill, random.Random(options.seed))
+    different = compare(options.repo, town.repo, {path for _, path, _ in left_out})
+    figures |= {"commits": len(changes), "left_out": len(left_out), "different_paths": len(different),
+                "seconds": round(time.monotonic() - started, 1), "folder": work}
+    print(json.dumps(figures, indent=2))
+    for path in different[:20]:
+        print(f"different: {path}")
+    print("identical tree" if not different else "THE TREES DIFFER")
+    return 1 if different else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("repo")
+    parser.add_argument("-n", dest="number", type=int, default=30)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--kill", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", help="work in this new folder instead of a temporary one")
+    return parser.parse_args()
+
+
+def plan(repo: str, number: int, patches: str) -> tuple[list[Change], list[tuple[str, str, str]], str]:
+    """The changes in order with their dependencies, what is left out, and the commit before the first."""
+    commits = git(repo, "rev-list", "--first-parent", "-n", str(number + 1), "HEAD").split()[::-1]
+    if len(commits) < 2:
+        raise SystemExit(f"{repo} has no second commit to land")
+    changes: list[Change] = []
+    left_out: list[tuple[str, str, str]] = []
+    last_touch: dict[str, int] = {}
+    for parent, commit in itertools.pairwise(commits):
+        files = []
+        for path, why in touched(repo, parent, commit):
+            files.append(path) if not why else left_out.append((commit, path, why))
+        if not files:
+            left_out.append((commit, "", "changes nothing that can be re-applied"))
+            continue
+        patch = f"{patches}/{len(changes):04d}.patch"
+        with open(patch, "wb") as out:
+            only = [f":(literal){path}" for path in files]
+            out.write(raw(repo, "diff", "--binary", "--full-index", "--no-renames", parent, commit, "--", *only))
+        change = Change(commit, git(repo, "log", "-1", "--format=%s", commit).strip() or "(no title)", files, patch)
+        change.needs = {number for touch, number in last_touch.items() if any(_meet(touch, path) for path in files)}
+        last_touch.update({path: len(changes) for path in files})
+        changes.append(change)
+    return changes, left_out, commits[0]
+
+
+def touched(repo: str, parent: str, commit: str) -> list[tuple[str, str]]:
+    """Each path the commit changes, with the reason why it cannot be re-applied, if any."""
+    fields = git(repo, "diff-tree", "-r", "-z", "--no-renames", parent, commit).split("\0")
+    found = []
+    for head, path in zip(fields[::2], fields[1::2], strict=False):
+        old_mode, new_mode = head[1:7], head[8:14]
+        why = ""
+        if "160000" in (old_mode, new_mode):
+            why = "a submodule"
+        elif path.split("/")[0] in SPARSE:
+            why = "outside of workers' sparse trees"
+        elif path == ".gitmodules":
+            why = "submodule settings"
+        found.append((path, why))
+    return found
+
+
+def _meet(one: str, other: str) -> bool:
+    """The same path, or one a folder that the other is in (a file may become a folder, or the reverse)."""
+    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
+
+
+class Town:
+    """A town of its own in `work`, driven by public commands."""
+
+    def __init__(self, work: str, repo: str, start: str) -> None:
+        self.work, self.source, self.start = work, os.path.abspath(repo), start
+        self.root = f"{work}/town"
+        self.repo = f"{self.root}/again/.repo.git"
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("GT_", "BD_", "BEADS_", "GIT_")) or k.startswith("GIT_CONFIG")}
+
+    def build(self, changes: list[Change]) -> None:
+        git(self.work, "clone", "-q", "--no-local", "--no-checkout", self.source, "project")
+        project = f"{self.work}/project"
+        git(project, "remote", "remove", "origin")
+        git(project, "checkout", "-q", "-B", "main", self.start)
+        self.gt("install", self.root)
+        self.gt("rig", "add", "again", project, "--prefix", "ag", "--gate", "git diff --quiet HEAD", cwd=self.root)
+        self.gt("config", "default-agent", "exec", cwd=self.root)
+        for change in changes:
+            needs = ["--deps", ",".join(sorted(changes[n].bead for n in change.needs))] if change.needs else []
+            run = f"git apply --index --binary --whitespace=nowarn {shlex.quote(change.patch)}"
+            change.bead = self.bd("create", "--title", change.title[:200], "--prefix", "ag", *needs, "--run", run, "--silent").strip()
+
+    def land(self, changes: list[Change], workers: int, kills: int, dice: random.Random) -> dict[str, Any]:
+        """Sling what is ready, never more than `workers` at once, until all is closed."""
+        self.gt("up", "--no-cron", cwd=self.root)
+        began, killed, busiest, samples, full = time.monotonic(), 0, 0, 0, 0
+        ours = {change.bead for change in changes}
+        try:
+            while time.monotonic() - began < PATIENCE:
+                beads = json.loads(self.bd("list", "--all", "--limit", "0", "--json"))
+                done = sum(b["id"] in ours and b["status"] == "closed" for b in beads)
+                if done == len(ours):
+                    break
+                agents = [a for a in json.loads(self.gt("agents", "--json", cwd=self.root)) if a.get("role") == "polecat"]
+                busiest, samples, full = max(busiest, len(agents)), samples + 1, full + (len(agents) >= workers)
+                ready = [b["id"] for b in json.loads(self.bd("ready", "--json")) if b["id"] in ours]
+                if ready and len(agents) < workers:
+                    self.gt("sling", *ready[:workers - len(agents)], "again", cwd=self.root)
+                elif killed < kills and (chosen := [a for a in agents if a.get("pid")]):
+                    killed += _kill(dice.choice(chosen)["pid"])
+                self.gt("daemon", "tick", cwd=self.root)
+                print(f"\r{done}/{len(ours)} landed, {len(agents)} workers, {killed} killed ", end="", file=sys.stderr, flush=True)
+        finally:
+            print(file=sys.stderr)
+            self.gt("down", cwd=self.root)
+        return {"landed": done, "landing_seconds": round(time.monotonic() - began, 1), "most_workers": busiest, "kills": killed}
+
+    def gt(self, *words: str, cwd: str | None = None) -> str:
+        return self._call("gt", words, cwd or self.work)
+
+    def bd(self, *words: str) -> str:
+        return self._call("bd", words, self.root)
+
+    def _call(self, program: str, words: tuple[str, ...], cwd: str) -> str:
+        code = f"from gastown_hooks.front import {program} as main; raise SystemExit(main())"
+        result = subprocess.run([sys.executable, "-c", code, *words], cwd=cwd, env=self.env, capture_output=True, text=True)
+        if result.returncode:
+            raise SystemExit(f"{program} {' '.join(words[:3])} failed ({result.returncode}): {result.stderr.strip()}")
+        return result.stdout
+
+
+def _kill(pid: int) -> int:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return 0
+    return 1
+
+
+def compare(repo: str, landed: str, ignored: set[str]) -> list[str]:
+    """The paths whose mode or content differs between the original's HEAD and what landed."""
+    one, other = listing(repo, "HEAD"), listing(landed, "refs/heads/main")
+    return sorted(path for path in (one.keys() | other.keys()) - ignored if one.get(path) != other.get(path))
+
+
+def listing(repo: str, rev: str) -> dict[str, str]:
+    rows = git(repo, "ls-tree", "-r", "-z", rev).split("\0")
+    return {row.partition("\t")[2]: row.partition("\t")[0] for row in rows if row}
+
+
+def git(repo: str, *args: str) -> str:
+    return raw(repo, *args).decode("utf-8", "surrogateescape")
+
+
+def raw(repo: str, *args: str) -> bytes:
+    bare = [f"--git-dir={repo}"] if repo.endswith(".git") else []
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.file.allow=always", *bare, *args]
+    return subprocess.run(command, cwd=repo, check=True, capture_output=True).stdout
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
