@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from crash import storage
-from crash.harness import Scenario
+from crash.engine import Scenario
 
 ALL: dict[str, Scenario] = {scenario.name: scenario for scenario in [*storage.SCENARIOS]}

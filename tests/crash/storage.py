@@ -6,7 +6,7 @@ import json
 import os
 
 from crash import checker
-from crash.harness import Acknowledge, Scenario, Story
+from crash.engine import Acknowledge, Scenario, Story
 from gastown_hooks.core import fsio, lock, paths
 from gastown_hooks.stores.ledger import Ledger
 
@@ -188,7 +188,8 @@ def _acknowledged(story: Story) -> list[str]:
     for word in set(story.acked) & set(EXPECTED):
         for bead, fields in EXPECTED[word].items():
             there = ledger.records.get(bead, {})
-            bad += [f"acknowledged {word}: {bead}.{key} is {str(there.get(key))[:40]}" for key, value in fields.items() if there.get(key) != value]
+            bad += [f"acknowledged {word}: {bead}.{key} is {str(there.get(key))[:40]}"
+                    for key, value in fields.items() if there.get(key) != value]
             bad += [] if there else [f"acknowledged {word}: {bead} is not there"]
     two = [ledger.records.get(bead, {}).get("assignee") for bead in ("gp-d3", "gp-b1")]
     return bad + (["half a transaction is visible"] if len(set(two)) != 1 else [])
@@ -198,6 +199,8 @@ def _all_done(story: Story) -> list[str]:
     bad = _acknowledged(story)
     missing = [name for name, _ in STEPS if name not in story.last.acked]
     left = [name for name in os.listdir(f"{story.root}/.beads") if name.endswith(".jsonl") and name != "issues.jsonl"]
+    if Ledger(_beads(story.root)).all() != checker.Ledger(f"{story.root}/.beads").records:
+        bad.append("the product reads another state than the independent reader")
     return bad + [f"{name} was not acknowledged" for name in missing] + [f"another .jsonl in .beads: {name}" for name in left]
 
 
