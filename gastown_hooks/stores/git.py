@@ -96,7 +96,7 @@ def identity(actor: str, email: str) -> dict[str, str]:
 
 def environment(env: dict[str, str] | None = None) -> dict[str, str]:
     """The caller's environment for a git of ours: without git's own variables, asking nobody, in plain English."""
-    passed = os.environ.get("GT_PASS_ENV", "").replace(",", " ").split()
+    passed = os.environ.get("GT_PASS_ENV", "").split(":")
     found = {name: value for name, value in os.environ.items()
              if not name.startswith("GIT_") or name in _KEPT or name.startswith(_KEPT_PREFIXES) or name in passed}
     return found | _ASKING_NOBODY | (env or {})
