@@ -21,7 +21,7 @@ from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import queue, wake
+from gastown_hooks.work import furnish, queue, wake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -250,5 +250,5 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
     fsio.copy(wake.role_file(rig.witness, "polecat"), f"{home.root}/polecat.py")
     stubs.install(home.githooks, home, rig, rig_config.target)
     worktrees.add(rig, home.tree, branch=lease.branch, start=base, sparse=True, githooks=home.githooks, replace_unready=True)
-    worktrees.furnish(rig, home.tree, settings, config.clean_environment(worker_environment(rig, lease)))
+    furnish.furnish(rig, home.tree, config.clean_environment(worker_environment(rig, lease)))
     leases.advance(home, lease, leases.READY)
