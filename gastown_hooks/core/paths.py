@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from gastown_hooks.core.errors import NotATown
+from gastown_hooks.core.ids import RESERVED
 
 # A worker's tree excludes what would carry one agent program's words into another's context.
 SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")
@@ -136,7 +137,7 @@ class Town:
 
     def rigs(self) -> list[Rig]:
         """Every rig, by name."""
-        rigs = [Rig(self, name) for name in sorted(os.listdir(self.root)) if not name.startswith(".")]
+        rigs = [Rig(self, name) for name in sorted(os.listdir(self.root)) if name[0] != "." and name not in RESERVED]
         return [rig for rig in rigs if rig.exists()]
 
     def lock(self, name: str) -> str:

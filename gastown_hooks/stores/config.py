@@ -239,8 +239,8 @@ def get(town: Town, rig: Rig | None, key: str) -> Any:
     return value.get(rest) if rest and isinstance(value, dict) else value
 
 
-def set(town: Town, rig: Rig | None, key: str, value: Any) -> None:
-    """Store a value; None removes the key, so that its default is in force again."""
+def set(town: Town, rig: Rig | None, key: str, value: Any, *, dry_run: bool = False) -> None:
+    """Store a value; None removes the key, so that its default is in force again. The caller holds the settings' lock."""
     path, keys = _scope(town, rig)
     head, _, rest = known(key, keys, path).partition(".")
     values = _load(path, keys)
@@ -251,6 +251,8 @@ def set(town: Town, rig: Rig | None, key: str, value: Any) -> None:
         value = {k: v for k, v in inner.items() if v is not None}
     _check(path, head, value, keys)
     values = {k: v for k, v in {**values, head: value}.items() if v is not None}
+    if dry_run:
+        return
     fsio.make_folder(os.path.dirname(path))
     fsio.write_json(path, values)
 

@@ -55,15 +55,13 @@ def install(path: str, *, with_git: bool = False, dry_run: bool = False, now: in
     """Make the town at `path`, or complete it. Raises Refused where a town cannot be, BadInput for an impossible path."""
     town = Town(_location(path))
     _check_free(town)
-    if not dry_run:
-        fsio.make_folder(town.root)
-    if dry_run:
-        return Installed(town, carry_out(list(_plan(town, with_git, now)), dry_run=True))
-    with lock.acquire(town.lock("install")):
-        acts = carry_out(list(_plan(town, with_git, now)), dry_run=False)
-    if acts:
-        events.emit(town, "install", "overseer", {"acts": acts}, now)
-    return Installed(town, acts)
+    acts = list(_plan(town, with_git, now))
+    if acts and not dry_run:
+        fsio.make_folder(town.locks)
+        with lock.acquire(town.lock("install")):
+            carry_out(acts, dry_run=False)
+        events.emit(town, "install", "overseer", {"acts": [act.text for act in acts]}, now)
+    return Installed(town, [act.text for act in acts])
 
 
 def install_role(home: Home, role: str) -> bool:

@@ -1,0 +1,107 @@
+"""gt rig: the projects of the town."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, table, town_and_caller
+from gastown_hooks.cli.loader import Group
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.ids import name as checked
+from gastown_hooks.stores import config
+from gastown_hooks.work import rig_add, rig_remove, rigs
+
+
+@click.group(cls=Group, short_help="The projects of the town.")
+def cli() -> None:
+    """The projects of the town: each is a rig, a folder with its repository, ledger and agents."""
+
+
+@cli.command("add", short_help="Add a project.")
+@click.argument("name")
+@click.argument("place", metavar="URL-OR-FOLDER")
+@click.option("--prefix", metavar="P", help="The prefix of its beads (default: from its name).")
+@click.option("--branch", metavar="B", help="The branch that work lands on (default: what the repository's HEAD names).")
+@click.option("--roles", metavar="ROLE,…", help="Which of witness, refinery, mayor it gets (default: all).")
+@click.option("--gate", "gates", metavar="CMD", multiple=True,
+              help="A command that must succeed before anything lands; repeat it for more, or say none.")
+@dry_run_option
+def add(name: str, place: str, prefix: str | None, branch: str | None, roles: str | None, gates: tuple[str, ...],
+        dry_run: bool) -> None:
+    """Add a project from a git URL or a folder. A folder of yours is only read, never changed."""
+    town, caller = town_and_caller()
+    wish = rig_add.Wish(name, place, prefix, branch, tuple(roles.split(",")) if roles is not None else None, _gates(gates),
+                        _ask if sys.stdin.isatty() and sys.stdout.isatty() else None)
+    added = rig_add.add(town, wish, caller=caller, dry_run=dry_run, now=clock.now())
+    for act in added.acts:
+        say(act)
+    for note in added.notes:
+        say(f"note: {note}")
+    if added.acts and not dry_run:
+        prefix = config.rig_config(town.rig(name)).prefix
+        say(f"\nRig {name} is ready. Next: bd create TITLE --prefix {prefix}, then gt sling BEAD {name}")
+
+
+@cli.command("list", short_help="List the projects.")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the projects."""
+    town, _ = town_and_caller()
+    found = rigs.listing(town)
+    if as_json:
+        emit_json([rig.as_json() for rig in found])
+        return
+    table([(r.name, r.prefix, r.target, r.workers, r.queued, r.open_beads, r.problem or r.url or r.source or "") for r in found],
+          ("RIG", "PREFIX", "TARGET", "WORKERS", "QUEUED", "OPEN", "FROM"))
+
+
+@cli.command(short_help="Look at one project.")
+@click.argument("name")
+@json_option
+def status(name: str, as_json: bool) -> None:
+    """Look at one project."""
+    town, _ = town_and_caller()
+    found = rigs.status(town.rig(checked(name, "rig")))
+    if as_json:
+        emit_json(found)
+        return
+    for key, value in found.items():
+        if key != "queue" and value not in ("", None, []):
+            say(f"{key:12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    for request in found["queue"]:
+        say(f"  {request['id']}  {request['state']:9} {request['bead']}  {request['reason']}")
+
+
+@cli.command(short_help="Take a project out of the town.")
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Remove it with unlanded work in it; that work is saved first and kept.")
+@dry_run_option
+def remove(name: str, force: bool, dry_run: bool) -> None:
+    """Take a project out of the town. Refused while work in it is unlanded. Nothing is deleted: its folder moves to .removed."""
+    town, caller = town_and_caller()
+    removed = rig_remove.remove(town, name, force=force, dry_run=dry_run, caller=caller, now=clock.now())
+    for act in removed.acts:
+        say(act)
+    for line in removed.unlanded:
+        say(f"unlanded: {line}")
+    if removed.kept and not dry_run:
+        say(f"kept, with all its refs, in {removed.kept}; remove that folder when you are sure")
+
+
+def _gates(given: tuple[str, ...]) -> rig_add.Gates:
+    if "none" in given:
+        if len(given) > 1:
+            raise BadInput("--gate none stands alone", why="it says that nothing is checked before landing")
+        return "none"
+    return list(given) or None
+
+
+def _ask(guessed: list[str]) -> rig_add.Gates:
+    """Ask the person at the terminal; an empty answer leaves the queue closed."""
+    shown = " && ".join(guessed)
+    answer = click.prompt("Command that must succeed before work lands (none: land without; empty line: decide later)",
+                          default=shown, show_default=bool(shown))
+    return None if not answer.strip() else guessed if answer == shown else "none" if answer.strip() == "none" else [answer]

@@ -1,0 +1,92 @@
+"""The rigs of a town: listing them and looking at one. Adding is in rig_add, removing in rig_remove."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gastown_hooks.core.errors import GastownError
+from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.stores import config
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work import proof, queue
+
+CLAIMED = ("hooked", "in_progress")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One rig in a line. `problem` says why the rest is empty."""
+
+    name: str
+    prefix: str = ""
+    target: str = ""
+    url: str | None = None
+    source: str | None = None
+    gates: list[str] | str | None = None
+    workers: int = 0
+    crew: int = 0
+    queued: int = 0
+    open_beads: int = 0
+    problem: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def listing(town: Town) -> list[Summary]:
+    """Every rig, by name; a damaged one is told with its problem, a half-made one too."""
+    found = [_told(rig) for rig in town.rigs()]
+    return sorted(found + [Summary(rig.name, problem="begun and not finished: run its gt rig add again") for rig in half_made(town)],
+                  key=lambda summary: summary.name)
+
+
+def half_made(town: Town) -> list[Rig]:
+    """Rigs whose add was begun and not finished."""
+    rigs = [town.rig(name) for name in sorted(os.listdir(town.root)) if not name.startswith(".")]
+    return [rig for rig in rigs if os.path.exists(rig.adding) and not rig.exists()]
+
+
+def summary(rig: Rig) -> Summary:
+    """Raises NotFound, BadConfig, Corrupt."""
+    made, records = config.rig_config(rig), Ledger(rig.beads).all().values()
+    open_beads = [r for r in records if r.get("status") not in ("closed", "tombstone") and r.get("issue_type") != proof.REQUEST_TYPE]
+    return Summary(rig.name, made.prefix, made.target, made.url, made.source, config.rig_settings(rig).gates,
+                   len(folders(rig.polecats)), len(folders(rig.crew_root)), len(queue.requests(rig)), len(open_beads))
+
+
+def status(rig: Rig) -> dict[str, Any]:
+    """The rig in detail: what `gt rig status` shows."""
+    found = summary(rig)
+    repo = Repo(rig.repo)
+    tip, landed = repo.resolve(f"refs/heads/{found.target}"), repo.resolve(proof.landed_ref(found.target))
+    return {**found.as_json(), "repository": rig.repo, "tip": tip, "landed": landed,
+            "roles": [role for role, home in (("witness", rig.witness), ("refinery", rig.refinery), ("mayor", rig.mayor))
+                      if os.path.isdir(home.root)],
+            "polecats": folders(rig.polecats), "crew_names": folders(rig.crew_root),
+            "queue": [request_line(request) for request in queue.requests(rig)]}
+
+
+def request_line(request: queue.Record) -> dict[str, object]:
+    """A merge request as lists show it."""
+    parsed = queue.parse(request)
+    return {"id": parsed.id, "bead": parsed.source, "worker": parsed.worker, "state": parsed.state, "reason": parsed.reason}
+
+
+def folders(path: str) -> list[str]:
+    """The names of the folders below `path`; none where it is absent."""
+    return sorted(entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)) if os.path.isdir(path) else []
+
+
+def has_role(rig: Rig, role: str) -> bool:
+    """Whether the rig was made with this role."""
+    return os.path.isdir({"witness": rig.witness, "refinery": rig.refinery, "mayor": rig.mayor}[role].root)
+
+
+def _told(rig: Rig) -> Summary:
+    try:
+        return summary(rig)
+    except GastownError as error:
+        return Summary(rig.name, problem=str(error))

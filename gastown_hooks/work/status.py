@@ -1,0 +1,209 @@
+"""The town at a glance, and each agent with the evidence for its state. Reads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gastown_hooks.core import clock, fsio, lock
+from gastown_hooks.core.errors import GastownError, storage
+from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.rules import agent_states as states
+from gastown_hooks.rules.liveness import Worker
+from gastown_hooks.stores import beats, config, mail, processes
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work import queue, rigs, wake
+
+Record = dict[str, Any]
+RECENT = 24 * 3600 * clock.SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One agent. `age`: seconds since its last beat, None without one; `evidence`: the facts behind `state`."""
+
+    actor: str
+    role: str
+    rig: str | None
+    state: str
+    bead: str = ""
+    age: int | None = None
+    evidence: dict[str, object] = field(default_factory=dict)
+    why: str = ""
+
+    def as_json(self) -> Record:
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Overview:
+    """What `gt status` shows, most urgent first."""
+
+    town: str
+    mode: str
+    links: list[Record] = field(default_factory=list)
+    needs_you: list[Record] = field(default_factory=list)
+    failed: list[Record] = field(default_factory=list)
+    working: list[Record] = field(default_factory=list)
+    waiting: list[Record] = field(default_factory=list)
+    done: list[Record] = field(default_factory=list)
+
+    def as_json(self) -> Record:
+        return asdict(self)
+
+
+# ---- agents -------------------------------------------------------------------------------------------------
+
+def agents(town: Town, now: int) -> list[Agent]:
+    """Every agent of the town, most urgent first."""
+    found = [_role(town, town.mayor, "mayor", None, now), _role(town, town.deacon, "deacon", None, now)]
+    for rig in town.rigs():
+        found += [_role(town, home, role, rig, now) for role, home in (("witness", rig.witness), ("refinery", rig.refinery))
+                  if os.path.isdir(home.root)]
+        found += [Agent(f"{rig.name}/crew/{name}", "crew", rig.name, states.BY_HAND) for name in rigs.folders(rig.crew_root)]
+        found += _workers(rig, now)
+    return sorted(found, key=lambda agent: (states.URGENCY.index(agent.state), agent.actor))
+
+
+def _role(town: Town, home: Home, role: str, rig: Rig | None, now: int) -> Agent:
+    running = lock.is_held(wake.role_lock(town, role, rig.name if rig else None))
+    age, evidence, _ = _beat(home, now)
+    actor = f"{rig.name}/{role}" if rig else role
+    return Agent(actor, role, rig.name if rig else None, states.of_role(running), age=age, evidence={"lock": running, **evidence})
+
+
+def _workers(rig: Rig, now: int) -> Iterator[Agent]:
+    try:
+        claims = {str(r["assignee"]).rpartition("/")[2]: r for r in Ledger(rig.beads).all().values()
+                  if r.get("status") in rigs.CLAIMED and str(r.get("assignee", "")).startswith(f"{rig.name}/polecats/")}
+        submitted = {(queue.parse(r).source, queue.parse(r).fence) for r in queue.requests(rig)}
+        fault = ""
+    except GastownError as error:
+        claims, submitted, fault = {}, set(), str(error)
+    for name in sorted({*rigs.folders(rig.polecats), *claims}):
+        yield _worker(rig, name, claims.get(name), submitted, fault, now)
+
+
+def _worker(rig: Rig, name: str, claim: Record | None, submitted: set[tuple[str, int]], fault: str, now: int) -> Agent:
+    home, why = rig.polecat(name), fault
+    lease, running = None, lock.is_held(home.runner_lock)
+    try:
+        lease = leases.read(home)
+        lease_state: str | None = lease.state if lease else ""
+    except GastownError as error:
+        lease_state, why = None, str(error)
+    age, evidence, alive = _beat(home, now)
+    mine = lease is not None and claim is not None and (claim["id"], claim.get("claim_fence")) == (lease.bead, lease.fence)
+    stalled = _stall(home, lease)
+    fence = lease.fence if lease else claim.get("claim_fence", 0) if claim else 0
+    bead = lease.bead if lease else claim["id"] if claim else ""
+    worker = Worker(claimed=None if fault else mine or (lease is None and claim is not None), submitted=(bead, fence) in submitted,
+                    home=os.path.isdir(home.root), lease=lease_state, running=running, alive=alive, stalled=bool(stalled),
+                    agents_start=config.mode(rig.town) == "running")
+    return Agent(f"{rig.name}/polecats/{name}", "polecat", rig.name, states.of_worker(worker), bead, age,
+                 {"lock": running, "fence": fence, "lease": lease_state or "none", **evidence}, why or stalled)
+
+
+def _stall(home: Home, lease: leases.Lease | None) -> str:
+    """Why the worker's runner gave up on the present claim; "" when it did not."""
+    found = fsio.read_json(home.turns)
+    return str(found.get("stalled") or "") if isinstance(found, dict) and lease and found.get("fence") == lease.fence else ""
+
+
+def _beat(home: Home, now: int) -> tuple[int | None, dict[str, object], bool | None]:
+    """(age in seconds, evidence, whether the process of the last beat lives: None when that cannot be told)."""
+    try:
+        beat = beats.read(home.heartbeat)
+    except GastownError as error:
+        return None, {"beat": str(error)}, None
+    if beat is None:
+        return None, {"beat": "none"}, False
+    alive = processes.is_alive(beat.process())
+    seen: dict[str, object] = {"pid": beat.pid, "alive": alive, "seq": beat.seq, "says": beat.state,
+                               "this_boot": beat.boot_id == clock.boot_id()}
+    return _age(home.heartbeat, now), seen, alive
+
+
+def _age(path: str, now: int) -> int | None:
+    """Seconds since the file was replaced; None where there is none."""
+    try:
+        return max(0, now - os.stat(path).st_mtime_ns) // clock.SECOND
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage(path, error) from error
+
+
+# ---- the overview -------------------------------------------------------------------------------------------
+
+def overview(town: Town, now: int) -> Overview:
+    """The whole town. A part that cannot be read is itself something that needs you, and hides no other part."""
+    found = Overview(town.root, config.mode(town))
+    found.links = [{"link": name, "age": _age(path, now)} for name, path in _links(town)]
+    _guarded(found, "the town", lambda: _town_needs(town, found))
+    for rig in town.rigs():
+        _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, now))  # type: ignore[misc]
+    _guarded(found, "agents", lambda: _agent_part(town, found, now))
+    return found
+
+
+def _links(town: Town) -> Iterator[tuple[str, str]]:
+    yield "tick", town.last_tick
+    yield "deacon", town.deacon.heartbeat
+    for rig in town.rigs():
+        yield f"{rig.name}/witness", rig.witness.heartbeat
+        yield f"{rig.name}/refinery", rig.refinery.heartbeat
+
+
+def _guarded(found: Overview, part: str, look: Callable[[], None]) -> None:
+    try:
+        look()
+    except GastownError as error:
+        found.needs_you.append({"what": f"{part} cannot be read", "why": str(error), "next": error.next or "gt doctor"})
+
+
+def _town_needs(town: Town, found: Overview) -> None:
+    for rig in rigs.half_made(town):
+        found.needs_you.append({"what": f"rig {rig.name} is half made", "why": "its gt rig add did not finish",
+                                "next": f"run it again, or: gt rig remove {rig.name}"})
+    for message in mail.unread(town.overseer.mail):
+        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"gt mail read {message.id}"})
+
+
+def _rig_part(rig: Rig, found: Overview, now: int) -> None:
+    if config.rig_settings(rig).gates is None:
+        found.needs_you.append({"what": f"{rig.name} has no gates", "why": "its queue lands nothing until you choose",
+                                "next": f"gt config set {rig.name}.gates …"})
+    ledger = Ledger(rig.beads)
+    for problem in ledger.problems()[:3]:
+        found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why, "next": "bd doctor"})
+    for request in queue.requests(rig):
+        line = rigs.request_line(request)
+        (found.waiting if line["state"] in (queue.QUEUED, queue.WAITING) else found.failed).append({"rig": rig.name, **line})
+    closed = [r for r in ledger.all().values() if r.get("status") == "closed" and r.get("claim_fence") and _since(r, now) < RECENT]
+    found.done += [{"rig": rig.name, "id": r["id"], "title": r["title"], "closed_at": r["closed_at"]}
+                   for r in sorted(closed, key=lambda r: str(r["closed_at"]), reverse=True)]
+
+
+def _agent_part(town: Town, found: Overview, now: int) -> None:
+    for agent in agents(town, now):
+        if agent.role != "polecat":
+            continue
+        line = {"agent": agent.actor, "bead": agent.bead, "state": agent.state, "age": agent.age, "why": agent.why}
+        if agent.state == states.STALLED:
+            found.needs_you.append({"what": f"{agent.actor} is stalled on {agent.bead}", "why": agent.why,
+                                    "next": f"gt peek {agent.actor}"})
+        if agent.state in (states.STALLED, states.ZOMBIE, states.UNKNOWN):
+            found.failed.append(line)
+        elif agent.state != states.DONE:
+            found.working.append(line)
+
+
+def _since(record: Record, now: int) -> int:
+    try:
+        return now - clock.parse(str(record.get("closed_at")))
+    except ValueError:
+        return RECENT
