@@ -22,11 +22,13 @@ def furnish(rig: Rig, tree: str, environment: dict[str, str]) -> None:
         for path in getattr(settings, key):
             source, target = _inside(settings, key, rig.root, path), _inside(settings, key, tree, path)
             if not os.path.exists(source):
-                raise BadConfig(f"{settings.path}: {key}", why=f"{shown(path)} is not in {rig.root}", next=f"put it there, or: gt config explain {key}")
+                raise BadConfig(f"{settings.path}: {key}", why=f"{shown(path)} is not in {rig.root}",
+                                next=f"put it there, or: gt config explain {key}")
             fsio.make_folder(os.path.dirname(target))
             fsio.copy(source, target) if key == "copy" else fsio.link(source, target)
     if settings.setup:
-        result = subprocess.run(["sh", "-c", settings.setup], cwd=tree, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        result = subprocess.run(["sh", "-c", settings.setup], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+                                capture_output=True, text=True)
         if result.returncode != 0:
             raise Refused(f"setup failed in {tree}", why=shown((result.stderr or result.stdout).strip()[-200:], 200),
                           next=f"mend it: gt config get {rig.name}.setup")

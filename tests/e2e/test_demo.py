@@ -59,5 +59,5 @@ def test_every_number_of_the_demo_is_true(run_cli: builders.Run, tmp_path: Path)
     assert told["folder"] == str(place)
 
     assert git(repo, "show", "main:INDEX").split() == ["all.sh", "bye.sh", "count.sh", "greet.sh", "hello.sh", "report.sh"]
-    assert not [name for name in os.listdir(town / "greenplace/polecats")]
+    assert os.listdir(town / "greenplace/polecats") == []
     assert "dangling" not in git(repo, "fsck", "--no-dangling") and git(place / "project/.git", "status", "--porcelain") == ""
