@@ -26,13 +26,17 @@ COUNT, KILL_BEFORE, KILL_AFTER, HALF_KILL, FULL_ONCE, FULL_STICKY, EIO_ONCE, SHO
 NAMES = ("count", "kill-before", "kill-after", "half-write", "disk-full-once", "disk-full", "io-error", "short-write")
 KILLS = (KILL_BEFORE, KILL_AFTER, HALF_KILL)
 FAULTS = (FULL_ONCE, FULL_STICKY, EIO_ONCE, SHORT)
+PROGRAMS = ("gt", "bd")
 WRITING = ("write", "pwrite64", "writev", "sendfile", "copy_file_range")  # the shim's words for calls that can be torn
 _HEADER, _SLOT, _SLOTS = struct.Struct("<QQIIIIII"), struct.Struct("<QQ"), 16384
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command line. `allowed`: exit codes that are right although not 0 (a repeated act may say "not there any more")."""
+    """One command line. `gt` and `bd` as its first word run in a forked child that has the program loaded (see Bench.exec).
+
+    `allowed`: exit codes that are right although not 0 (a repeated act may say "not there any more").
+    """
 
     argv: tuple[str, ...]
     cwd: str = ""
@@ -169,6 +173,7 @@ class Bench:
         os.makedirs(self.home, exist_ok=True)
         with open(f"{self.home}/.gitconfig", "w", encoding="utf-8") as file:
             file.write("[user]\n\tname = Tester\n\temail = tester@example.invalid\n[init]\n\tdefaultBranch = main\n")
+        self.exec = not under_shim()
         self.map = Map(f"{self.folder}/map")
 
     def environment(self, *, armed: bool, broken: str = "") -> dict[str, str]:
@@ -218,57 +223,73 @@ class Bench:
 
     def _commands(self, commands: list[Command], scenario: Scenario) -> tuple[int, list[str]]:
         acked: list[str] = []
-        code = 0
         for number, command in enumerate(commands):
-            env = self.environment(armed=True, broken=scenario.broken) | command.env
-            with open(self.out, "ab") as out:
-                child = subprocess.Popen(command.argv, cwd=command.cwd or self.root, env=env, stdin=subprocess.DEVNULL,
-                                         stdout=out, stderr=out, start_new_session=True)
-                try:
-                    code = child.wait(scenario.timeout)
-                except subprocess.TimeoutExpired:
-                    self._end()
-                    child.kill()
-                    child.wait()
-                    return -999, acked
+            code = self._waited(self._start(command, scenario), scenario.timeout)
             if code not in command.allowed or self.map.killing:
                 return code, acked
             acked.append(str(number))
         return 0, acked
 
+    def _start(self, command: Command, scenario: Scenario) -> int:
+        """The command's process: a fork of ours for our own programs, a new one for all others (or with `exec`)."""
+        cwd = command.cwd or self.root
+        env = self.environment(armed=True, broken=scenario.broken) | command.env
+        if command.argv[0] in PROGRAMS and not self.exec:
+            pid = os.fork()
+            if pid == 0:
+                self._child(lambda: _program(command.argv), cwd, env)
+            return pid
+        with open(self.out, "ab") as out:
+            argv = spelled(command.argv)
+            return subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True).pid
+
     def _function(self, act: Function, scenario: Scenario) -> tuple[int, list[str]]:
         pid = os.fork()
         if pid == 0:
-            self._child(act, scenario.broken)
-        deadline = time.monotonic() + scenario.timeout
+            env = self.environment(armed=True, broken=scenario.broken)
+            acks = os.open(self.acks, os.O_WRONLY | os.O_APPEND)
+            self._child(lambda: _guarded(act, self.root, lambda word: os.write(acks, word.encode() + b"\n")), self.folder, env)
+        code = self._waited(pid, scenario.timeout)
+        with open(self.acks, encoding="utf-8") as file:
+            return code, file.read().split()
+
+    def _waited(self, pid: int, timeout: float) -> int:
+        """The child's exit code; -999 when it had to be ended."""
+        deadline = time.monotonic() + timeout
+        pause = 0.0002
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                break
+                return os.waitstatus_to_exitcode(status)
             if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-            time.sleep(0.0005)
-        with open(self.acks, encoding="utf-8") as file:
-            return os.waitstatus_to_exitcode(status), file.read().split()
+                self._end()
+                os.kill(pid, signal.SIGKILL)  # our own child, not waited for yet
+                os.waitpid(pid, 0)
+                return -999
+            time.sleep(pause)
+            pause = min(0.005, pause * 1.3)
 
-    def _child(self, act: Function, broken: str) -> None:
+    def _child(self, act: Callable[[], int], cwd: str, env: dict[str, str]) -> None:
         """In the forked child: arm, act, leave without any clean-up of the parent's."""
         code = 70
         try:
             os.setsid()
+            os.chdir(cwd)
             out = os.open(self.out, os.O_WRONLY | os.O_APPEND)
-            os.dup2(out, 1)
-            os.dup2(out, 2)
-            acks = os.open(self.acks, os.O_WRONLY | os.O_APPEND)
-            clean = self.environment(armed=True, broken=broken)
+            null = os.open(os.devnull, os.O_RDONLY)
+            for fd, place in ((null, 0), (out, 1), (out, 2)):
+                os.dup2(fd, place)
+            sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
             os.environ.clear()
-            os.environ.update(clean)
-            if broken:
+            os.environ.update(env)
+            if env.get("CRASH_BROKEN"):
                 from crash import broken as variants
-                variants.apply(broken)
+                variants.apply(env["CRASH_BROKEN"])
             if ctypes.CDLL(None).crash_arm(self.map.path.encode(), self.root.encode(), self.log.encode()) != 0:
                 os._exit(71)
-            code = _guarded(act, self.root, lambda word: os.write(acks, word.encode() + b"\n"))
+            code = act()
+            sys.stdout.flush()
+            sys.stderr.flush()
         finally:
             os._exit(code)
 
@@ -303,6 +324,32 @@ class Bench:
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def under_shim() -> bool:
+    """Whether this process was started under the shim, so that a fork of it can be armed."""
+    return hasattr(ctypes.CDLL(None), "crash_arm")
+
+
+def spelled(argv: tuple[str, ...]) -> list[str]:
+    """The real command line of `gt …` and `bd …`: this interpreter, this source tree."""
+    if argv[0] not in PROGRAMS:
+        return list(argv)
+    return [sys.executable, "-c", f"import sys; from gastown_hooks.front import {argv[0]}; sys.exit({argv[0]}())", *argv[1:]]
+
+
+def _program(argv: tuple[str, ...]) -> int:
+    from gastown_hooks import front
+    sys.argv = list(argv)
+    try:
+        code = getattr(front, argv[0])()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+        return 70
+    return code if isinstance(code, int) else 1 if code else 0
 
 
 def _guarded(act: Function, root: str, acknowledge: Callable[[str], object]) -> int:

@@ -7,9 +7,12 @@ each with the command line that shows it again. Every point works on a fresh cop
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import importlib
 import json
 import os
+import pkgutil
 import random
 import shutil
 import subprocess
@@ -74,6 +77,8 @@ def matrix(bench: Bench, scenario: Scenario, plan: Plan) -> Report:
     """Visit the plan's points."""
     started = time.monotonic()
     report = Report(scenario.name, seed=plan.seed)
+    if scenario.commands:
+        preload()
     bench.prepare(scenario)
     before = time.monotonic()
     bench.fresh()
@@ -93,6 +98,14 @@ def matrix(bench: Bench, scenario: Scenario, plan: Plan) -> Report:
         _doubles(bench, scenario, plan, report, started)
     report.seconds = time.monotonic() - started
     return report
+
+
+def preload() -> None:
+    """Load the programs once, for the forks: every module that a command may import."""
+    import gastown_hooks
+    for found in pkgutil.walk_packages(gastown_hooks.__path__, "gastown_hooks."):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(found.name)
 
 
 def _calm(bench: Bench, scenario: Scenario) -> tuple[Run, list[int]]:
@@ -195,6 +208,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="gt-crash-", dir=fast_folder()) as folder:
         for name in names:
             bench = Bench(f"{folder}/{name}", os.environ["CRASH_SHIM"])
+            bench.exec = bench.exec or options.exec
             report = matrix(bench, scenarios.ALL[name], plan)
             bench.map.close()
             shutil.rmtree(bench.folder, ignore_errors=True)
@@ -218,6 +232,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=float, default=10.0, help="how long a scenario may take (without --all); about")
     options.add_argument("--seed", type=int, default=None)
     options.add_argument("--most", type=int, default=10, help="stop a scenario after so many violations")
+    options.add_argument("--exec", action="store_true", help="start gt and bd as new processes instead of forks (slower)")
     options.add_argument("--list", action="store_true", help="name the scenarios")
     options.add_argument("--json", action="store_true")
     return options

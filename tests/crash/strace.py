@@ -27,7 +27,7 @@ def both(bench: engine.Bench, scenario: engine.Scenario) -> tuple[int, int]:
     commands: list[engine.Command] = scenario.act(bench.root)  # type: ignore[call-arg, assignment]
     trace, theirs = f"{bench.folder}/trace", 0
     for command in commands:
-        words = ["strace", "-f", "-y", "-s", "4096", "-e", f"trace={CALLS}", "-o", trace, *command.argv]
+        words = ["strace", "-f", "-y", "-s", "4096", "-e", f"trace={CALLS}", "-o", trace, *engine.spelled(command.argv)]
         subprocess.run(words, cwd=command.cwd or bench.root, env=bench.environment(armed=False) | command.env, capture_output=True)
         with open(trace, encoding="utf-8", errors="replace") as file:
             theirs += sum(counts(line, bench.root) for line in file)
