@@ -1,0 +1,310 @@
+"""A rig's shared bare repository and its linked worktrees: made in an order in which a kill at any point can be repaired.
+
+Each worktree has its own `config.worktree`: its githooks, its sparse checkout, a push address that leads nowhere, and, written
+last, the mark that it is complete. git names its folder for a worktree by the leaf and reuses numbers; ours are named by their
+place (`polecats-toast`), so the tree is made under that name and then moved.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from gastown_hooks.core import fsio
+from gastown_hooks.core.errors import BadConfig, BadInput, Conflict, GitFailed
+from gastown_hooks.core.ids import shown
+from gastown_hooks.core.paths import SPARSE_EXCLUDED, Rig
+from gastown_hooks.stores import child, git, gitdir, stubs
+from gastown_hooks.stores.config import Settings
+from gastown_hooks.stores.repo import Repo
+
+NO_BRANCH = "refs/heads/gt-none"
+NO_PUSH = "gt-no-push://gt-done"
+_EXCLUDED = ("/.beads/", "/.claude/settings.local.json")
+_SHARED = {"extensions.worktreeconfig": "true", "core.logallrefupdates": "always", "core.fsync": "all"}
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """A linked worktree: its path, git's folder for it, its branch (full ref) or the commit of a detached HEAD, whether it is
+    complete, and whether its tree is there."""
+
+    path: str
+    admin: str
+    branch: str | None
+    commit: str | None
+    complete: bool
+    present: bool
+
+
+def prepare_repo(rig: Rig, target: str) -> None:
+    """Make the bare repository fit for worktrees; idempotent. The caller holds the rig's lock.
+
+    core.bare moves to the repository's own config.worktree first (left in the shared file it makes every worktree a bare one),
+    then one rewritten shared file drops it and switches the extension on.
+    """
+    stubs.install_guard(rig.guard, rig, target)
+    fsio.write(f"{rig.repo}/config.worktree", _config({"core": {"bare": "true", "hooksPath": rig.guard}}))
+    hidden = [f"refs/heads/{target}", "refs/gt"]
+    edits = [("--replace-all", key, value) for key, value in _SHARED.items()]
+    edits += [("--unset-all", "core.bare", "")] if _shared(rig, "core.bare") else []
+    edits += [("--add", "receive.hiderefs", ref) for ref in hidden if ref not in _shared(rig, "receive.hiderefs")]
+    if any(_shared(rig, key) != ([value] if value else []) for _, key, value in edits):
+        _rewrite(rig, edits)
+    if fsio.read(f"{rig.repo}/HEAD") != f"ref: {NO_BRANCH}\n".encode():
+        git.run(rig.repo, "symbolic-ref", "-m", "gt: no branch is checked out here", "HEAD", NO_BRANCH)
+        fsio.sync_folder(rig.repo)
+    _exclude(rig)
+
+
+def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: bool, githooks: str | None, detach: bool = False,
+        replace_unready: bool = False) -> None:
+    """A linked worktree at `path`: on `branch` (short name, made at commit `start` if it is new), or detached at `start`.
+
+    A complete one of that branch stays as it is. A half-made one (a killed `add`) is made anew with `replace_unready`, which says
+    that no agent can have worked in it; else it is a Conflict, as is a branch that another worktree holds. `githooks` None: the
+    guard alone.
+    """
+    if detach == (branch is not None):
+        raise BadInput(f"a worktree at {path} is on a branch or detached", why="give one of the two")
+    ref = None if branch is None else f"refs/heads/{branch}"
+    made = listed(rig)
+    holder = next((one.path for one in made.values() if ref is not None and one.branch == ref and one.path != path), None)
+    if holder is not None and holder != _cradle(rig, path):
+        raise Conflict(f"{shown(ref or '')} is checked out at {holder}", next="gt polecat list")
+    settings = _settings(rig, sparse, githooks)
+    existing = made.get(path)
+    if existing is not None and existing.complete and existing.present and (ref is None or existing.branch == ref):
+        _configure(rig, existing.admin, settings, complete=True)
+    else:
+        _clear_half_made(rig, path, existing, replace_unready)
+        if ref is not None and Repo(rig.repo).resolve(ref) is None:
+            git.update_refs(rig.repo, [(ref, start, "")], "gt: worktree")
+        _make(rig, path, ref, start, settings)
+    if githooks is not None:
+        stubs.chain(githooks, path)
+
+
+def remove(rig: Rig, path: str) -> None:
+    """Remove the worktree and git's folder for it, whatever state they are in; saves nothing. Gone already: nothing happens."""
+    fsio.remove_tree(path)
+    for place in {path, _cradle(rig, path)}:
+        for admin in _admins_of(rig, place):
+            fsio.remove_tree(admin)
+
+
+def listed(rig: Rig) -> dict[str, Worktree]:
+    """Every linked worktree of the rig, by path, half-made ones included."""
+    found = {}
+    for admin in _admins(rig):
+        path = _path_of(rig, admin)
+        head = (fsio.read(f"{admin}/HEAD") or b"").decode("utf-8", "surrogateescape").strip()
+        branch = head.removeprefix("ref: ") if head.startswith("ref: ") else None
+        pointed = gitdir.git_dir(path)
+        present = pointed is not None and os.path.realpath(pointed) == os.path.realpath(admin)
+        found[path] = Worktree(path, admin, branch, None if branch else head or None, _is_complete(admin), present)
+    return found
+
+
+def refresh(rig: Rig, path: str, commit: str, *, clean: bool = False) -> None:
+    """Put the detached worktree at `commit`, losing changes to tracked files; `clean` also removes all others, ignored ones too."""
+    git.run(path, "update-ref", "--no-deref", "-m", "gt: refresh", "HEAD", commit)
+    if clean and _has_hidden_entries(path):
+        own = gitdir.git_dir(path)
+        fsio.remove(f"{own}/index")
+    git.run(path, "-c", "core.trustctime=true", "-c", "core.checkStat=default", "reset", "--quiet", "--hard", commit)
+    if clean:
+        git.run(path, "clean", "-ffdxq")
+
+
+def gate_tree(rig: Rig, slot: int, commit: str) -> str:
+    """The pool's tree number `slot`, holding exactly the commit's files, none left out; a broken tree is made anew."""
+    path = rig.refinery.gate_tree(slot)
+    admin = f"{rig.repo}/worktrees/{_name(rig, path)}"
+    fsio.make_folder(rig.refinery.gates)
+    if (one := listed(rig).get(path)) is not None and one.complete and one.present:
+        try:
+            _configure(rig, admin, _settings(rig, False, None), complete=True)
+            refresh(rig, path, commit, clean=True)
+            if not git.run(path, "status", "--porcelain", "-z", "--untracked-files=all", "--ignored").out:
+                return path
+        except GitFailed:
+            pass  # whatever a gate did to it: the next lines make a new one
+    remove(rig, path)
+    add(rig, path, start=commit, sparse=False, githooks=None, detach=True, replace_unready=True)
+    return path
+
+
+def furnish(rig: Rig, path: str, settings: Settings, env: dict[str, str], *, timeout: float = 900.0) -> None:
+    """The project's extras in a new tree: files of the rig's folder copied or linked (what is there stays), then `setup`."""
+    for name in [*settings.copy, *settings.link]:
+        source, target = f"{rig.root}/{_inside(name)}", f"{path}/{name}"
+        if not os.path.exists(source):
+            raise BadConfig(f"{rig.settings}: {shown(name)} is to be put into new trees", why=f"{source} is missing")
+        if os.path.lexists(target):
+            continue
+        fsio.make_folder(os.path.dirname(target))
+        if name in settings.link:
+            fsio.link(source, target)
+        else:
+            fsio.copy(source, target)
+    if settings.setup:
+        _set_up(path, settings.setup, env, timeout)
+
+
+def _set_up(path: str, command: str, env: dict[str, str], timeout: float) -> None:
+    said, nothing = child.memory("out"), child.memory("in")
+    try:
+        code = child.run(["sh", "-c", command], path, env, (nothing, said, said), timeout)
+        if code != 0:
+            how = f"took more than {timeout:g} s" if code is None else f"ended with {code}"
+            last = child.text(said).strip().splitlines()[-1:]
+            raise GitFailed(f"the set-up command of {path} {how}", why=shown(last[0], 200) if last else "", next="gt rig settings")
+    finally:
+        os.close(said)
+        os.close(nothing)
+
+
+def _inside(name: str) -> str:
+    """The path, which must stay in the folder that it is relative to."""
+    if not name or os.path.isabs(name) or ".." in name.split("/") or name.split("/")[0] == ".git":
+        raise BadConfig(f"{shown(name)} is no path inside a tree", next="gt rig settings")
+    return name
+
+
+def _make(rig: Rig, path: str, ref: str | None, start: str, settings: dict[str, dict[str, str]]) -> None:
+    cradle = _cradle(rig, path)
+    admin = f"{rig.repo}/worktrees/{_name(rig, path)}"
+    fsio.make_folder(os.path.dirname(path))
+    git.run(rig.repo, "worktree", "add", "--quiet", "--detach", "--no-checkout", "--", cradle, start)
+    if not os.path.isdir(admin):
+        raise GitFailed(f"git named the worktree {path} otherwise than {admin}", next="gt doctor")
+    if cradle != path:
+        git.run(rig.repo, "worktree", "move", "--", cradle, path)
+    _configure(rig, admin, settings, complete=False)
+    if ref is not None:
+        git.run(path, "symbolic-ref", "-m", "gt: worktree", "HEAD", ref)
+    git.run(path, "read-tree", "-m", "-u", "--no-recurse-submodules", "HEAD")
+    _configure(rig, admin, settings, complete=True)
+
+
+def _clear_half_made(rig: Rig, path: str, existing: Worktree | None, allowed: bool) -> None:
+    """Remove what a killed `add` left. In the cradle no agent ever ran; at `path` the caller must know."""
+    cradle = _cradle(rig, path)
+    if cradle != path:
+        fsio.remove_tree(cradle)
+    if os.path.isdir(path) and not os.listdir(path):
+        os.rmdir(path)
+    if existing is not None and existing.complete:
+        raise Conflict(f"{path} is a worktree of {shown(existing.branch or existing.commit or 'nothing')}",
+                       why="somebody may have worked in it", next="gt polecat nuke it (its work is saved), then try again")
+    if (existing is not None or os.path.lexists(path)) and not allowed:
+        raise Conflict(f"{path} is a half-made worktree", next="gt polecat nuke it (its work is saved), then try again")
+    remove(rig, path)
+    half = f"{rig.repo}/worktrees/{_name(rig, path)}"
+    if os.path.isdir(half):  # killed before git wrote which tree it is for
+        if _path_of(rig, half) not in ("", path, cradle):
+            raise Conflict(f"{half} belongs to {_path_of(rig, half)}", next="git worktree list")
+        fsio.remove_tree(half)
+
+
+def _configure(rig: Rig, admin: str, settings: dict[str, dict[str, str]], *, complete: bool) -> None:
+    content = _config({**settings, "gt": {"complete": "true"}} if complete else settings)
+    if fsio.read(f"{admin}/config.worktree") == content:
+        return
+    if "sparseCheckout" in settings["core"]:
+        fsio.make_folder(f"{admin}/info")
+        fsio.write(f"{admin}/info/sparse-checkout", "".join(f"{line}\n" for line in _patterns()).encode())
+    fsio.write(f"{admin}/config.worktree", content)
+
+
+def _settings(rig: Rig, sparse: bool, githooks: str | None) -> dict[str, dict[str, str]]:
+    core = {"bare": "false", "hooksPath": githooks or rig.guard}
+    if sparse:
+        core |= {"sparseCheckout": "true", "sparseCheckoutCone": "false"}
+    return {"core": core, 'remote "origin"': {"pushurl": NO_PUSH}}
+
+
+def _patterns() -> list[str]:
+    return ["/*", *(f"!{path}" for path in SPARSE_EXCLUDED)]
+
+
+def _config(sections: dict[str, dict[str, str]]) -> bytes:
+    """A configuration file in git's syntax."""
+    lines = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        for key, value in values.items():
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+            lines.append(f'\t{key} = "{escaped}"')
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _shared(rig: Rig, key: str) -> list[str]:
+    """The values of a key in the shared file alone."""
+    return git.run("/", "config", "-z", "--file", f"{rig.repo}/config", "--get-all", key, check=False).out.split("\0")[:-1]
+
+
+def _rewrite(rig: Rig, edits: list[tuple[str, str, str]]) -> None:
+    """All edits in one new file, under git's own lock on it."""
+    path = f"{rig.repo}/config"
+    lock = f"{path}.lock"
+    text = fsio.read(path) or b""
+    if not fsio.create(lock, text, mode=0o600) and not (gitdir.clear_stale(rig.repo, [lock]) and fsio.create(lock, text, mode=0o600)):
+        raise GitFailed(f"{path} is locked", next=f"wait for the other git; if none runs, remove {lock}")
+    try:
+        for how, key, value in edits:
+            git.run("/", "config", "--file", lock, how, key, *([value] if value else []))
+        fsio.write(lock, fsio.read(lock) or b"")  # git does not sync it
+        fsio.rename(lock, path)
+    finally:
+        fsio.remove(lock)
+
+
+def _exclude(rig: Rig) -> None:
+    path = f"{rig.repo}/info/exclude"
+    lines = (fsio.read(path) or b"").decode("utf-8", "surrogateescape").splitlines()
+    missing = [line for line in _EXCLUDED if line not in lines]
+    if missing:
+        fsio.make_folder(os.path.dirname(path))
+        fsio.write(path, "".join(f"{line}\n" for line in [*lines, *missing]).encode("utf-8", "surrogateescape"))
+
+
+def _name(rig: Rig, path: str) -> str:
+    """git's name for the worktree: its place in the rig, without the leaf that they all share."""
+    parts = os.path.relpath(path, rig.root).split("/")
+    if len(parts) > 1 and parts[-1] == "rig":
+        parts.pop()
+    if parts[0] == ".." or not all(parts):
+        raise BadInput(f"{path} is not in {rig.root}")
+    return "-".join(parts)
+
+
+def _cradle(rig: Rig, path: str) -> str:
+    """Where the worktree is made: beside its place, under the name that git shall know it by."""
+    return os.path.join(os.path.dirname(path), _name(rig, path))
+
+
+def _admins(rig: Rig) -> list[str]:
+    root = f"{rig.repo}/worktrees"
+    return [f"{root}/{name}" for name in sorted(os.listdir(root))] if os.path.isdir(root) else []
+
+
+def _admins_of(rig: Rig, path: str) -> list[str]:
+    return [admin for admin in _admins(rig) if _path_of(rig, admin) == path]
+
+
+def _path_of(rig: Rig, admin: str) -> str:
+    """The worktree that git's folder belongs to, as the rig spells it (git resolves links); "" when it does not say."""
+    path = os.path.dirname(os.fsdecode((fsio.read(f"{admin}/gitdir") or b"").strip()))
+    real = os.path.realpath(rig.root)
+    return rig.root + path[len(real):] if path.startswith(real + "/") else path
+
+
+def _is_complete(admin: str) -> bool:
+    return b'\n[gt]\n\tcomplete = "true"\n' in b"\n" + (fsio.read(f"{admin}/config.worktree") or b"")
+
+
+def _has_hidden_entries(path: str) -> bool:
+    """Whether index entries are marked "assume unchanged" or "skip": git would not look at those files."""
+    return any(line[:1].islower() or line[:1] == "S" for line in git.run(path, "ls-files", "-v", "-z").out.split("\0"))
