@@ -56,10 +56,10 @@ class Step:
     wait: int = 0
 
 
-def counted(record: Record, facts_submitted: bool) -> Record:
-    """The record with its last turn counted as failed, unfinished or fine. Called once per ended turn."""
+def counted(record: Record) -> Record:
+    """The record with its last turn counted: failed, or ended well without `gt done` (with it, nobody looks at the counts)."""
     failed = record.ended in (WALL, IDLE) or (record.ended == EXITED and record.code != 0)
-    if facts_submitted or record.ended in (STOPPED, CUT, MISSING):
+    if record.ended in ("", STOPPED, CUT, MISSING):
         return record
     if failed:
         return _with(record, failures=record.failures + 1, unfinished=0)
@@ -84,8 +84,8 @@ def next_step(facts: Facts) -> Step:
 
 def how(record: Record) -> str:
     """How the last turn ended, in words."""
-    words = {WALL: "it ran longer than turn_seconds", IDLE: "it was silent for idle_seconds", MISSING: record.why or "it could not be started",
-             STOPPED: "it was stopped", CUT: "its runner was killed"}
+    words = {WALL: "it ran longer than turn_seconds", IDLE: "it was silent for idle_seconds", STOPPED: "it was stopped",
+             MISSING: record.why or "it could not be started", CUT: "its runner was killed"}
     if record.ended == EXITED:
         return f"signal {-record.code}" if record.code < 0 else f"exit code {record.code}"
     return words.get(record.ended, "it has not run")

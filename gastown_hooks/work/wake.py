@@ -30,11 +30,21 @@ def wake(town: Town, role: str, rig: str | None = None) -> bool:
     Called by a worker under a runner it only sets the flag: what a worker starts would end with it, or be caged with it, so the
     runner wakes the role when the turn is over. GT_WAKE=inline waits for the role's end; off only sets the flag.
     """
-    fsio.make_folder(town.dirty)
-    fsio.touch(town.flag(_key(role, rig)))
+    ask(town, role, rig)
     mode = config.wake_mode()
     if mode == "off" or _runner_will(town):
         return False
+    return start_round(town, role, rig, wait=mode == "inline")
+
+
+def ask(town: Town, role: str, rig: str | None = None) -> None:
+    """Set the role's dirty flag: whoever runs or starts it next looks again."""
+    fsio.make_folder(town.dirty)
+    fsio.touch(town.flag(_key(role, rig)))
+
+
+def start_round(town: Town, role: str, rig: str | None, *, wait: bool) -> bool:
+    """Start the role's round if none runs; False when one does."""
     held = lock.attempt(role_lock(town, role, rig))
     if held is None:
         return False
@@ -42,7 +52,7 @@ def wake(town: Town, role: str, rig: str | None = None) -> bool:
     argv = ["patrol", "--town", town.root, *(["--rig", rig] if rig else [])]
     extra = {"GT_TOKEN": role_token(town, role, rig), "GT_ROOT": town.root, "GT_ROLE": role,
              "BD_ACTOR": f"{rig}/{role}" if rig else role, **({"GT_RIG": rig} if rig else {})}
-    _start(held, role_file(home, role), argv, extra, town.daemon_log, wait=mode == "inline")
+    _start(held, role_file(home, role), argv, extra, town.daemon_log, wait=wait)
     return True
 
 

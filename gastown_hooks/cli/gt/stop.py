@@ -1,0 +1,41 @@
+"""gt stop: end the workers' processes of a rig, or of the whole town."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput, NotFound, Refused
+from gastown_hooks.work import stop
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Every rig.")
+@click.option("--rig", "rig_name", metavar="NAME", help="This rig only.")
+@dry_run_option
+@json_option
+def cli(everything: bool, rig_name: str | None, dry_run: bool, as_json: bool) -> None:
+    """End the recorded processes of workers and what carries their token, nothing else. Claims stay, work is kept."""
+    if everything == bool(rig_name):
+        raise BadInput("which workers?", next="gt stop --all, or gt stop --rig NAME")
+    town, caller = town_and_caller()
+    rigs = town.rigs()
+    if rig_name:
+        known = ", ".join(rig.name for rig in rigs) or "none yet"
+        rigs = [rig for rig in rigs if rig.name == rig_name]
+        if not rigs:
+            raise NotFound(f"no rig {rig_name}", why=f"known rigs: {known}", next="gt rig list")
+    found = [one for rig in rigs for one in stop.rig_workers(rig, caller=caller, now=clock.now(), dry_run=dry_run)]
+    if as_json:
+        emit_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            say(f"{'would stop' if dry_run else 'stopped'} {one.rig}/{one.name}: {' '.join(map(str, one.found))}")
+        if not found:
+            say("no worker is running")
+    left = [pid for one in found for pid in one.left]
+    if left:
+        raise Refused("some processes do not end", why=" ".join(map(str, left)), next="ps -o pid,stat,wchan,args -p PID")

@@ -1,0 +1,104 @@
+"""The embedded agent: it carries out the `run` of its bead as a shell script in the worker's tree, commits, and says it is done.
+
+`python -m gastown_hooks.runtime.exec_agent`, with a worker's environment (GT_BEAD, GT_FENCE, BD_ACTOR …). It needs no model and no
+account. A script that fails is a task that is not done: its end is noted on the bead and the exit code is 1. A bead without `run` is
+nothing for this agent: noted, exit code 1. A script that succeeds and changes nothing closes the bead without code.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from gastown_hooks.core import clock, errors
+from gastown_hooks.core.errors import BadInput, NotFound
+from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.core.record import updated
+from gastown_hooks.stores import config, git
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import done, turns
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work.lease import Lease
+
+
+def main() -> int:
+    """One turn: the exit code of the process."""
+    return errors.handled("exec", lambda: work(config.caller()))
+
+
+def work(caller: Caller) -> int:
+    """Do the caller's bead. Raises Fenced when the claim is gone."""
+    rig, home, lease, ledger = _claim(caller)
+    bead = ledger.get(lease.bead)
+    if bead is None:
+        raise NotFound(f"no bead {lease.bead}", next="bd list")
+    script = bead.get("run")
+    if not isinstance(script, str) or not script.strip():
+        _note(ledger, lease, "the exec agent needs a script: bd update --run, or another agent program")
+        print(f"exec: {lease.bead} has no run", file=sys.stderr)
+        return 1
+    title = str(bead.get("title") or lease.bead)
+    if not _is_committed(home, lease, title):
+        code = _run(script, home)
+        if code:
+            _note(ledger, lease, f"its script ended with {'signal ' if code < 0 else 'exit code '}{abs(code)}")
+            return 1
+        turns.commit(rig, home, lease, title)
+    return _report(home, lease, caller)
+
+
+def _claim(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
+    if caller.role != "polecat" or not (caller.rig and caller.name and caller.bead):
+        raise BadInput("the exec agent works for a polecat", why="GT_BEAD and BD_ACTOR say for which",
+                       next="gt sling BEAD RIG --agent exec")
+    rig = caller.in_town().rig(caller.rig)
+    home = rig.polecat(caller.name)
+    lease = leases.read(home)
+    if lease is None:
+        raise NotFound(f"{caller.actor} has no lease", next="gt hook")
+    ledger = Routes(rig.town).ledger(lease.bead, caller)
+    ledger.check_claim()
+    return rig, home, lease, ledger
+
+
+def _is_committed(home: Home, lease: Lease, title: str) -> bool:
+    """A turn before got as far as the commit: the script is not run again on its own result."""
+    head = git.run(home.tree, "log", "-1", "--format=%H %s").out.rstrip("\n")
+    return head.partition(" ")[0] != lease.base and head.partition(" ")[2] == " ".join(title.split()) and not done.uncommitted(home.tree)
+
+
+def _run(script: str, home: Home) -> int:
+    print(f"$ {script}", flush=True)
+    return subprocess.run(["sh", "-c", script], cwd=home.tree, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def _report(home: Home, lease: Lease, caller: Caller) -> int:
+    now = clock.now()
+    if git.run(home.tree, "rev-parse", "HEAD").line == lease.base:
+        done.done(caller, now, no_code=True, reason="its script succeeded and changed nothing")
+        print(f"exec: {lease.bead} is done without code")
+        return 0
+    request = done.done(caller, now)
+    print(f"exec: {lease.bead} is submitted as {request['id'] if request else 'nothing'}")
+    return 0
+
+
+def _note(ledger: Ledger, lease: Lease, text: str) -> None:
+    """Put the reason on the bead, once."""
+    note = f"{lease.actor}: {text}"
+
+    def change(view: View) -> list[dict[str, Any]]:
+        bead = view.get(lease.bead) or {}
+        notes = str(bead.get("notes") or "")
+        if note in notes or not bead:
+            return []
+        return [updated(bead, {"notes": f"{notes}\n\n{note}".strip(), "updated_at": clock.stamp(clock.now()), "updated_by": lease.actor})]
+
+    ledger.transact(change)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""The runner's mechanics: one lean process a worker that lives as long as the worker works, and decides nothing.
+
+It asks the role (`polecat.py decide`, a short process) what to do, does it, writes down how it ended, and asks again:
+start the agent program for one turn, beat while it lives, end it at its limits, end everything it left behind. It is the subreaper of
+whatever the agent starts, so a daemon that left its session is found as well. Linux only.
+
+Started by `become`: descriptor 9 is the worker's runner lock, held for this process's life; descriptor 8 holds what it needs to know (not
+the command line, which everybody on the machine can read).
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+from gastown_hooks.core import fsio
+from gastown_hooks.stores import beats, processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, NoReturn
+
+BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.runtime.runner import main; sys.exit(main())"
+LOCK_FD, SPEC_FD = 9, 8
+BEAT_SECONDS = 20.0
+TERM_GRACE, STRAY_GRACE = 10.0, 1.0
+DECIDE_RETRIES = 3
+_SUBREAPER = 36
+_ASKED = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(Exception):
+    """Somebody asked the runner to end."""
+
+
+class Runner:
+    """`spec`: decide (argv), env (its environment), town, tree, heartbeat, turns (paths), actor, session, bead, token (the worker's)."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.spec = spec
+        self.me = processes.this()
+        self.seq, self.progress = 0, ""
+
+    def run(self) -> int:
+        """Ask and do until there is nothing more to do; the exit code."""
+        failed = 0
+        while True:
+            become_subreaper(False)  # what the role wakes is not this worker's
+            plan = self._ask()
+            become_subreaper(True)
+            if plan is None:
+                failed += 1
+                if failed > DECIDE_RETRIES:
+                    return 1
+                self._pause(float(2 ** failed))
+                continue
+            failed = 0
+            if plan["act"] != "turn":
+                return 0
+            self._pause(float(plan.get("wait", 0)))
+            self._turn(plan)
+
+    def _ask(self) -> dict[str, Any] | None:
+        """The role's answer; None when it failed (its words are in the log)."""
+        read, write = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)  # a decision is not cut in half
+        try:
+            pid = os.posix_spawn(self.spec["decide"][0], self.spec["decide"], self.spec["env"], setsigmask=[],
+                                 file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)], setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
+            os.close(write)
+            with os.fdopen(read, "rb") as answer:
+                lines = answer.read().splitlines()
+            _, status = os.waitpid(pid, 0)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
+        if status or not lines:
+            return None
+        plan = json.loads(lines[-1])
+        return plan if isinstance(plan, dict) else None
+
+    def _turn(self, plan: dict[str, Any]) -> None:
+        try:
+            ended, code, why = self._supervised(plan)
+        except Stopped:
+            self._end_strays(TERM_GRACE)
+            self._note(state="stopped", ended="stopped", code=0, why="")
+            raise
+        self._end_strays(STRAY_GRACE)
+        self._note(state="between turns", ended=ended, code=code, why=why)
+
+    def _supervised(self, plan: dict[str, Any]) -> tuple[str, int, str]:
+        """(how it ended, code, why)."""
+        try:
+            pid = start(plan["argv"], plan["env"], self.spec["tree"], plan["transcript"], self.spec["town"])
+        except OSError as error:
+            return "missing", 0, f"{error.filename or plan['argv'][0]}: {error.strerror}"
+        pidfd = os.pidfd_open(pid)
+        try:
+            limit = self._watch(pid, pidfd, plan)
+            if limit:
+                self._end_strays(TERM_GRACE, spare=pid)
+            return limit or "exited", exit_code(os.waitpid(pid, 0)[1]), ""
+        finally:
+            os.close(pidfd)
+
+    def _watch(self, pid: int, pidfd: int, plan: dict[str, Any]) -> str:
+        """Beat until the agent ends (""), or a limit is over ("wall", "idle")."""
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        begun = moved = time.monotonic()
+        wall, idle = float(plan["turn_seconds"]), float(plan["idle_seconds"])
+        last = ""
+        while True:
+            sign = progress_of(plan["watch"])
+            now = time.monotonic()
+            if sign != last:
+                last, moved = sign, now
+            self._beat("working", sign)
+            if now - begun >= wall:
+                return "wall"
+            if now - moved >= idle:
+                return "idle"
+            due = min(BEAT_SECONDS, begun + wall - now, moved + idle - now)
+            if poll.poll(max(10, int(due * 1000) + 1)):
+                return ""
+            reap(spare=pid)
+
+    def _end_strays(self, grace: float, spare: int = 0) -> None:
+        """End whatever the agent started: by descent, and by token what another subreaper took."""
+        token, me = self.spec["token"], os.getpid()
+
+        def find() -> list[processes.Process]:
+            return list({*processes.descendants_of(me), *processes.with_token(token)})
+
+        processes.end(find, grace, meanwhile=lambda: reap(spare=spare))
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._beat("waiting", self.progress)
+            time.sleep(min(BEAT_SECONDS, left))
+
+    def _beat(self, state: str, progress: str) -> None:
+        self.seq, self.progress = self.seq + 1, progress
+        beats.write(self.spec["heartbeat"], beats.Beat(
+            actor=self.spec["actor"], session=self.spec["session"], pid=self.me.pid, start=self.me.start, boot_id=self.me.boot_id,
+            seq=self.seq, progress=progress, state=state, bead=self.spec["bead"]))
+
+    def _note(self, state: str, ended: str, code: int, why: str) -> None:
+        """Write down how the turn ended, durably, before anybody decides by it."""
+        record = fsio.read_json(self.spec["turns"]) or {}
+        fsio.write_json(self.spec["turns"], {**record, "ended": ended, "code": code, "why": why})
+        self._beat(state, self.progress)
+
+
+def become(spec: dict[str, Any], lock_fd: int) -> NoReturn:
+    """Replace this process by a lean runner that keeps the lock; nothing but the few modules of this file stays in memory."""
+    memory = fcntl.fcntl(os.memfd_create("spec"), fcntl.F_DUPFD_CLOEXEC, LOCK_FD + 1)
+    os.write(memory, json.dumps(spec).encode())
+    os.lseek(memory, 0, os.SEEK_SET)
+    os.dup2(lock_fd, LOCK_FD)
+    os.set_inheritable(LOCK_FD, True)
+    os.dup2(memory, SPEC_FD)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", BOOT, root], spec["env"])
+
+
+def main() -> int:
+    """The runner's process."""
+    os.set_inheritable(LOCK_FD, False)
+    with os.fdopen(SPEC_FD, "rb") as file:
+        spec = json.load(file)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    runner = Runner(spec)
+    try:
+        return runner.run()
+    except Stopped:
+        print("runner: stopped", file=sys.stderr)
+        return 143
+
+
+def start(argv: list[str], env: dict[str, str], tree: str, transcript: str, back: str) -> int:
+    """Start the agent program in the tree, in a session of its own, its output appended to the transcript; the pid.
+
+    Raises OSError when the program or the tree is not there.
+    """
+    program = which(argv[0], env.get("PATH", os.defpath), tree)
+    output = fsio.open_log(transcript)
+    os.chdir(tree)
+    try:
+        return os.posix_spawn(program, argv, env, setsid=True, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP],
+                              file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                                            (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)])
+    finally:
+        os.chdir(back)
+        os.close(output)
+
+
+def which(name: str, path: str, tree: str) -> str:
+    """The program's full path by the worker's own PATH. Raises FileNotFoundError."""
+    if "/" in name:
+        return name if name.startswith("/") else os.path.join(tree, name)
+    for folder in path.split(":"):
+        candidate = f"{folder}/{name}"
+        if folder.startswith("/") and os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    raise FileNotFoundError(2, "no such program on PATH", name)
+
+
+def progress_of(paths: list[str]) -> str:
+    """A word that changes when one of the files does."""
+    signs = []
+    for path in paths:
+        try:
+            found = os.stat(path)
+            signs.append(f"{found.st_size:x}.{found.st_mtime_ns:x}")
+        except OSError:
+            signs.append("-")
+    return "/".join(signs)
+
+
+def reap(spare: int = 0) -> None:
+    """Collect the dead that were reparented to us; `spare` is collected by whoever waits for it."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid == spare:
+            return
+        os.waitpid(found.si_pid, 0)
+
+
+def exit_code(status: int) -> int:
+    """The exit code, or the negative number of the signal."""
+    return os.waitstatus_to_exitcode(status)
+
+
+def become_subreaper(wanted: bool) -> None:
+    """Have orphans below this process become its children (or no longer)."""
+    # `ctypes` itself would cost a megabyte a worker.
+    _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen("", 0), "prctl"), (_SUBREAPER, int(wanted), 0, 0, 0))
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # asked once is asked; the end must not be cut short
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise Stopped

@@ -1,0 +1,205 @@
+"""A worker's turns: the facts that its runner decides from, and the acts that follow. See rules/turns for the decision.
+
+`polecats/<name>/turns.json` is the record of one claim's turns, written before each turn and after it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from gastown_hooks.core import clock, fsio
+from gastown_hooks.core.errors import Corrupt, GastownError
+from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.core.record import updated
+from gastown_hooks.rules import turns as rules
+from gastown_hooks.rules.turns import Facts, Record
+from gastown_hooks.stores import config, events, git, gitdir, mail, processes
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.work import done, queue, sling
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work.lease import DONE, READY, Lease
+
+STRAY_GRACE = 2.0
+
+
+def last(home: Home, lease: Lease) -> Record:
+    """The record of this claim's turns; an empty one for a new claim. A turn whose runner was killed counts as cut."""
+    value = fsio.read_json(home.turns)
+    if value is None:
+        return Record(lease.fence)
+    try:
+        record = Record(**value)
+    except TypeError as error:
+        raise Corrupt(f"{home.turns} is no record of turns", why=str(error)) from None
+    if record.fence != lease.fence:
+        return Record(lease.fence)
+    return record if record.ended or not record.begun else Record(**{**value, "ended": rules.CUT})
+
+
+def write(home: Home, record: Record) -> None:
+    fsio.write_json(home.turns, asdict(record))
+
+
+def end_strays(lease: Lease) -> list[processes.Process]:
+    """End what a cut turn left running, by the token in its environment; who is left. The caller holds the runner's lock."""
+    return processes.end(lambda: processes.with_token(lease.token), STRAY_GRACE)
+
+
+def facts(rig: Rig, home: Home, lease: Lease, record: Record) -> Facts:
+    """What the decision rests on. A ledger that cannot be read makes the claim unknown; a git that fails raises."""
+    claim, submitted = _claim(rig, lease)
+    prepared = lease.state == READY and os.path.isdir(home.tree)
+    commits, dirty = _work(home, lease) if prepared and claim and not submitted else (False, False)
+    return Facts(claim, prepared, submitted, commits, dirty, record, config.rig_settings(rig).max_turns)
+
+
+def begin(rig: Rig, home: Home, lease: Lease, record: Record) -> Record:
+    """Write down that a turn begins. A turn that the runner's death cut is not counted twice."""
+    begun = record.begun + (record.ended != rules.CUT)
+    started = Record(lease.fence, max(1, begun), "", 0, record.failures, record.unfinished)
+    write(home, started)
+    _in_progress(rig, lease)
+    return started
+
+
+def plan(rig: Rig, home: Home, lease: Lease, argv: list[str], env: dict[str, str], wait: int) -> dict[str, Any]:
+    """The turn as the runner gets it."""
+    settings = config.rig_settings(rig)
+    environment = config.clean_environment({**sling.worker_environment(rig, lease), **env})
+    path = environment.get("PATH") or os.defpath
+    programs = os.path.dirname(sys.executable)  # last, so that gt and bd are found but nothing of the project's is hidden
+    git_dir = gitdir.git_dir(home.tree)
+    return {"act": "turn", "wait": wait, "argv": argv, "env": {**environment, "PATH": f"{path}:{programs}"},
+            "transcript": home.transcript, "watch": [home.transcript, f"{git_dir}/logs/HEAD", f"{git_dir}/index"],
+            "turn_seconds": settings.turn_seconds, "idle_seconds": settings.idle_seconds}
+
+
+def finalise(rig: Rig, home: Home, lease: Lease, now: int) -> str:
+    """Commit what the worker left, as the worker, and submit it; "" or the reason why that cannot be."""
+    bead = Ledger(rig.beads).get(lease.bead) or {}
+    try:
+        commit(rig, home, lease, f"{bead.get('title') or lease.bead}\n\nCommitted by the runner: the agent stopped without gt done.")
+        done.done(worker(rig, lease, home), now)
+    except GastownError as error:
+        return str(error)
+    return ""
+
+
+def commit(rig: Rig, home: Home, lease: Lease, message: str) -> str | None:
+    """Commit every change of the tree (within its sparse checkout) as the worker; the commit, or None where nothing changed.
+
+    The worker's own githooks run: they add the trailers and pin the commit.
+    """
+    env = sling.worker_environment(rig, lease)
+    # Each path by name: git would refuse the whole `add --all` for one untracked file outside the sparse checkout.
+    changed = done.uncommitted(home.tree)
+    if not changed:
+        return None
+    git.run(home.tree, "add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul",
+            input=b"\0".join(os.fsencode(f":(literal){path}") for path in changed), env=env)
+    if git.run(home.tree, "diff", "--cached", "--quiet", check=False).code == 0:
+        return None
+    git.run(home.tree, "-c", f"core.hooksPath={home.githooks}", "commit", "--quiet", "--file=-", "--cleanup=verbatim",
+            input=message.encode(errors="replace"), env=env)
+    return git.run(home.tree, "rev-parse", "HEAD").line
+
+
+def stall(rig: Rig, home: Home, lease: Lease, record: Record, reason: str, caller: Caller, now: int) -> None:
+    """Nothing more is tried: the slot and its work stay, somebody is asked, once. The third worker lost poisons the bead."""
+    note = f"{lease.actor} stalled: {reason}"
+    poisoned = _lost(rig, lease, note, caller, now)
+    write(home, Record(**{**asdict(record), "stalled": reason}))
+    key = f"stalled-{lease.bead}-{lease.fence}"
+    body = f"{note}\n\nIts tree: {home.tree}\nLast output: gt peek {rig.name}/{home.name}\n" + (
+        "Three workers were lost on this bead; it is blocked until somebody looks at it.\n" if poisoned else "")
+    for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
+        mail.deliver(mailbox, caller.actor, who, f"STALLED {rig.name}/{home.name} on {lease.bead}", body, key=key, now=now)
+    events.emit(rig.town, "poisoned" if poisoned else "stalled", caller.actor,
+                {"bead": lease.bead, "worker": lease.actor, "reason": reason}, now)
+
+
+def again(home: Home, lease: Lease) -> None:
+    """A person's word that a stalled worker shall try again: its counts begin anew."""
+    record = last(home, lease)
+    if record.stalled or record.failures:
+        write(home, Record(lease.fence))
+
+
+def hold(home: Home, reason: str) -> None:
+    """Nobody starts this worker again until `again`: it was stopped on purpose."""
+    try:
+        lease = leases.read(home)
+        if lease is not None:
+            write(home, Record(**{**asdict(last(home, lease)), "stalled": reason}))
+    except Corrupt:
+        pass  # a slot whose files cannot be read is not started by anybody
+
+
+def worker(rig: Rig, lease: Lease, home: Home) -> Caller:
+    """The worker as a caller, for what is done in its name."""
+    return Caller(lease.actor, home.tree, rig.town, bead=lease.bead, fence=lease.fence, token=lease.token)
+
+
+def claimed(record: dict[str, Any] | None, lease: Lease) -> bool | None:
+    """Whether the bead is this lease's; None for a bead that a readable ledger does not hold at all."""
+    if record is None:
+        return None
+    return (record.get("status") in sling.CLAIMED and record.get("assignee") == lease.actor
+            and record.get("claim_fence") == lease.fence)
+
+
+def _claim(rig: Rig, lease: Lease) -> tuple[bool | None, bool]:
+    if lease.state == DONE:
+        return True, True
+    try:
+        records = Ledger(rig.beads).all()
+    except GastownError:
+        return None, False
+    bead = records.get(lease.bead)
+    mine = claimed(bead, lease)
+    request = queue.open_request(records, bead) if bead is not None and mine else None
+    return mine, request is not None and request.get("status") == "open"
+
+
+def _work(home: Home, lease: Lease) -> tuple[bool, bool]:
+    return git.run(home.tree, "rev-parse", "HEAD").line != lease.base, bool(done.uncommitted(home.tree))
+
+
+def _in_progress(rig: Rig, lease: Lease) -> None:
+    def change(view: View) -> list[dict[str, Any]]:
+        bead = view.get(lease.bead)
+        if bead is None or not claimed(bead, lease) or bead.get("status") == "in_progress":
+            return []
+        now = clock.stamp(clock.now())
+        return [updated(bead, {"status": "in_progress", "started_at": bead.get("started_at") or now, "updated_at": now,
+                               "updated_by": lease.actor})]
+
+    Ledger(rig.beads).transact(change)
+
+
+def _lost(rig: Rig, lease: Lease, note: str, caller: Caller, now: int) -> bool:
+    """Record on the bead that this worker was lost on it; True when that makes the bead poison."""
+    name = f"{lease.actor.rpartition('/')[2]}@{lease.fence}"
+    poison = False
+
+    def change(view: View) -> list[dict[str, Any]]:
+        nonlocal poison
+        bead = view.get(lease.bead)
+        if bead is None or not claimed(bead, lease):
+            return []
+        metadata = bead.get("metadata") or {}
+        lost = [*(one for one in metadata.get("lost", ()) if one != name), name]
+        poison = rules.poisoned(lost)
+        notes = bead.get("notes") or ""
+        told = notes if note in notes else f"{notes}\n\n{note}".strip()
+        changes: dict[str, Any] = {"metadata": {**metadata, "lost": lost}, "notes": told}
+        if poison:
+            changes |= {"status": "blocked", "assignee": None, "labels": sorted({*(bead.get("labels") or ()), "poison"})}
+        return [updated(bead, {**changes, "updated_at": clock.stamp(now), "updated_by": caller.actor})]
+
+    Ledger(rig.beads).transact(change)
+    return poison

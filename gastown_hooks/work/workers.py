@@ -1,0 +1,132 @@
+"""What is known of a rig's workers, for the witness and for people; and what the witness does about one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gastown_hooks.core import clock, errors, fsio, ids, lock
+from gastown_hooks.core.errors import GastownError, Refused
+from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.rules import liveness
+from gastown_hooks.rules.liveness import Worker
+from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work import queue, sling, turns, wake
+from gastown_hooks.work.lease import Lease
+
+Records = dict[str, dict[str, Any]]
+
+
+def slots(rig: Rig) -> list[str]:
+    """The workers that have a folder, by name."""
+    try:
+        found = sorted(os.listdir(rig.polecats))
+    except FileNotFoundError:
+        return []
+    return [name for name in found if not name.startswith(".") and os.path.isdir(f"{rig.polecats}/{name}")]
+
+
+def claims(rig: Rig, records: Records) -> dict[str, dict[str, Any]]:
+    """Worker name to the bead it holds, for claims that are not submitted yet."""
+    return {str(bead["assignee"]).rpartition("/")[2]: bead for bead in records.values()
+            if bead.get("status") in sling.CLAIMED and sling.is_worker(rig, bead.get("assignee"))
+            and queue.open_request(records, bead) is None}
+
+
+def look(rig: Rig, name: str, records: Records) -> tuple[Worker, Lease | None]:
+    """The facts of one worker now."""
+    home = rig.polecat(name)
+    lease, state = _lease(home)
+    running = os.path.isdir(home.root) and not wake.runner_is_free(home)
+    bead = records.get(lease.bead) if lease is not None else claims(rig, records).get(name)
+    claimed: bool | None = bead is not None
+    if lease is not None:
+        claimed = turns.claimed(bead, lease)
+    request = queue.open_request(records, bead) if bead is not None else None
+    return Worker(
+        claimed=claimed, submitted=request is not None and request.get("status") == "open", home=os.path.isdir(home.root), lease=state,
+        running=running, alive=None if running else is_at_work(rig, home), stalled=_stalled(home, lease),
+        agents_start=config.mode(rig.town) == "running"), lease
+
+
+def is_at_work(rig: Rig, home: Home) -> bool | None:
+    """The second fact: whether the process of the last heartbeat, or anything that a runner started, lives."""
+    try:
+        beat = beats.read(home.heartbeat)
+    except errors.Corrupt:
+        beat = None
+    alive = processes.is_alive(beat.process()) if beat is not None else False
+    if alive is False and processes.with_token(wake.runner_token(rig, home.name)):
+        return True
+    return alive
+
+
+def restart(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int, tick: int) -> str:
+    """Start the worker's runner again when its backoff is over; after five times in a quarter of an hour ask somebody. In words.
+
+    `tick` is the time since boot: what was written before this boot does not count.
+    """
+    home = rig.polecat(name)
+    times = _restarts(home, lease, tick)
+    when = liveness.restart(times, tick).at
+    if when is None:
+        record = turns.last(home, lease)
+        turns.stall(rig, home, lease, record, f"its runner died {liveness.LOOP_COUNT} times in 15 minutes", caller, now)
+        return "crash loop: stopped"
+    if when > tick:
+        return f"restart in {(when - tick) // clock.SECOND + 1} s"
+    left = turns.end_strays(lease)
+    if left:
+        raise Refused(f"{rig.name}/{name} cannot start again", why=f"processes of its last turn do not end: {[p.pid for p in left]}")
+    fsio.write_json(home.restarts, {"fence": lease.fence, "boot_id": clock.boot_id(), "times": [*liveness.kept(times, tick), tick]})
+    return "started" if wake.start_runner(rig, name) else "runs already"
+
+
+def confirmed(rig: Rig, name: str, wanted: str) -> bool:
+    """Whether fresh facts, read while nobody else can handle the worker, give the same verdict."""
+    home = rig.polecat(name)
+    if not os.path.isdir(home.root):
+        return False
+    held = lock.attempt(home.runner_lock)
+    if held is None:
+        return False
+    with held:
+        records = Ledger(rig.beads).all()
+        facts, _ = look(rig, name, records)
+    return liveness.verdict(_free(facts, is_at_work(rig, home))) == wanted
+
+
+def bead_of(rig: Rig, name: str, lease: Lease | None, records: Records) -> dict[str, Any]:
+    """The claimed bead of a worker whose slot is to be completed. Raises NotFound."""
+    found = records.get(lease.bead) if lease is not None else claims(rig, records).get(name)
+    if found is None:
+        raise errors.NotFound(f"no bead for {rig.name}/{ids.shown(name)}")
+    return found
+
+
+def _free(facts: Worker, alive: bool | None) -> Worker:
+    """The facts without our own hold on the runner's lock."""
+    return Worker(facts.claimed, facts.submitted, facts.home, facts.lease, False, alive, facts.stalled, facts.agents_start)
+
+
+def _lease(home: Home) -> tuple[Lease | None, str | None]:
+    """The lease and its state: "" where there is none, None where it cannot be read."""
+    try:
+        lease = leases.read(home)
+    except GastownError:
+        return None, None
+    return lease, lease.state if lease is not None else ""
+
+
+def _stalled(home: Home, lease: Lease | None) -> bool:
+    return lease is not None and bool(turns.last(home, lease).stalled)
+
+
+def _restarts(home: Home, lease: Lease, tick: int) -> list[int]:
+    value = fsio.read_json(home.restarts)
+    if not isinstance(value, dict) or value.get("boot_id") != clock.boot_id() or value.get("fence") != lease.fence:
+        return []
+    return [at for at in value.get("times", ()) if isinstance(at, int) and at <= tick]

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""The polecat: a worker with one bead, one branch and one tree, kept at work turn by turn until its work is submitted.
+
+It must never: work under a claim that the ledger gave to somebody else, submit what such a claim left, run two agents in one
+tree, throw work away, close its own bead (the refinery does, when the work has landed), or signal a process that it did not start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.role import Round, main, taken
+from gastown_hooks.rules import turns as rules
+from gastown_hooks.runtime import agents, runner
+from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work import retire, turns, wake
+
+DUTY = {
+    "role": "polecat",
+    "reads": [
+        "polecats/<name>/lease.json      which bead, under which fence, in which tree",
+        "the rig's ledger                whether the claim still stands",
+        "polecats/<name>/turns.json      how the turns before ended",
+        "polecats/<name>/heartbeat.json  whether somebody else works in the tree",
+    ],
+    "writes": [
+        "polecats/<name>/heartbeat.json  a sign of life while it runs",
+        "polecats/<name>/turns.json      each turn, before and after it",
+        "polecats/<name>/transcript.log  what the agent program printed",
+        "the bead                        in_progress; lost workers and the poison label when it stalls",
+        "mail to witness and overseer    when it stalls",
+        "refs/gt/work/<name>/<fence>     every commit of its tree",
+    ],
+    "woken_by": {
+        "run": "gt sling, gt session start, or the witness: its runner, for as long as there is work on the hook",
+        "decide": "the runner, before each turn and after the last one",
+    },
+    "githooks": {  # in the worker's tree, served by gastown_hooks.githooks
+        "prepare-commit-msg": "adds the trailers that name bead and worker",
+        "post-commit": "pins the commit under refs/gt/work",
+        "pre-push": "lets the worker's own branch pass and nothing else",
+    },
+}
+
+
+def run(one: Round) -> int:
+    """Take the runner's lock and become the lean runner, which asks `decide` what to do."""
+    rig, home = _worker(one)
+    held = taken(home.runner_lock)
+    if held is None:
+        one.say("a runner is running already")
+        return 0
+    lease = leases.read(home)
+    if lease is None or lease.state == leases.PREPARING:
+        one.say("the slot is not prepared: the witness completes it")
+        return 0
+    _check_alone(home)
+    spec = {
+        "decide": [sys.executable, "-I", os.path.abspath(sys.argv[0]), "decide", "--town", rig.town.root, "--rig", rig.name,
+                   "--name", home.name],
+        "env": config.clean_environment({"GT_TOKEN": wake.runner_token(rig, home.name), "GT_ROOT": rig.town.root,
+                                         "GT_ROLE": "polecat", "GT_RIG": rig.name}),
+        "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "actor": lease.actor,
+        "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
+    }
+    if one.dry_run:
+        return decide(one)
+    os.chdir(rig.town.root)
+    runner.become(spec, held.fd)
+
+
+def decide(one: Round) -> int:
+    """Look at claim, lease, tree and last turn; act; tell the runner in one line of JSON whether there is another turn."""
+    rig, home = _worker(one)
+    lease = leases.read(home)
+    if lease is None:
+        return _answer({"act": "end", "why": "there is no lease"})
+    record = turns.last(home, lease)
+    if record.ended == rules.CUT and not one.dry_run:
+        left = turns.end_strays(lease)
+        if left:
+            raise Refused(f"{lease.actor} cannot go on", why=f"processes of the turn before do not end: {left}")
+    record = rules.counted(record)
+    facts = turns.facts(rig, home, lease, record)
+    step = rules.next_step(facts)
+    if one.dry_run:
+        one.say(f"would {step.act}: {step.why}")
+        return 0
+    print(f"{one.caller.actor}: {step.act}: {step.why}", file=sys.stderr)
+    _wake_asked(rig)
+    if step.act == "turn":
+        return _turn(rig, home, lease, record, step)
+    if step.act == "finalise":
+        why = turns.finalise(rig, home, lease, one.now)
+        step = rules.Step("stall", f"cannot be submitted: {why}") if why else rules.Step("retire", "submitted")
+    if step.act == "stall":
+        turns.stall(rig, home, lease, record, step.why, _supervisor(rig), one.now)
+    elif step.act == "retire":
+        wake.wake(rig.town, "refinery", rig.name)
+        retire.retire(rig, home.name, caller=_supervisor(rig), now=one.now, reason=step.why)
+    return _answer({"act": "end", "why": step.why})
+
+
+def _turn(rig: Rig, home: Home, lease: leases.Lease, record: rules.Record, step: rules.Step) -> int:
+    settings = config.town_settings(rig.town)
+    argv, env = agents.command(settings, lease.agent, _prompt(rig, lease, record))
+    plan = turns.plan(rig, home, lease, argv, env, step.wait)
+    turns.begin(rig, home, lease, record)
+    return _answer(plan)
+
+
+def _prompt(rig: Rig, lease: leases.Lease, record: rules.Record) -> str:
+    """What a turn is told; everything else the agent asks for with `gt prime`."""
+    begin = (f"You are {lease.actor}, a polecat of the rig {rig.name}. The bead {lease.bead} is on your hook: what is on your hook, "
+             "you do. Run `gt prime` now and follow it.")
+    if not record.begun:
+        return begin
+    return (f"{begin} You were here before ({rules.how(record)}); your tree holds what you did. When everything is committed, "
+            "run `gt done`; if you cannot go on, run `gt done --status ESCALATED --reason TEXT`.")
+
+
+def _worker(one: Round) -> tuple[Rig, Home]:
+    if one.name is None:
+        raise Refused("which worker?", next="add --name NAME")
+    rig = one.its_rig()
+    return rig, rig.polecat(one.name)
+
+
+def _check_alone(home: Home) -> None:
+    """A live session by hand holds the tree, whatever the lock says."""
+    beat = beats.read(home.heartbeat)
+    if beat is not None and beat.pid != os.getpid() and processes.is_alive(beat.process()) is not False:
+        raise Refused(f"{beat.actor} is at work", why=f"process {beat.pid} has the tree", next=f"end it, or gt session stop {beat.actor}")
+
+
+def _supervisor(rig: Rig) -> config.Caller:
+    """Who retires and escalates: the worker's own claim may be gone by then."""
+    return config.Caller(f"{rig.name}/witness", rig.root, rig.town)
+
+
+def _wake_asked(rig: Rig) -> None:
+    """What the worker's commands asked for during the turn: it could not start the roles itself."""
+    for role in ("refinery", "witness"):
+        if wake.is_dirty(rig.town, role, rig.name):
+            wake.wake(rig.town, role, rig.name)
+
+
+def _answer(plan: dict[str, object]) -> int:
+    print(json.dumps(plan), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(DUTY, {"run": run, "decide": decide}))

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The witness: keeps a rig's workers true to the ledger: claimed work has a worker at it, and a worker without a claim is retired.
+
+It must never: end or remove anything on one fact alone or on a failed look-up, touch a worker whose runner lock is held, throw away
+work (retiring saves it first), start an agent in a town by hand, or ask a model.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import GastownError
+from gastown_hooks.role import Round, main
+from gastown_hooks.rules import liveness
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import retire, sling, wake, workers
+
+DUTY = {
+    "role": "witness",
+    "reads": [
+        "the rig's ledger                claims and merge requests",
+        "polecats/<name>/lease.json      what each slot was made for",
+        "polecats/<name>/runner.lock     the kernel's word whether a runner lives",
+        "polecats/<name>/heartbeat.json  the second fact",
+        "polecats/<name>/turns.json      whether it stalled",
+    ],
+    "writes": [
+        "polecats/<name>/                completes half-made slots; retires the finished, the fenced and the unclaimed",
+        "polecats/<name>/restarts.json   when it started a runner again",
+        "refs/gt/salvage/<name>/<fence>  what a retired worker left",
+        "mail to witness and overseer    a crash loop, once",
+    ],
+    "woken_by": {
+        "patrol": "gt daemon tick every witness_seconds; gt sling, gt done and the refinery when they leave something to do",
+    },
+}
+
+
+def patrol(one: Round) -> int:
+    """Look at every worker of the rig and set right what the facts allow. One worker's trouble does not stop the round."""
+    rig = one.its_rig()
+    records = Ledger(rig.beads).all()  # a ledger that cannot be read ends the round here: unknown destroys nothing
+    failed = 0
+    for name in sorted({*workers.slots(rig), *workers.claims(rig, records)}):
+        try:
+            _tend(one, name, records)
+        except GastownError as error:
+            failed = 1
+            one.say(f"{name}: {error}")
+    return failed
+
+
+def _tend(one: Round, name: str, records: workers.Records) -> None:
+    rig = one.its_rig()
+    facts, lease = workers.look(rig, name, records)
+    verdict = liveness.verdict(facts)
+    if verdict == "unknown":
+        one.say(f"{name}: cannot tell what it is doing; left as it is")
+    elif verdict == "nothing":
+        return
+    elif one.dry_run:
+        one.say(f"{name}: would {verdict}")
+    elif verdict == "prepare":
+        bead = workers.bead_of(rig, name, lease, records)
+        sling.ensure_worker(rig, bead, one.now)
+        one.say(f"{name}: slot completed for {bead['id']}")
+        wake.start_runner(rig, name)
+    elif verdict == "restart" and lease is not None:
+        one.say(f"{name}: {workers.restart(rig, name, lease, caller=one.caller, now=one.now, tick=clock.since_boot())}")
+    elif verdict == "retire" and workers.confirmed(rig, name, "retire"):
+        saved = retire.retire(rig, name, caller=one.caller, now=one.now, reason=_reason(facts))
+        one.say(f"{name}: retired, {len(saved.saved)} refs saved")
+        wake.wake(rig.town, "refinery", rig.name)
+
+
+def _reason(facts: liveness.Worker) -> str:
+    if facts.lease == "done" or facts.submitted:
+        return "submitted"
+    return "no claim of its fence"
+
+
+if __name__ == "__main__":
+    sys.exit(main(DUTY, {"patrol": patrol}))
