@@ -18,7 +18,6 @@ from gastown_hooks.stores.repo import Repo
 
 Record = dict[str, Any]
 REQUEST_TYPE = "merge-request"
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +69,22 @@ def contained(repo_path: str, base: str | None, head: str, tip: str) -> bool:
     A change that does nothing (base and head hold the same tree) is never contained: it would prove anything.
     """
     repo = Repo(repo_path)
-    start = base or merge_base(repo_path, head, tip)
+    if contained_by_ancestry(repo_path, base, head, tip):
+        return True
+    start = repo.merge_base(head, tip)
     if start is None or repo.tree(start) == repo.tree(head):
         return False
-    if repo.is_ancestor(head, tip):
-        return True
     merged = git.run(repo_path, "merge-tree", "--write-tree", "--no-messages", tip, head, check=False)
-    if merged.code == 0 and merged.out.strip() == repo.tree(tip):
+    if merged.code == 0 and merged.line == repo.tree(tip):
         return True
-    cherry = git.run(repo_path, "cherry", tip, head, start).out.splitlines()
-    return bool(cherry) and all(line.startswith("- ") for line in cherry)
+    return repo.contains_patch(head, start, tip)
 
 
-def merge_base(repo_path: str, one: str, other: str) -> str | None:
-    """The best common ancestor; None for unrelated histories."""
-    found = git.run(repo_path, "merge-base", one, other, check=False)
-    return found.out.strip() or None if found.code in (0, 1) else None
+def contained_by_ancestry(repo_path: str, base: str | None, head: str, tip: str) -> bool:
+    """Whether `tip` has `head` in its history and `base..head` changes something."""
+    repo = Repo(repo_path)
+    start = base or repo.merge_base(head, tip)
+    return start is not None and repo.tree(start) != repo.tree(head) and repo.is_ancestor(head, tip)
 
 
 def _landed_by(rig: Rig, repo: Repo, metadata: Record) -> str | None:

@@ -1,14 +1,14 @@
 """The merge queue's requests: beads of type merge-request, in the rig's ledger.
 
-`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits}. The
-state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again, nobody's), landed,
-rejected or superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting once. `head` is
-pinned under `refs/gt/mr/<id>`: what is pushed to the branch later is another request.
+`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits,
+tries}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again,
+nobody's), landed, rejected or superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting
+once. `head` is pinned under `refs/gt/mr/<id>`: what is pushed to the branch later is another request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import proof
 
 Record = dict[str, Any]
+Change = Callable[[Record], Record]
 
 QUEUED, WAITING, FAILED, CONFLICT = "queued", "waiting", "failed", "conflict"
 LANDED, REJECTED, SUPERSEDED = "landed", "rejected", "superseded"
@@ -52,8 +53,23 @@ class Request:
     record: Record
 
     @property
+    def waits(self) -> int:
+        """How often it was put off in a row."""
+        return _count(self.record, "waits")
+
+    @property
+    def tries(self) -> int:
+        """How often it was sent back."""
+        return _count(self.record, "tries")
+
+    @property
     def open(self) -> bool:
         return self.state in (QUEUED, WAITING)
+
+
+def _count(found: Record, key: str) -> int:
+    value = found["metadata"].get(key)
+    return value if type(value) is int and value > 0 else 0
 
 
 def parse(found: Record) -> Request:
@@ -85,10 +101,11 @@ def in_order(rig: Rig, now: int) -> list[Record]:
     return order.queue_order([found for found in requests(rig) if parse(found).open], now)
 
 
-def next_due(rig: Rig, now: int, *, tried: Iterable[str] = ()) -> Record | None:
-    """The next request to land whose wait is over and that is not among the `tried`."""
+def next_due(rig: Rig, now: int, *, tried: Iterable[str] = (), label: str | None = None) -> Record | None:
+    """The next request to land whose wait is over, that is not among the `tried` and, if asked for, has the label."""
     skip = set(tried)
-    return next((found for found in in_order(rig, now) if found["id"] not in skip and order.is_due(found, now)), None)
+    return next((found for found in in_order(rig, now) if found["id"] not in skip and order.is_due(found, now)
+                 and (label is None or label in (found.get("labels") or []))), None)
 
 
 def find(rig: Rig, request_id: str) -> Request:
@@ -203,17 +220,18 @@ def _check_head(rig: Rig, head: str, branch: str, target: str, base: str | None)
     """The commit where the change starts."""
     if len(head) != 40 or not _HEX.issuperset(head) or not head.strip("0"):
         raise BadInput(f"{ids.shown(head)} is no commit id", why="40 hexadecimal digits are expected")
-    kind = git.run(rig.repo, "cat-file", "-t", head, check=False)
-    if kind.code != 0 or kind.out.strip() != "commit":
-        raise Refused(f"cannot land {head[:12]}", why=f"it is a {kind.line}" if kind.code == 0 else "it is not in the repository")
+    repo = Repo(rig.repo)
+    kind = repo.kind(head)
+    if kind != "commit":
+        raise Refused(f"cannot land {head[:12]}", why=f"it is a {kind}" if kind else "it is not in the repository")
     if not reachable(rig, head, branch):
         raise Refused(f"cannot land {head[:12]}", why=f"it is not a commit of branch {ids.shown(branch)}")
-    repo = Repo(rig.repo)
     tip = repo.resolve(proof.landed_ref(target)) or repo.resolve(f"refs/heads/{target}")
     if tip is None:
         raise Refused(f"cannot land on {ids.shown(target)}", why="the rig has no such branch", next="gt rig status")
-    start = base or proof.merge_base(rig.repo, head, tip)
-    if start is None or proof.merge_base(rig.repo, head, tip) is None:
+    common = repo.merge_base(head, tip)
+    start = base or common
+    if start is None or common is None:
         raise Refused(f"cannot land {head[:12]}", why=f"it has no common history with {ids.shown(target)}")
     if start == head or repo.tree(start) == repo.tree(head):
         raise Refused(f"nothing to land in {head[:12]}", why="it changes nothing", next="gt done --no-code --reason TEXT")
@@ -250,7 +268,7 @@ def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
             return found
         return record.updated(found, {"status": "in_progress", "assignee": request.worker, **_touched(caller.actor, now)})
 
-    written = _change_both(rig, request, caller, lambda found: moved(found, QUEUED, now, caller.actor), hold)
+    written = _change_both(rig, request, lambda found: moved(found, QUEUED, now, caller.actor, waits=None), hold)
     events.emit(rig.town, "merge_retried", caller.actor, {"request": request.id, "bead": request.source}, now)
     return written
 
@@ -282,11 +300,13 @@ def send_back(rig: Rig, request: Request, state: str, *, reason: str, note: str,
         return record.updated(found, {"status": "open", "assignee": None, **_touched(caller.actor, now),
                                       "notes": notes if note in notes else f"{notes}\n\n{note}".strip()})
 
-    return _change_both(rig, request, caller,
-                        lambda found: moved(found, state, now, caller.actor, reason=reason, gate_log=gate_log), release)
+    def returned(found: Record) -> Record:
+        return moved(found, state, now, caller.actor, reason=reason, gate_log=gate_log, waits=None, tries=request.tries + 1)
+
+    return _change_both(rig, request, returned, release)
 
 
-def _change_both(rig: Rig, request: Request, caller: Caller, request_change: Any, source_change: Any) -> Record:
+def _change_both(rig: Rig, request: Request, request_change: Change, source_change: Change) -> Record:
     """Both records in one transaction where they are in one ledger, else the source first: done again, it is done."""
     ledger = Ledger(rig.beads)
     source = source_ledger(rig, request.source)

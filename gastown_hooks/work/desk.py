@@ -1,0 +1,180 @@
+"""What one landing round works with: the target's tip, the journal of landings, the state file, and whom to tell.
+
+`refinery/landings.jsonl`: `{"land":{old,new,target,mr,bead,fence,head,branch,gate,at}}` before the target is moved, then
+`{"settled":{new,at}}` or `{"aborted":{new,why,at}}`. `refinery/state.json`: {"closed": {target: {tip, kind, why, gates, since}}}:
+targets nothing lands on. Absent files mean: nothing landed yet, nothing closed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from gastown_hooks.core import clock, fsio, ids, lock
+from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core.paths import Rig
+from gastown_hooks.stores import config, events, git, mail
+from gastown_hooks.stores.config import Caller, RigConfig
+from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work import proof
+
+OVERSEER, WITNESS = "overseer", "witness"
+
+
+@dataclass(slots=True)
+class RoundResult:
+    """What a round did. `landed` pairs requests with commits; `waiting` and `closed` say why it stopped, or nothing."""
+
+    landed: list[tuple[str, str]] = field(default_factory=list)
+    sent_back: list[str] = field(default_factory=list)
+    superseded: list[str] = field(default_factory=list)
+    put_off: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    waiting: str = ""
+    closed: str = ""
+    told: bool = False
+
+    def words(self) -> str:
+        """One line for a log."""
+        parts = [f"landed {request} as {commit[:12]}" for request, commit in self.landed]
+        parts += [f"sent back {request}" for request in self.sent_back] + [f"superseded {request}" for request in self.superseded]
+        parts += [f"put off {request}" for request in self.put_off] + [f"foreign {commit[:12]}" for commit in self.foreign]
+        parts += [f"waiting: {self.waiting}"] * bool(self.waiting) + [f"target closed: {self.closed}"] * bool(self.closed)
+        return "; ".join(parts) or "nothing to do"
+
+
+@dataclass(slots=True)
+class Desk:
+    """One rig's round. `tip` is the commit that the next landing stands on; `stop` is set when this round may land no more."""
+
+    rig: Rig
+    settings: RigConfig
+    caller: Caller
+    now: int
+    tip: str = ""
+    stop: bool = False
+    fixes_only: bool = False
+    result: RoundResult = field(default_factory=RoundResult)
+
+    @property
+    def target(self) -> str:
+        return self.settings.target
+
+    @property
+    def target_ref(self) -> str:
+        return f"refs/heads/{self.target}"
+
+    @property
+    def landed_ref(self) -> str:
+        return proof.landed_ref(self.target)
+
+    @property
+    def remote(self) -> bool:
+        return self.settings.url is not None
+
+    def repo(self) -> Repo:
+        return Repo(self.rig.repo)
+
+    def look(self) -> str:
+        """The target's tip now, in the remote where there is one. Raises RemoteAway."""
+        if self.remote:
+            return git.fetch(self.rig.repo, self.target)
+        return self.repo().resolve(self.target_ref) or ""
+
+    def wait(self, why: str) -> None:
+        """Nothing more lands in this round, for a reason that is nobody's change."""
+        self.result.waiting, self.stop = why, True
+
+    # ---- telling ------------------------------------------------------------------------------------------
+
+    def event(self, kind: str, payload: dict[str, Any]) -> None:
+        events.emit(self.rig.town, kind, self.caller.actor, {"rig": self.rig.name, **payload}, self.now)
+
+    def mail(self, to: str, subject: str, body: str, key: str) -> None:
+        """Once a key. A rig without a witness: its mail goes to the overseer."""
+        home, name = self.rig.witness, f"{self.rig.name}/witness"
+        if to != WITNESS or not os.path.isdir(home.root):
+            home, name = self.rig.town.overseer, OVERSEER
+        mail.deliver(home.mail, self.caller.actor, name, subject, body, key=key, now=self.now)
+        self.result.told = True
+
+    def alarm(self, subject: str, body: str, key: str) -> None:
+        """Both the person and the witness."""
+        self.mail(OVERSEER, subject, body, key)
+        self.mail(WITNESS, subject, body, key)
+
+    # ---- the journal --------------------------------------------------------------------------------------
+
+    def note(self, kind: str, entry: dict[str, Any]) -> None:
+        """One line, durable on return."""
+        line = json.dumps({kind: {**entry, "at": clock.stamp(self.now)}}, separators=(",", ":")).encode() + b"\n"
+        with lock.acquire(self.rig.lock("landings")):
+            fsio.append(self.rig.refinery.landings, line)
+
+    def unsettled(self) -> list[dict[str, Any]]:
+        """Intents whose outcome is not noted yet, oldest first."""
+        found: dict[str, dict[str, Any]] = {}
+        for kind, entry in self._lines():
+            if kind == "land":
+                found[entry["new"]] = entry
+            else:
+                found.pop(entry["new"], None)
+        return list(found.values())
+
+    def last_settled(self) -> str | None:
+        return next((entry["new"] for kind, entry in reversed(self._lines()) if kind == "settled"), None)
+
+    def _lines(self) -> list[tuple[str, dict[str, Any]]]:
+        path, found = self.rig.refinery.landings, []
+        for number, line in enumerate(fsio.whole_lines(fsio.read(path) or b""), 1):
+            try:
+                ((kind, entry),) = json.loads(line).items()
+                if kind not in ("land", "settled", "aborted") or not isinstance(entry["new"], str):
+                    raise ValueError("neither land, settled nor aborted")
+            except (ValueError, AttributeError, KeyError, TypeError) as error:
+                raise Corrupt(f"{path} line {number}", why=str(error), next="mend or remove that line") from None
+            found.append((kind, entry))
+        return found
+
+    # ---- closed targets -----------------------------------------------------------------------------------
+
+    def closed(self) -> dict[str, Any] | None:
+        """Why nothing lands on the target."""
+        found = closed_targets(self.rig).get(self.target)
+        return found if isinstance(found, dict) else None
+
+    def close(self, entry: dict[str, Any] | None) -> None:
+        """Close the target, or open it again with None."""
+        path = self.rig.refinery.state
+        targets = {name: value for name, value in {**closed_targets(self.rig), self.target: entry}.items() if value is not None}
+        fsio.make_folder(self.rig.refinery.root)
+        fsio.write_json(path, {"closed": targets})
+
+
+def open_desk(rig: Rig, now: int) -> Desk:
+    """The desk of a rig's refinery."""
+    settings = config.rig_config(rig)
+    fsio.make_folder(rig.refinery.root)
+    return Desk(rig, settings, Caller(f"{rig.name}/refinery", rig.town.root, rig.town), now)
+
+
+def closed_targets(rig: Rig) -> dict[str, Any]:
+    """Target to the record of why it is closed, for the rig."""
+    found = fsio.read_json(rig.refinery.state)
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not isinstance(found.get("closed", {}), dict):
+        raise Corrupt(rig.refinery.state, why="not what the refinery writes", next="remove it: the refinery looks again")
+    return dict(found.get("closed", {}))
+
+
+def short(oid: str) -> str:
+    return oid[:12]
+
+
+def listed(names: list[str] | tuple[str, ...], limit: int = 10) -> str:
+    """Untrusted names in one line."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(ids.shown(name) for name in names[:limit]) + more

@@ -1,0 +1,114 @@
+"""What follows from a landing: every step asks first whether it is done, so a settlement that was killed is simply done again."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import Conflict, GitFailed
+from gastown_hooks.stores import git, worktrees
+from gastown_hooks.stores.git import ZERO
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.work import beads, gate, proof, queue
+from gastown_hooks.work.desk import WITNESS, Desk, short
+from gastown_hooks.work.queue import Request
+
+
+def settle(desk: Desk, intent: dict[str, Any]) -> None:
+    """The commit is in the target: refs, bead, request, mail, event, branch, refinery's tree; the journal's settled line last."""
+    request, new = queue.find(desk.rig, intent["mr"]), intent["new"]
+    _follow(desk, new)
+    _close(desk, request, new, intent.get("gate", {}))
+    desk.event("merged", {"request": request.id, "bead": request.source, "commit": new, "head": request.head})
+    _drop_branch(desk, request)
+    _refresh(desk, new)
+    desk.note("settled", {"new": new})
+    desk.result.landed.append((request.id, new))
+
+
+def elsewhere(desk: Desk, request: Request) -> bool:
+    """The work came into the target by another way: close it with the tip as its proof. False: its bead is on another claim."""
+    source = queue.source_ledger(desk.rig, request.source).get(request.source)
+    if source is None or (source.get("claim_fence") or 0) != request.fence:
+        return False
+    _close(desk, request, desk.tip, {"verdict": "elsewhere"})
+    desk.event("merged_elsewhere", {"request": request.id, "bead": request.source, "commit": desk.tip, "head": request.head})
+    _drop_branch(desk, request)
+    desk.result.landed.append((request.id, desk.tip))
+    return True
+
+
+def _follow(desk: Desk, new: str) -> None:
+    """The rig's own refs go to the landed commit, or stay beyond it; what somebody else put there is the next look's to judge."""
+    repo = desk.repo()
+    changes: list[tuple[str, str, str | None]] = []
+    for ref in (desk.target_ref, desk.landed_ref):
+        there = repo.resolve(ref)
+        if there is None or (there != new and repo.is_ancestor(there, new)):
+            changes.append((ref, new, there or ZERO))
+    try:
+        if changes:
+            git.update_refs(desk.rig.repo, changes, f"gt: landed {short(new)}")
+    except Conflict:
+        desk.event("ref_moved", {"target": desk.target, "commit": new})  # seen and put back at the next look
+
+
+def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any]) -> None:
+    """The bead with its proof, then the mail, then the request: a request that is closed has all of it."""
+    landing = proof.Landing(commit, desk.target, request.id, desk.caller.actor, _signals(verdict))
+    ledger = queue.source_ledger(desk.rig, request.source)
+    source = ledger.get(request.source)
+    ours = source is not None and (source.get("claim_fence") or 0) == request.fence
+    if source is not None and ours and source.get("status") not in ("closed", "tombstone"):
+        beads.close(ledger, desk.caller, desk.now, [request.source], f"Merged in {short(commit)}", proof=landing)
+    extra = "" if ours else f"\nThe bead is on another claim by now and stays as it is: gt mq status {request.id}"
+    desk.mail(WITNESS, f"MERGED {request.source}", f"Issue: {request.source}\nMR: {request.id}\nBranch: {request.branch}\n"
+              f"Worker: {request.worker}\nTarget: {desk.target}\nCommit: {commit}{extra}\n", f"merged-{request.id}-{short(commit)}")
+
+    def change(view: View) -> list[queue.Record]:
+        found = view.get(request.id)
+        if found is None or found.get("status") == "closed":
+            return []
+        return [queue.moved(found, queue.LANDED, desk.now, desk.caller.actor, reason=f"Merged in {short(commit)}", landed_as=commit)]
+
+    Ledger(desk.rig.beads).transact(change)
+
+
+def _signals(verdict: dict[str, Any]) -> dict[str, Any]:
+    """`tests_passed` only where tests ran."""
+    ran = verdict.get("verdict") == gate.PASS
+    return {"tests_passed": ran, "gate_seconds": verdict.get("seconds", 0), "flake": bool(verdict.get("flake"))} if ran else {
+        "landed": str(verdict.get("verdict") or "unknown")}
+
+
+def _drop_branch(desk: Desk, request: Request) -> None:
+    """The worker's branch, here and at the remote, once all of it is in the target. A newer commit on it keeps it."""
+    repo, ref = desk.repo(), f"refs/heads/{request.branch}"
+    tip = repo.resolve(desk.landed_ref) or desk.tip
+    if request.branch == desk.target or not request.branch.startswith("polecat/"):
+        return  # a person's branch is the person's
+    there = repo.resolve(ref)
+    held = {one.branch for one in worktrees.listed(desk.rig).values()}
+    changes: list[tuple[str, str, str | None]] = []
+    if there is not None and ref not in held and repo.is_ancestor(there, tip):
+        changes.append((ref, "", there))
+    if repo.resolve(queue.pin(request.id)) is not None and repo.is_ancestor(request.head, tip):
+        changes.append((queue.pin(request.id), "", None))
+    try:
+        if changes:
+            git.update_refs(desk.rig.repo, changes, f"gt: {request.id} landed")
+        if desk.remote and git.remote_tip(desk.rig.repo, ref) == request.head:
+            git.push(desk.rig.repo, "", ref, lease=request.head)
+    except (GitFailed, Conflict) as error:
+        desk.event("branch_kept", {"branch": request.branch, "reason": str(error)})  # only tidiness is lost
+
+
+def _refresh(desk: Desk, commit: str) -> None:
+    """refinery/rig shows the target's tip."""
+    tree = desk.rig.refinery.tree
+    if os.path.isdir(tree):
+        try:
+            worktrees.refresh(desk.rig, tree, commit)
+        except GitFailed as error:
+            desk.event("refinery_tree_stale", {"tree": tree, "reason": str(error), "at": clock.stamp(desk.now)})

@@ -1,0 +1,106 @@
+"""A stack of merge requests on the target's tip, built in the object store alone: no worktree, no index, the same bytes each time.
+
+Each member is one merge commit: first parent what it stands on, second parent the request's head, tree the merged tree, dates and
+identity fixed. So a rebuilt stack has the same ids, and a gate result or a mail of before is found again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import GitFailed
+from gastown_hooks.core.ids import shown
+from gastown_hooks.core.paths import Rig
+from gastown_hooks.rules import tree_policy
+from gastown_hooks.stores import config, git
+from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work.queue import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A request that fits: `commit` is its merge commit, `on` what that stands on. `empty`: it adds nothing to it."""
+
+    request: Request
+    on: str
+    commit: str
+    empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A request that does not merge with what it would stand on."""
+
+    request: Request
+    on: str
+    files: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Stack:
+    """What was built: `tip` is the commit to gate and land; `clashes` were left out."""
+
+    base: str
+    tip: str
+    members: list[Member] = field(default_factory=list)
+    clashes: list[Clash] = field(default_factory=list)
+
+
+def build(rig: Rig, base: str, requests: list[Request]) -> Stack:
+    """Stack the requests in order on `base`, leaving out those that conflict and those that add nothing. Raises GitFailed."""
+    stack, repo = Stack(base, base), Repo(rig.repo)
+    for request in requests:
+        tree, files = merge(rig.repo, stack.tip, request.head)
+        if files:
+            stack.clashes.append(Clash(request, stack.tip, files))
+        elif tree == repo.tree(stack.tip):
+            stack.members.append(Member(request, stack.tip, stack.tip, True))
+        else:
+            commit = _commit(rig, request, tree, stack.tip)
+            stack.members.append(Member(request, stack.tip, commit, False))
+            stack.tip = commit
+    return stack
+
+
+def merge(repo: str, one: str, other: str) -> tuple[str, tuple[str, ...]]:
+    """(tree, files in conflict). The tree is the merged one when there are no such files."""
+    found = git.run(repo, "merge-tree", "--write-tree", "--no-messages", "--name-only", "-z", one, other, check=False)
+    if found.code not in (0, 1):
+        raise GitFailed(f"cannot merge {other[:12]} into {one[:12]}", why=shown(found.err.strip(), 300))
+    tree, *files = found.out.rstrip("\0").split("\0")
+    if found.code == 1 and not files:
+        raise GitFailed(f"cannot merge {other[:12]} into {one[:12]}", why="git names no file in conflict")
+    return tree.strip(), tuple(dict.fromkeys(files))
+
+
+def refusals(rig: Rig, base: str, commit: str) -> list[str]:
+    """What in the difference may not land, as sentences."""
+    raw = git.run(rig.repo, "diff-tree", "-r", "-z", "--no-renames", "--no-commit-id", "--raw", base, commit).out
+    fields = raw.split("\0")
+    found = []
+    for head, path in zip(fields[::2], fields[1::2], strict=False):
+        _, mode, _, oid, kind = head.split(" ")
+        if kind.startswith("D"):
+            continue
+        link = git.run(rig.repo, "cat-file", "blob", oid).out if mode == tree_policy.LINK else None
+        reason = tree_policy.refusal(tree_policy.Entry(path, mode, link))
+        if reason is not None:
+            found.append(reason)
+    return found
+
+
+def _commit(rig: Rig, request: Request, tree: str, on: str) -> str:
+    seconds = clock.parse(request.created_at) // clock.SECOND
+    when = f"@{seconds} +0000"
+    env = git.identity(f"{rig.name}/refinery", config.owner_email(rig.town)) | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+    made = git.run(rig.repo, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", on, "-p", request.head, "-F", "-",
+                   input=_message(request).encode("utf-8", "surrogateescape"), env=env)
+    return made.line
+
+
+def _message(request: Request) -> str:
+    title = str(request.record.get("title", "")).removeprefix("Merge: ")
+    line = " ".join("".join(c if c.isprintable() else " " for c in title).split())[:120]
+    return (f"Merge {request.source}: {line}\n\nBead: {request.source}\nMerge-Request: {request.id}\n"
+            f"Worker: {request.worker}\nClaim-Fence: {request.fence}\n")
