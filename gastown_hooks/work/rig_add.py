@@ -21,7 +21,7 @@ from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import rig_source
+from gastown_hooks.work import proof, rig_source
 from gastown_hooks.work.acts import Act, carry_out
 from gastown_hooks.work.rig_source import Source
 from gastown_hooks.work.town import home_acts
@@ -205,7 +205,8 @@ def _fetch(plan: _Plan) -> None:
         raise fault if fault.code == "storage" else RemoteAway(
             f"cannot fetch {ids.shown(git.shown_url(source.place), 200)}", why=fault.why, next="run the same command again")
     tip = git.run(new, "rev-parse", "--verify", "--end-of-options", plan.tracking).line
-    git.update_refs(new, [(f"refs/heads/{plan.target}", tip, "")], "gt: rig add")
+    # What comes to the target from now on by another way than the queue is foreign, and gated before anything stands on it.
+    git.update_refs(new, [(f"refs/heads/{plan.target}", tip, ""), (proof.landed_ref(plan.target), tip, "")], "gt: rig add")
     fsio.rename(new, rig.repo)
 
 

@@ -1,0 +1,69 @@
+"""gt status: the town at a glance."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from gastown_hooks.cli.common import emit_json, json_option, say, town_and_caller
+from gastown_hooks.core import clock
+from gastown_hooks.core.paths import Town
+from gastown_hooks.work import status
+
+_CLEAR = "\x1b[H\x1b[2J"
+_SHOWN = 12
+
+
+@click.command(short_help="The town at a glance.")
+@click.option("--watch", is_flag=True, help="Again every two seconds, until ^C.")
+@json_option
+def cli(watch: bool, as_json: bool) -> None:
+    """The town at a glance: what needs you first, then what failed, works, waits to land, is done."""
+    town, _ = town_and_caller()
+    while True:
+        if watch and sys.stdout.isatty():
+            sys.stdout.write(_CLEAR)
+        _show(town, as_json)
+        if not watch:
+            return
+        sys.stdout.flush()
+        time.sleep(2)
+
+
+def _show(town: Town, as_json: bool) -> None:
+    found = status.overview(town, clock.now())
+    if as_json:
+        emit_json(found.as_json())
+        return
+    say(f"{found.town}: {'running' if found.mode == 'running' else 'by hand (gt up starts it)'}")
+    say("last seen: " + ", ".join(f"{link['link']} {_ago(link['age'])}" for link in found.links))
+    _section("Needs you", [f"{n['what']}: {n['why']}. Next: {n['next']}" for n in found.needs_you])
+    _section("Failed", [_line(entry) for entry in found.failed])
+    _section("Working", [_line(entry) for entry in found.working])
+    _section("Waiting to land", [_line(entry) for entry in found.waiting])
+    _section("Done in the last day", [f"{d['id']}  {d['title']}" for d in found.done])
+
+
+def _section(title: str, lines: list[str]) -> None:
+    if lines:
+        say(f"\n{title} ({len(lines)})")
+    for line in lines[:_SHOWN]:
+        say(f"  {line}")
+    if len(lines) > _SHOWN:
+        say(f"  and {len(lines) - _SHOWN} more")
+
+
+def _line(entry: dict[str, object]) -> str:
+    who = entry.get("agent") or entry.get("id")
+    age = f", last beat {_ago(entry['age'])}" if entry.get("age") is not None else ""
+    why = entry.get("why") or entry.get("reason")
+    return f"{who}  {entry['bead']}  {entry['state']}{age}" + (f": {why}" if why else "")
+
+
+def _ago(seconds: object) -> str:
+    if not isinstance(seconds, int):
+        return "never"
+    size, unit = next(((s, u) for s, u in ((86400, "d"), (3600, "h"), (60, "m")) if seconds >= s), (1, "s"))
+    return f"{seconds // size}{unit} ago"
