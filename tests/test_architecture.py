@@ -149,6 +149,8 @@ def writes_in_fsio(source: Source) -> Found:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute) and node.attr in PATH_WRITES and dotted(node.value).split(".")[-1] != "fsio":
             yield node.lineno, f".{node.attr}: use core/fsio"
+        if isinstance(node, ast.Call) and any(dotted(argument) == "os.devnull" for argument in node.args):
+            continue
         if isinstance(node, ast.Call) and not (lock and dotted(node.func) == "os.open") and _opens_to_write(node):
             yield node.lineno, "opened for writing: use core/fsio"
 
@@ -325,13 +327,26 @@ GOOD: list[tuple[Rule, str, str]] = [
     (names_in_paths, "gastown_hooks/work/x.py", "'''lease.json'''\nraise E('no lease.json here')\nx = home.lease"),
     (sizes, "gastown_hooks/work/x.py", "x = 1\n" * 400),
 ]
+# (rule, module): why it may. Keep this short.
+EXCEPTIONS: dict[tuple[Rule, str], str] = {
+    (one_clock, "gastown_hooks/stores/gitdir.py"): "outlasts the moment in which git's own lock files are too young to judge",
+    (one_clock, "gastown_hooks/work/stashes.py"): "waits for git's own lock on the stash",
+    (writes_in_fsio, "gastown_hooks/cli/gt/demo.py"): "its place is a temporary folder",
+    (no_late_imports, "gastown_hooks/runtime/runner.py"): "one runner a worker: a megabyte less for each",
+}
 RULES = list(dict.fromkeys(rule for rule, _, _ in BAD))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.__name__))
 def test_the_house_keeps(rule: Rule) -> None:
-    wrong = [f"{source.path}:{line}: {what}" for source in sources() for line, what in rule(source)]
+    wrong = [f"{source.path}:{line}: {what}" for source in sources() if (rule, source.path) not in EXCEPTIONS
+             for line, what in rule(source)]
     assert not wrong, "\n".join(["", *wrong])
+
+
+@pytest.mark.parametrize("rule, path", EXCEPTIONS, ids=str)
+def test_an_exception_is_still_needed(rule: Rule, path: str) -> None:
+    assert any(list(rule(source)) for source in sources() if source.path == path)
 
 
 def test_no_import_cycles() -> None:

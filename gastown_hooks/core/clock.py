@@ -32,19 +32,23 @@ def stamp(ns: int) -> str:
 def parse(text: str) -> int:
     """Nanoseconds of an RFC 3339 text in any zone. Raises ValueError."""
     date, zone = (text[:-1], "Z") if text.endswith(("Z", "z")) else (text[:-6], text[-6:])
-    whole, _, fraction = date.partition(".")
-    if len(whole) != 19 or not (fraction.isdigit() or not fraction) or whole[10] not in "Tt ":
+    whole, dot, fraction = date.partition(".")
+    digits = whole[:4] + whole[5:7] + whole[8:10] + whole[11:13] + whole[14:16] + whole[17:]
+    if (not text.isascii() or len(whole) != 19 or len(digits) != 14 or not digits.isdigit() or whole[10] not in "Tt "
+            or whole[4] + whole[7] + whole[13] + whole[16] != "--::" or (dot and not fraction.isdigit())):
         raise ValueError(f"not an RFC 3339 time: {text!r}")
-    fields = [int(part) for part in (whole[:4], whole[5:7], whole[8:10], whole[11:13], whole[14:16], whole[17:19])]
-    days = _days_from_civil(fields[0], fields[1], fields[2])
-    seconds = days * 86400 + fields[3] * 3600 + fields[4] * 60 + fields[5] - _offset(zone, text)
-    return seconds * SECOND + int((fraction + "000000000")[:9] or 0)
+    hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
+    if hour > 23 or minute > 59 or second > 60:  # 60 is a leap second
+        raise ValueError(f"no such time of day: {text!r}")
+    days = _days_from_civil(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    seconds = days * 86400 + hour * 3600 + minute * 60 + second - _offset(zone, text)
+    return seconds * SECOND + int((fraction + "000000000")[:9])
 
 
 def _offset(zone: str, text: str) -> int:
     if zone == "Z":
         return 0
-    if zone[0] not in "+-" or zone[3] != ":":
+    if zone[0] not in "+-" or zone[3] != ":" or not (zone[1:3] + zone[4:]).isdigit() or zone[1:3] > "23" or zone[4:] > "59":
         raise ValueError(f"not an RFC 3339 time: {text!r}")
     seconds = int(zone[1:3]) * 3600 + int(zone[4:6]) * 60
     return -seconds if zone[0] == "-" else seconds
@@ -52,7 +56,8 @@ def _offset(zone: str, text: str) -> int:
 
 def _days_from_civil(year: int, month: int, day: int) -> int:
     # Proleptic Gregorian day count; `datetime` would do it for 2 ms of import on every hot command.
-    if not (1 <= month <= 12 and 1 <= day <= 31):
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not (1 <= month <= 12 and 1 <= day <= (31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]):
         raise ValueError(f"no such day: {year}-{month}-{day}")
     shifted = year - (month <= 2)
     era = shifted // 400

@@ -158,7 +158,7 @@ def handled(program: str, main: Callable[[], int], *, report: Callable[[str], ob
     except BrokenPipeError:
         return 1
     except Exception:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # the traceback, without importing that module
+        sys.excepthook(*sys.exc_info())  # the traceback, without importing that module
         return BUG
 
 

@@ -15,10 +15,10 @@ from gastown_hooks.core.errors import Corrupt, Indeterminate, storage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def read(path: str) -> bytes | None:
@@ -188,22 +188,19 @@ def remove(path: str) -> None:
 
 def remove_tree(path: str) -> None:
     """Remove a folder with all it holds; links are removed, never followed. No error when it is gone."""
+    folder, name = os.path.split(path)
     try:
-        for entry in _entries(path):
-            if entry.is_dir(follow_symlinks=False):
-                remove_tree(entry.path)
-            else:
-                remove(entry.path)
-        os.rmdir(path)
+        parent = os.open(folder or ".", _FOLDER)
     except FileNotFoundError:
-        pass
-    except PermissionError:
-        os.chmod(path, 0o700)  # a tool's read-only cache; a second refusal is the user's to hear
-        for entry in _entries(path):
-            remove_tree(entry.path) if entry.is_dir(follow_symlinks=False) else remove(entry.path)
-        os.rmdir(path)
+        return
     except OSError as error:
         raise storage(path, error) from error
+    try:
+        _remove_entry(name, parent)
+    except OSError as error:
+        raise storage(path, error) from error
+    finally:
+        os.close(parent)
 
 
 def link(target: str, path: str) -> None:
@@ -233,7 +230,7 @@ def touch(path: str) -> None:
 
 def sync_folder(path: str) -> None:
     """Make the folder's entries durable."""
-    fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path or ".", _FOLDER)
     try:
         os.fsync(fd)
     except OSError as error:
@@ -242,9 +239,26 @@ def sync_folder(path: str) -> None:
         os.close(fd)
 
 
-def _entries(path: str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(path) as found:
-        yield from list(found)
+def _remove_entry(name: str, parent: int) -> None:
+    """Every step is relative to an open folder: a link put in a folder's place while we work is not followed either."""
+    try:
+        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+        if mode & 0o170000 != 0o040000:
+            return os.unlink(name, dir_fd=parent)
+        if mode & 0o700 != 0o700:
+            os.chmod(name, 0o700, dir_fd=parent)  # a tool's read-only cache
+        fd = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    try:
+        for below in os.listdir(fd):
+            _remove_entry(below, fd)
+    finally:
+        os.close(fd)
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        pass
 
 
 def _temporary(path: str) -> str:

@@ -116,7 +116,8 @@ def holder(path: str) -> str:
                 if "FLOCK" in fields and "->" not in fields and int(fields[5].rsplit(":", 1)[1]) == inode:
                     with open(f"/proc/{fields[4]}/cmdline", "rb") as command:
                         words = command.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-                    return f"pid {fields[4]} ({words[:120]})"
+                    safe = "".join(c if c.isprintable() else "?" for c in words[:120])
+                    return f"pid {fields[4]} ({safe})"
     except (OSError, ValueError, IndexError):
         pass  # only the message is poorer
     return "an unknown process"

@@ -78,7 +78,7 @@ def arrange(record: Record) -> Record:
 
 def updated(record: Record, changes: Record) -> Record:
     """A copy with the changes made; None removes a key, a new key goes to its place, all others keep theirs."""
-    result = {key: value for key, value in {**record, **changes}.items() if value is not None}
+    result = {key: value for key, value in {**record, **changes}.items() if value is not None or key not in changes}
     for key in [key for key in changes if key not in record and key in result and key in _PLACE]:
         value = result.pop(key)
         items = list(result.items())
