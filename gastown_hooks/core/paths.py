@@ -52,6 +52,8 @@ class Home:
         self.restarts = f"{root}/restarts.json"
         self.instructions = f"{root}/CLAUDE.md"
         self.new_tree = f"{self.tree}.new"
+        self.old_tree = f"{self.tree}.old"
+        self.retiring = f"{root}/retiring.json"
 
     def role_file(self, role: str) -> str:
         """The installed copy of a role file, which its user may change."""
@@ -102,6 +104,10 @@ class Rig:
 
     def rescued(self, name: str, fence: int) -> str:
         return f"{self.rescued_root}/{name}-{fence}"
+
+    def retired(self, name: str) -> str:
+        """Where a retired worker's home goes while it is removed, out of the way of whoever still writes to it."""
+        return f"{self.town.removed_root}/{self.name}.{name}"
 
     def lock(self, name: str) -> str:
         return self.town.lock(f"{self.name}.{name}")
@@ -189,8 +195,10 @@ def follow_redirect(beads: Beads) -> Beads:
         try:
             with open(beads.redirect, encoding="utf-8") as file:
                 target = file.readline().strip()
-        except OSError:
+        except FileNotFoundError:
             return beads
+        if not target:
+            raise NotATown(f"{beads.redirect} is empty", why="it should name a folder", next="write the folder into it, or remove it")
         base = os.path.dirname(beads.root)
         beads = Beads(os.path.normpath(os.path.join(base, target)))
         if beads.root in seen:
