@@ -95,6 +95,8 @@ def target_of(found: Probe, wished: str | None) -> str:
 
 def _of_folder(town: Town, path: str, url: str | None) -> Source:
     path = os.path.realpath(path)
+    if url is not None and not os.path.lexists(path):
+        return Source(url, None)
     if not os.path.isdir(path):
         raise BadInput(f"{ids.shown(path)} is no repository", why="it is no folder" if os.path.lexists(path) else "it is not there")
     if path == town.root or path.startswith(town.root + "/"):
