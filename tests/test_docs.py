@@ -67,7 +67,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     """Every command and subcommand of gt and bd with its words."""
     for program in ("gt", "bd"):
         package = importlib.import_module(f"gastown_hooks.cli.{program}")
-        for found in pkgutil.iter_modules(package.__path__):
+        for found in (module for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")):
             module = importlib.import_module(f"{package.__name__}.{found.name}")
             yield from below(f"{program} {module.cli.name}", module.cli)
 

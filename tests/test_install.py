@@ -120,7 +120,7 @@ def test_install_again_and_uninstall(machine: Machine, tmp_path: Path) -> None:
         assert len(list(machine.data.glob("env.*"))) == 1
     where = run([str(machine.data / "env/bin/python"), "-c", "import gastown_hooks; print(gastown_hooks.__file__)"])
     assert where.out.startswith(str(machine.data)), "the installed program must not need the checkout"
-    for shipped in ("roles", "formulas", "templates"):
+    for shipped in ("roles", "templates"):
         assert list(machine.data.glob(f"env/lib/*/site-packages/gastown_hooks/data/{shipped}/*"))
     assert machine.install("--uninstall").code == 0
     assert machine.files() == before
