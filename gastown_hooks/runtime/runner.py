@@ -51,6 +51,7 @@ class Runner:
     def run(self) -> int:
         """Ask and do until there is nothing more to do; the exit code."""
         failed = 0
+        self._beat("starting", "")  # whoever decides, and retires, finds its runner here
         while True:
             become_subreaper(False)  # what the role wakes is not this worker's
             plan = self._ask()
