@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import importlib.util
-import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from gastown_hooks.cli import loader
 from gastown_hooks.core import paths
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,32 +62,29 @@ def test_files_page_names_the_files_as_they_are() -> None:
                 assert path == f"{objects[owner].root}/{shown.rstrip('/')}", line
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Every command and subcommand of gt and bd with its words."""
-    for program in ("gt", "bd"):
-        package = importlib.import_module(f"gastown_hooks.cli.{program}")
-        for found in (module for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")):
-            module = importlib.import_module(f"{package.__name__}.{found.name}")
-            yield from below(f"{program} {module.cli.name}", module.cli)
-
-
-def below(words: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    yield words, command
+def commands(words: str, command: click.Command, above: str = "") -> Iterator[tuple[str, click.Command, str]]:
+    """Every command below: its words, itself, and the help of itself and of the groups it is in."""
+    text = f"{above}\n{command.help or ''}"
+    yield words, command, text
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
-            yield from below(f"{words} {name}", child)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from commands(f"{words} {name}", child, text)
 
 
 @pytest.mark.parametrize("program", ["gt", "bd"])
 def test_every_command_has_help_with_an_example(program: str) -> None:
-    without = []
-    for words, command in commands():
-        if words.startswith(program) and not command.hidden:
-            text = f"{command.help or ''}\n{command.epilog or ''}"
-            # A group's own example may stand in its subcommands.
-            if not command.help or (program not in re.findall(r"\b\w+\b", text) and not isinstance(command, click.Group)):
-                without.append(words)
-    assert not without, f"no help, or no example line beginning with {program}: {without}"
+    """The example is a line that begins with the whole command, in its own help or in its group's."""
+    wrong = []
+    for words, command, text in commands(program, loader.program(program, "")):
+        if words != program and not command.hidden:
+            if not command.help:
+                wrong.append(f"{words}: no help")
+            if not isinstance(command, click.Group) and not re.search(rf"^\s*{re.escape(words)}(\s|$)", text, re.MULTILINE):
+                wrong.append(f"{words}: no example")
+    assert not wrong, "\n".join(["", *wrong])
 
 
 @pytest.mark.parametrize("word", ["./install.sh --demo", "./install.sh --test"])
