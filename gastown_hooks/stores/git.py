@@ -66,13 +66,15 @@ def run(repo: str, *args: str, input: bytes | None = None, env: dict[str, str] |
     """`git <args>` in `repo` (the top of a work tree, a linked worktree, a bare repository, or a plain folder).
 
     Raises GitFailed or StorageFailed when git fails and `check` holds; RemoteAway when it ran out of time. A lock file that
-    a killed git left is removed, by the facts in `gitdir`, and the command tried once more.
+    a killed git left is removed, by the facts in `gitdir`, and the command tried again.
     """
-    result = _run(repo, args, input, env, timeout)
-    if result.code and (lock := _LOCKED.search(result.err)):
+    result, cleared = _run(repo, args, input, env, timeout), set[str]()
+    while result.code and (lock := _LOCKED.search(result.err)):
         path = os.path.join(repo, lock[1] or f"{lock[2]}.lock")
-        if gitdir.clear_stale(repo, [path]):
-            result = _run(repo, args, input, env, timeout)
+        if path in cleared or not gitdir.clear_stale(repo, [path]):
+            break
+        cleared.add(path)  # a transaction that was killed leaves one for each of its refs
+        result = _run(repo, args, input, env, timeout)
     if result.code and check:
         raise failure(args, result)
     return result

@@ -253,6 +253,7 @@ def _rewrite(rig: Rig, edits: list[tuple[str, str, str]]) -> None:
     if not fsio.create(lock, text, mode=0o600) and not (gitdir.clear_stale(rig.repo, [lock]) and fsio.create(lock, text, mode=0o600)):
         raise GitFailed(f"{path} is locked", next=f"wait for the other git; if none runs, remove {lock}")
     try:
+        fsio.remove(f"{lock}.lock")  # of a git that was killed in this loop: only the owner of `lock` edits it
         for how, key, value in edits:
             git.run("/", "config", "--file", lock, how, key, *([value] if value else []))
         fsio.write(lock, fsio.read(lock) or b"")  # git does not sync it

@@ -240,8 +240,10 @@ class Bench:
                 self._child(lambda: _program(command.argv), cwd, env)
             return pid
         with open(self.out, "ab") as out:
-            argv = spelled(command.argv)
-            return subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True).pid
+            child = subprocess.Popen(spelled(command.argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                     start_new_session=True)
+            child.returncode = 0  # we wait for it ourselves, by pid
+            return child.pid
 
     def _function(self, act: Function, scenario: Scenario) -> tuple[int, list[str]]:
         pid = os.fork()

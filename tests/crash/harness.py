@@ -77,8 +77,7 @@ def matrix(bench: Bench, scenario: Scenario, plan: Plan) -> Report:
     """Visit the plan's points."""
     started = time.monotonic()
     report = Report(scenario.name, seed=plan.seed)
-    if scenario.commands:
-        preload()
+    preload()
     bench.prepare(scenario)
     before = time.monotonic()
     bench.fresh()
@@ -123,7 +122,7 @@ def _all(bench: Bench, scenario: Scenario, plan: Plan, report: Report, cost: flo
     chance = random.Random(f"{plan.seed} {scenario.name}")
     work = sum(len(writes) if mode in (HALF_KILL, SHORT) else report.calls for mode in plan.modes)
     for mode in plan.modes:
-        every = plan.every_kill if mode in KILLS or not scenario.commands else plan.every_fault
+        every = plan.every_kill if mode in KILLS or report.calls < 100 else plan.every_fault
         if not every:
             every = max(1, round(work * cost / max(0.1, plan.seconds)))
         tears = mode in (HALF_KILL, SHORT)
