@@ -108,19 +108,29 @@ def adopt(path: str, fd: int) -> Lock | None:
 
 def holder(path: str) -> str:
     """The process that holds the lock, in words: "pid 12 (gt sling ab)", or "an unknown process"."""
+    pid = holder_pid(path)
+    try:
+        if pid is not None:
+            with open(f"/proc/{pid}/cmdline", "rb") as command:
+                words = command.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+            return f"pid {pid} ({''.join(c if c.isprintable() else '?' for c in words[:120])})"
+    except OSError:
+        pass  # only the message is poorer
+    return "an unknown process"
+
+
+def holder_pid(path: str) -> int | None:
+    """The process that took the lock, by the kernel's table; None when nobody holds it or it cannot be told."""
     try:
         inode = os.stat(path).st_ino
         with open("/proc/locks", encoding="ascii") as file:
             for line in file:
                 fields = line.split()
                 if "FLOCK" in fields and "->" not in fields and int(fields[5].rsplit(":", 1)[1]) == inode:
-                    with open(f"/proc/{fields[4]}/cmdline", "rb") as command:
-                        words = command.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
-                    safe = "".join(c if c.isprintable() else "?" for c in words[:120])
-                    return f"pid {fields[4]} ({safe})"
+                    return int(fields[4])
     except (OSError, ValueError, IndexError):
-        pass  # only the message is poorer
-    return "an unknown process"
+        pass  # an unreadable table tells nothing
+    return None
 
 
 def _open(path: str) -> int:

@@ -12,7 +12,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import name as checked
 from gastown_hooks.stores import config
-from gastown_hooks.work import rig_add, rigs
+from gastown_hooks.work import rig_add, rig_remove, rigs
 
 
 @click.group(cls=Group, short_help="The projects of the town.")
