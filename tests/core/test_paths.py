@@ -100,6 +100,6 @@ def test_an_empty_redirect_is_an_error_not_another_folder(tmp_path: Path) -> Non
         paths.find_beads(str(tmp_path / "a"))
 
 
-@pytest.mark.parametrize("name", ["roles", "formulas", "templates"])
+@pytest.mark.parametrize("name", ["roles", "templates"])
 def test_the_shipped_folders_are_found(name: str) -> None:
     assert os.path.isdir(data.folder(name))
