@@ -59,7 +59,7 @@ def objections(records: Mapping[str, Record], bead_id: str, now: int, *, landed:
     found = []
     if needs_landing(record) and not landed:
         found.append(Objection("not-landed", "it was given to a worker and its work is not in the target branch", force=False,
-                               next=f"gt mq list, or as its worker: gt done (without commits: gt done --no-code --reason …), for {bead_id}"))
+                               next=f"gt mq list; if it needs no commit: gt done --no-code --reason TEXT {bead_id}"))
     if record.get("pinned") or record.get("status") == "pinned":
         found.append(Objection("pinned", "it is pinned"))
     if ready.kind(record) == "gate" and record.get("await_type", "human") != "human":

@@ -1,0 +1,142 @@
+"""What the bd commands share: which bead is meant, the filters, a bead as a line and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from gastown_hooks.cli.common import cleaned, remark
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import fields, graph, ready
+from gastown_hooks.stores import config
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work.world import World
+
+Record = dict[str, Any]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+ICONS = {"open": "○", "in_progress": "◐", "blocked": "●", "closed": "✓", "deferred": "❄", "pinned": "📌", "hooked": "◇"}
+# Kept out of a plain list: the town's own records, not somebody's to-do.
+HIDDEN = ready.NOT_WORK - {"molecule", "convoy"}
+
+
+def world() -> World:
+    return World(config.caller())
+
+
+def located(where: World, texts: Sequence[str], *, quiet: bool = False) -> dict[str, Ledger]:
+    """Each bead meant, by full id, with its ledger; a shortened id is told (on standard error)."""
+    found: dict[str, Ledger] = {}
+    for text in texts:
+        ledger, bead_id = where.find(text)
+        found[bead_id] = ledger
+        if bead_id != text and not quiet:
+            remark(f"bd: {text} is {bead_id}")
+    return found
+
+
+def target(where: World, text: str) -> str:
+    """The full id of a dependency's target; a bead of another project stays as it is written."""
+    return text if fields.is_foreign(text) else next(iter(located(where, [text])))
+
+
+def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str], bool], list[Record]], dry_run: bool) -> list[Record]:
+    """Run a verb on beads of one or several ledgers; with several it is tried on all before any is written."""
+    found = located(where, texts)
+    groups: dict[str, tuple[Ledger, list[str]]] = {}
+    for bead_id, ledger in found.items():
+        groups.setdefault(ledger.beads.root, (ledger, []))[1].append(bead_id)
+    if len(groups) > 1 and not dry_run:
+        for ledger, bead_ids in groups.values():
+            verb(ledger, bead_ids, True)
+    after = {record["id"]: record for ledger, bead_ids in groups.values() for record in verb(ledger, bead_ids, dry_run)}
+    return [after[bead_id] for bead_id in found]
+
+
+def everything(ledgers: Iterable[Ledger]) -> dict[str, Record]:
+    return {bead_id: record for ledger in ledgers for bead_id, record in ledger.all().items()}
+
+
+# ---- filters -----------------------------------------------------------------------------------------------
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filters that listings share; the command passes what it gets on to `selected`."""
+    for option in reversed((
+        click.option("-p", "--priority", metavar="0-4", help="Only this priority."),
+        click.option("-t", "--type", "kind", metavar="TYPE", help="Only this type."),
+        click.option("-a", "--assignee", metavar="WHO", help="Only beads of this assignee."),
+        click.option("-u", "--unassigned", "--no-assignee", is_flag=True, help="Only beads of nobody."),
+        click.option("-l", "--label", "labels", multiple=True, help="Only with this label (repeat: all of them)."),
+        click.option("--label-any", "any_labels", multiple=True, help="Only with one of these labels."),
+        click.option("--parent", metavar="ID", help="Only beads below this one."),
+        click.option("--prefix", metavar="P", help="Only the rig with this prefix."),
+        click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all."),
+    )):
+        function = option(function)
+    return function
+
+
+def selected(where: World, records: Iterable[Record], *, priority: str | None, kind: str | None, assignee: str | None, unassigned: bool,
+             labels: Sequence[str], any_labels: Sequence[str], parent: str | None) -> list[Record]:
+    """The records that pass the filters, in their order."""
+    if assignee is not None and unassigned:
+        raise BadInput("--assignee and --unassigned contradict each other")
+    wanted = None if priority is None else fields.priority(priority)
+    type_ = None if kind is None else fields.issue_type(kind)
+    every, some = set(fields.labels(tuple(labels))), set(fields.labels(tuple(any_labels)))
+    below = None
+    if parent is not None:
+        ledger, root = where.find(parent)
+        below = set(graph.descendants(where.around(ledger.all()), root))
+
+    def fits(record: Record) -> bool:
+        own = set(record.get("labels") or ())
+        return ((wanted is None or ready.priority(record) == wanted) and (type_ is None or ready.kind(record) == type_)
+                and (assignee is None or (record.get("assignee") or "") == assignee) and not (unassigned and record.get("assignee"))
+                and every <= own and (not some or bool(some & own)) and (below is None or record["id"] in below))
+
+    return [record for record in records if fits(record)]
+
+
+def limited(records: list[Record], limit: int) -> list[Record]:
+    """The first `limit`; what is left out is told on standard error."""
+    if limit and len(records) > limit:
+        remark(f"bd: {limit} of {len(records)} shown; -n 0 shows all")
+        return records[:limit]
+    return records
+
+
+# ---- a bead in words and as JSON ---------------------------------------------------------------------------
+
+def line(record: Record) -> str:
+    """`○ gp-abc12 [P2] [task] @who [labels] - Title`"""
+    status = ready.status(record)
+    parts = [ICONS.get(status, "?"), record["id"], f"[P{ready.priority(record)}]", f"[{ready.kind(record)}]"]
+    if record.get("assignee"):
+        parts.append(f"@{record['assignee']}")
+    if record.get("labels"):
+        parts.append(f"[{' '.join(map(str, record['labels']))}]")
+    return cleaned(" ".join(parts) + f" - {record.get('title', '')}")
+
+
+def brief(record: Record) -> str:
+    """`gp-abc12: Title [P2 - open]`"""
+    return cleaned(f"{record['id']}: {record.get('title', '')} [P{ready.priority(record)} - {ready.status(record)}]")
+
+
+def counted(records: Iterable[Record], known: Mapping[str, Record]) -> list[Record]:
+    """The records as listings give them in JSON: with counts and the parent."""
+    above = graph.dependents(known)
+    return [with_counts(record, above) for record in records]
+
+
+def with_counts(record: Record, above: Mapping[str, list[tuple[str, str]]]) -> Record:
+    parents = graph.parents(record)
+    return {**record, "dependency_count": len(list(graph.edges(record))), "dependent_count": len(above.get(record["id"], ())),
+            "comment_count": len(record.get("comments") or ()), **({"parent": parents[0]} if parents else {})}
+
+
+def stub(bead_id: str, known: Mapping[str, Record]) -> Record:
+    """The bead, or what is known of one that is elsewhere."""
+    return known.get(bead_id) or {"id": bead_id, "title": "(not known here)", "status": "unknown", "priority": 2}

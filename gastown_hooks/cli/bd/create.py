@@ -1,0 +1,109 @@
+"""`bd create`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import fields
+from gastown_hooks.stores import config
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import beads
+from gastown_hooks.work.world import World
+
+
+@click.command(short_help="Make a bead.")
+@click.argument("title", required=False)
+@click.option("--title", "title_option", metavar="TEXT", help="The title, instead of the argument.")
+@click.option("-t", "--type", "issue_type", default="task", show_default=True, help="bug, feature, task, epic, chore, decision …")
+@click.option("-p", "--priority", default="2", metavar="0-4", help="0 (most urgent) to 4, or P0 to P4. [default: 2]")
+@click.option("-d", "--description", metavar="TEXT")
+@click.option("--body-file", metavar="FILE", help="Read the description from a file (-: standard input).")
+@click.option("--stdin", is_flag=True, help="Read the description from standard input.")
+@click.option("--design", metavar="TEXT")
+@click.option("--acceptance", "acceptance_criteria", metavar="TEXT")
+@click.option("--notes", metavar="TEXT")
+@click.option("-a", "--assignee", metavar="WHO")
+@click.option("-l", "--label", "--labels", "labels", multiple=True, metavar="L[,L…]")
+@click.option("--parent", metavar="ID", help="Make it a child: its id is the parent's with .1, .2 …")
+@click.option("--deps", "--dep", "deps", multiple=True, metavar="[TYPE:]ID[,…]", help="What it depends on (type: blocks).")
+@click.option("--id", "bead_id", metavar="ID", help="This id instead of a new one.")
+@click.option("--prefix", metavar="P", help="In the rig with this prefix.")
+@click.option("--rig", metavar="NAME", help="In this rig.")
+@click.option("--run", metavar="TEXT|@FILE", help="The shell script that is the work, for the exec agent.")
+@click.option("-e", "--estimate", type=int, metavar="MINUTES")
+@click.option("--due", metavar="TIME", help="+6h, +1d, 2026-01-31, RFC 3339.")
+@click.option("--defer", metavar="TIME", help="Not ready before then.")
+@click.option("--external-ref", metavar="REF", help="Its name elsewhere, such as gh-9.")
+@click.option("--silent", is_flag=True, help="Print only the id.")
+@common.dry_run_option
+@common.json_option
+def cli(title: str | None, title_option: str | None, parent: str | None, deps: tuple[str, ...], bead_id: str | None, prefix: str | None,
+        rig: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+    """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id."""
+    if silent and as_json:
+        raise BadInput("--silent and --json contradict each other")
+    now = clock.now()
+    where = _shared.world()
+    values = _values(given, now)
+    if title is not None and title_option not in (None, title):
+        raise BadInput("the title is given twice", why="once as an argument, once as --title")
+    text = fields.title(title_option if title is None and title_option is not None else title or "")
+    ledger, parent = _place(where, bead_id, parent, prefix, rig)
+    edges = [fields.dependency(part) for value in deps for part in value.split(",") if part.strip()]
+    edges = [(kind, _shared.target(where, name)) for kind, name in edges]
+    made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, dry_run=dry_run)
+    if as_json:
+        common.emit_json(made)
+    elif silent:
+        common.say(made["id"])
+    else:
+        common.say(f"{'Would create issue' if dry_run else '✓ Created issue'}: {made['id']}")
+        common.say(f"  Title: {common.cleaned(made['title'])}\n  Priority: P{made['priority']}\n  Status: {made['status']}")
+
+
+def _values(given: dict[str, Any], now: int) -> dict[str, Any]:
+    """The record's fields from the options, checked; what was not given is left out."""
+    body = common.one_text(given["description"], from_stdin=given["stdin"], from_file=given["body_file"], what="description")
+    script = given["run"]
+    if script is not None and script.startswith("@"):
+        script = common.file_text(script[1:])
+    texts = {"description": body, "design": given["design"], "acceptance_criteria": given["acceptance_criteria"],
+             "notes": given["notes"], "run": script, "external_ref": given["external_ref"]}
+    checked: dict[str, Any] = {key: fields.text(value, key) for key, value in texts.items() if value is not None}
+    if script is not None and not script.strip():
+        raise BadInput("the script of --run is empty")
+    checked["issue_type"] = fields.issue_type(given["issue_type"])
+    checked["priority"] = fields.priority(given["priority"])
+    checked["labels"] = fields.labels(given["labels"])
+    for key, option, check in (("assignee", "assignee", fields.assignee), ("estimated_minutes", "estimate", fields.estimate)):
+        if given[option] is not None:
+            checked[key] = check(given[option])
+    for key, option in (("due_at", "due"), ("defer_until", "defer")):
+        if given[option] is not None:
+            checked[key] = fields.moment(given[option], now)
+    return checked
+
+
+def _place(where: World, bead_id: str | None, parent: str | None, prefix: str | None, rig: str | None) -> tuple[Ledger, str | None]:
+    """The one ledger that all of --prefix, --rig, --id and --parent mean, and the parent's full id."""
+    if bead_id is not None and parent is not None:
+        raise BadInput("--id and --parent contradict each other", why="a child's id is its parent's with a number")
+    means: dict[str, Ledger] = {}
+    if prefix is not None:
+        means["--prefix"] = where.at(prefix)
+    if rig is not None:
+        town = where.caller.in_town()
+        means["--rig"] = where.at(config.rig_config(town.rig(rig)).prefix)
+    if bead_id is not None:
+        means["--id"] = where.of(bead_id)
+    if parent is not None:
+        (parent, means["--parent"]), = _shared.located(where, [parent]).items()
+    if len({ledger.beads.root for ledger in means.values()}) > 1:
+        raise BadInput(f"{' and '.join(means)} mean different ledgers")
+    return next(iter(means.values()), None) or where.home(), parent

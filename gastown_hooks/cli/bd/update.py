@@ -1,0 +1,102 @@
+"""`bd update`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import fields
+from gastown_hooks.work import beads
+
+_CHECKS = {"title": fields.title, "priority": fields.priority, "issue_type": fields.issue_type, "status": fields.status}
+_TEXTS = ("design", "acceptance_criteria", "notes", "run", "external_ref")
+
+
+@click.command(short_help="Change beads.")
+@click.argument("bead_ids", nargs=-1, required=True, metavar="ID...")
+@click.option("-s", "--status", help="open, in_progress, blocked, deferred, closed, pinned, hooked.")
+@click.option("--claim", is_flag=True, help="Take it: yours and in_progress, if it is open and nobody's.")
+@click.option("-a", "--assignee", metavar="WHO", help='"" for nobody.')
+@click.option("-p", "--priority", metavar="0-4")
+@click.option("--title", metavar="TEXT")
+@click.option("-t", "--type", "issue_type", metavar="TYPE")
+@click.option("-d", "--description", metavar="TEXT", help='Texts: "" clears.')
+@click.option("--body-file", metavar="FILE", help="Read the description from a file (-: standard input).")
+@click.option("--stdin", is_flag=True, help="Read the description from standard input.")
+@click.option("--design", metavar="TEXT")
+@click.option("--acceptance", "acceptance_criteria", metavar="TEXT")
+@click.option("--notes", metavar="TEXT")
+@click.option("--append-notes", metavar="TEXT")
+@click.option("--add-label", "add_labels", multiple=True, metavar="L[,L…]")
+@click.option("--remove-label", "remove_labels", multiple=True, metavar="L[,L…]")
+@click.option("--set-labels", multiple=True, metavar="L[,L…]", help='These labels alone; "" for none.')
+@click.option("--parent", metavar="ID", help='Another parent; "" for none.')
+@click.option("--run", metavar="TEXT|@FILE", help="The shell script that is the work, for the exec agent.")
+@click.option("-e", "--estimate", type=int, metavar="MINUTES", help="0 clears.")
+@click.option("--due", metavar="TIME", help='+6h, +1d, 2026-01-31, RFC 3339; "" clears.')
+@click.option("--defer", metavar="TIME", help='Not ready before then; "" clears.')
+@click.option("--external-ref", metavar="REF")
+@common.dry_run_option
+@common.json_option
+def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],
+        parent: str | None, dry_run: bool, as_json: bool, **given: Any) -> None:
+    """Change fields of one or more beads. A status of closed asks the same questions as bd close."""
+    now = clock.now()
+    where = _shared.world()
+    values = _values(given, now)
+    add, remove = fields.labels(add_labels), fields.labels(remove_labels)
+    _check(given, values, claim, append_notes, add, remove, parent)
+    if parent:
+        parent = _shared.target(where, parent)
+    after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.update(
+        ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove, append_notes=append_notes, parent=parent,
+        claim=claim, dry_run=dry), dry_run)
+    if as_json:
+        common.emit_json(after)
+        return
+    for record in after:
+        common.say(f"{'Would update issue' if dry_run else '✓ Updated issue'}: {record['id']}")
+
+
+def _values(given: dict[str, Any], now: int) -> dict[str, Any]:
+    """The record's fields from the options, checked; None clears a field."""
+    values: dict[str, Any] = {}
+    body = common.one_text(given["description"], from_stdin=given["stdin"], from_file=given["body_file"], what="description")
+    if body is not None:
+        values["description"] = fields.text(body, "description") or None
+    for key in _TEXTS:
+        if given[key] is not None:
+            text = common.file_text(given[key][1:]) if key == "run" and given[key].startswith("@") else given[key]
+            values[key] = fields.text(text, key) or None
+    for key, check in _CHECKS.items():
+        if given[key] is not None:
+            values[key] = check(given[key])
+    if given["assignee"] is not None:
+        values["assignee"] = fields.assignee(given["assignee"]) or None
+    if given["estimate"] is not None:
+        values["estimated_minutes"] = fields.estimate(given["estimate"]) or None
+    if given["set_labels"]:
+        values["labels"] = fields.labels(given["set_labels"]) if any(given["set_labels"]) else []
+    for key, option in (("due_at", "due"), ("defer_until", "defer")):
+        if given[option] is not None:
+            values[key] = fields.moment(given[option], now) if given[option] else None
+    return values
+
+
+def _check(given: dict[str, Any], values: dict[str, Any], claim: bool, append: str | None, add: list[str], remove: list[str],
+           parent: str | None) -> None:
+    if not values and not claim and append is None and not add and not remove and parent is None:
+        raise BadInput("nothing to change", next="bd update --help")
+    contradictions = (
+        (claim and ("status" in values or "assignee" in values), "--claim and --status or --assignee"),
+        ("labels" in values and bool(add or remove), "--set-labels and --add-label or --remove-label"),
+        (bool(set(add) & set(remove)), "--add-label and --remove-label of the same label"),
+        ("notes" in values and append is not None, "--notes and --append-notes"))
+    for wrong, what in contradictions:
+        if wrong:
+            raise BadInput(f"{what} contradict each other")

@@ -1,0 +1,118 @@
+"""What may stand in a bead's fields: each check returns the value to store, or raises BadInput in one line."""
+
+from __future__ import annotations
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.ids import nearest, shown
+from gastown_hooks.rules import graph, states
+
+LONGEST_TITLE = 500
+LONGEST_NAME = 128
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def text(value: str, what: str = "text") -> str:
+    """Any text that UTF-8 can hold; control characters are data."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"the {what} is not UTF-8 text") from None
+    return value
+
+
+def title(value: str) -> str:
+    if not value.strip():
+        raise BadInput("the title is empty", next='bd create "What is to be done"')
+    if len(value) > LONGEST_TITLE:
+        raise BadInput(f"the title has {len(value)} characters", why=f"at most {LONGEST_TITLE}", next="put the rest into --description")
+    return text(value, "title").strip()
+
+
+def priority(value: str) -> int:
+    """`0` to `4` or `P0` to `P4`."""
+    digit = value[1:] if value[:1] in "pP" else value
+    if digit not in ("0", "1", "2", "3", "4"):
+        raise BadInput(f"{shown(value)} is no priority", why="0 to 4 or P0 to P4, 0 is the most urgent")
+    return int(digit)
+
+
+def issue_type(value: str) -> str:
+    found = states.ALIASES.get(value.lower(), value.lower())
+    if found not in states.TYPES:
+        raise _unknown(value, "type", states.TYPES)
+    return found
+
+
+def status(value: str) -> str:
+    if value not in states.STATUSES:
+        raise _unknown(value, "status", states.STATUSES)
+    return value
+
+
+def kind(value: str) -> str:
+    """A dependency's type."""
+    if value not in graph.KINDS:
+        raise _unknown(value, "dependency type", graph.KINDS)
+    return value
+
+
+def assignee(value: str) -> str:
+    return _name(value, "assignee")
+
+
+def label(value: str) -> str:
+    found = _name(value.strip(), "label")
+    if not found or "," in found:
+        raise BadInput(f"{shown(value)} is no label", why="a label is not empty and has no comma")
+    return found
+
+
+def labels(values: list[str] | tuple[str, ...]) -> list[str]:
+    """Labels from options, each possibly a comma list; sorted, each once."""
+    return sorted({label(part) for value in values for part in value.split(",")})
+
+
+def estimate(value: int) -> int:
+    if value < 0:
+        raise BadInput(f"an estimate of {value} minutes", why="it cannot be negative")
+    return value
+
+
+def moment(value: str, now: int) -> str:
+    """RFC 3339, a date, or `+6h`, `+1d`, `+2w` from now; as RFC 3339."""
+    count, unit = value[1:-1], value[-1:]
+    if value[:1] == "+" and count.isascii() and count.isdigit() and unit in _UNITS and len(count) < 7:
+        return clock.stamp(now + int(count) * _UNITS[unit] * clock.SECOND)
+    try:
+        return clock.stamp(clock.parse(f"{value}T00:00:00Z" if len(value) == 10 else value))
+    except (ValueError, IndexError):
+        raise BadInput(f"{shown(value)} is no time", why="use +6h, +1d, +2w, 2026-01-31 or 2026-01-31T12:00:00Z") from None
+
+
+def dependency(value: str) -> tuple[str, str]:
+    """`ID` or `type:ID` (also `external:…` and `beads://…`, with or without a type) as (type, target)."""
+    value = value.strip()
+    head, colon, rest = value.partition(":")
+    if not colon or head in ("external", "beads"):
+        head, rest = "blocks", value
+    if not rest:
+        raise BadInput(f"{shown(value)} is no dependency", why="it looks like blocks:gp-abc12 or gp-abc12")
+    return kind(head), rest
+
+
+def is_foreign(target: str) -> bool:
+    """A bead of another project, of which nothing is known here."""
+    return target.startswith(("external:", "beads://"))
+
+
+def _unknown(value: str, what: str, known: tuple[str, ...]) -> BadInput:
+    return BadInput(f"{shown(value)} is no {what}", why=f"did you mean {nearest(value.lower(), list(known))}? Known: {', '.join(known)}")
+
+
+def _name(value: str, what: str) -> str:
+    if len(value) > LONGEST_NAME or not value.isprintable() or value[:1] == "-":
+        raise BadInput(f"{shown(value)} is no {what}", why=f"at most {LONGEST_NAME} printable characters, no hyphen at the beginning")
+    return value
+
+

@@ -1,0 +1,159 @@
+"""The ground under the verbs of work/beads: one transaction over several beads, edges, and what happened told as events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from gastown_hooks.core import clock, fsio, ids, lock
+from gastown_hooks.core.errors import BadInput, NotFound, Refused
+from gastown_hooks.core.record import updated
+from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.stores import events
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger
+
+Record = dict[str, Any]
+_TOLD = 200  # longer values are named in an event, not repeated
+
+
+class Snapshot(Protocol):
+    """What a verb computes from: a transaction's view, or for a dry run the ledger as it is."""
+
+    def get(self, bead_id: str) -> Record | None: ...
+    def all(self) -> dict[str, Record]: ...
+
+
+class Draft:
+    """A snapshot and the changes made so far: the second bead of a command sees what became of the first."""
+
+    def __init__(self, below: Snapshot) -> None:
+        self._below = below
+        self._all: dict[str, Record] | None = None
+        self.before: dict[str, Record | None] = {}
+        self.changed: dict[str, Record] = {}
+
+    def get(self, bead_id: str) -> Record | None:
+        return self.changed.get(bead_id) or self._below.get(bead_id)
+
+    def all(self) -> dict[str, Record]:
+        if self._all is None:
+            self._all = {**self._below.all(), **self.changed}
+        return self._all
+
+    def put(self, record: Record) -> None:
+        bead_id = record["id"]
+        self.before.setdefault(bead_id, self._below.get(bead_id))
+        self.changed[bead_id] = record
+        if self._all is not None:
+            self._all[bead_id] = record
+
+
+class _Still:
+    def __init__(self, records: dict[str, Record]) -> None:
+        self._records = records
+
+    def get(self, bead_id: str) -> Record | None:
+        return self._records.get(bead_id)
+
+    def all(self) -> dict[str, Record]:
+        return dict(self._records)
+
+
+def commit(ledger: Ledger, caller: Caller, now: int, fill: Callable[[Draft], None], dry_run: bool) -> Draft:
+    """Fill a draft under the ledger's lock and write it, all or nothing; then tell what changed."""
+    drafts: list[Draft] = []
+
+    def change(view: Snapshot) -> list[Record]:
+        drafts[:] = [Draft(view)]
+        fill(drafts[0])
+        return list(drafts[0].changed.values())
+
+    if dry_run:
+        change(_Still(ledger.all()))
+        return drafts[0]
+    written = ledger.transact(change)
+    for record in written:
+        _tell(ledger, caller, now, drafts[0].before[record["id"]], record)
+    return drafts[0]
+
+
+def each(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], one: Callable[[Draft, Record], Record],
+         dry_run: bool) -> list[Record]:
+    """Change several beads of one ledger in one transaction; the records as they stand then, in the order asked for."""
+    def fill(draft: Draft) -> None:
+        for bead_id in bead_ids:
+            draft.put(one(draft, existing(draft, bead_id)))
+
+    draft = commit(ledger, caller, now, fill, dry_run)
+    return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]
+
+
+def existing(view: Snapshot, bead_id: str) -> Record:
+    """The bead. Raises NotFound, also for a deleted one."""
+    record = view.get(bead_id)
+    if record is None or record.get("status") == states.TOMBSTONE:
+        raise NotFound(f"no bead {ids.shown(bead_id)}", why="it was deleted" if record else "", next="bd list --all")
+    return record
+
+
+def touched(record: Record, changes: Mapping[str, Any], caller: Caller, now: int) -> Record:
+    """The record with the changes and who made them when; the very same record when nothing is different."""
+    real = {key: value for key, value in changes.items() if record.get(key) != value}
+    if not real:
+        return record
+    return updated(record, {**real, "updated_at": clock.stamp(now), "updated_by": caller.actor})
+
+
+# ---- edges -------------------------------------------------------------------------------------------------
+
+def edge(child: str, kind: str, target: str, caller: Caller, now: int) -> Record:
+    """A stored dependency."""
+    return {"issue_id": child, "depends_on_id": target, "type": kind, "created_at": clock.stamp(now), "created_by": caller.actor}
+
+
+def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str) -> None:
+    """Raises BadInput, NotFound or Refused for a dependency that may not be."""
+    if target == child:
+        raise BadInput(f"{child} cannot depend on itself")
+    if fields.is_foreign(target):
+        if kind == graph.PARENT:
+            raise BadInput(f"{ids.shown(target)} cannot be a parent", why="it is a bead of another project")
+        return
+    if target not in records or records[target].get("status") == states.TOMBSTONE:
+        raise NotFound(f"no bead {ids.shown(target)}", why=f"{child} cannot depend on it", next="bd list --all")
+    if kind == graph.PARENT:
+        others = [parent for parent in graph.parents(records.get(child, {})) if parent != target]
+        if others:
+            raise Refused(f"{child} has a parent", why=f"it is {others[0]}, and there is one at most",
+                          next=f"bd update {child} --parent {target}")
+    circle = graph.cycle_from(records, child, target, kind)
+    if circle is not None:
+        shown = circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]]
+        raise Refused(f"{child} cannot depend on {target}", why=f"a cycle: {' -> '.join(shown)}", next=f"bd dep tree {target}")
+
+
+# ---- events ------------------------------------------------------------------------------------------------
+
+def _tell(ledger: Ledger, caller: Caller, now: int, before: Record | None, after: Record) -> None:
+    payload: Record = {"bead": after["id"]}
+    if before is None:
+        kind = "created"
+        payload |= {"title": after["title"], "issue_type": ready.kind(after)}
+    else:
+        was, is_now = ready.status(before), ready.status(after)
+        kind = "closed" if is_now == "closed" != was else "reopened" if was == "closed" != is_now else "updated"
+        payload["changes"] = {key: _told(before.get(key), after.get(key)) for key in [*before, *(k for k in after if k not in before)]
+                              if before.get(key) != after.get(key) and key not in ("updated_at", "updated_by")}
+    if caller.town is not None:
+        events.emit(caller.town, kind, caller.actor, payload, now)
+        return
+    line = json.dumps({"ts": clock.stamp(now), "type": kind, "actor": caller.actor, "payload": payload}, separators=(",", ":"))
+    with lock.acquire(ledger.beads.events + ".lock"):
+        fsio.append(ledger.beads.events, line.encode() + b"\n")
+
+
+def _told(old: Any, new: Any) -> Any:
+    """[old, new] where both are short; null says only that the field changed."""
+    return [old, new] if len(json.dumps([old, new])) <= _TOLD else None

@@ -1,0 +1,154 @@
+"""Which ledgers a caller sees, and how what a person types names a bead in one of them.
+
+The caller's own ledger is the one of `BEADS_DIR`, else the nearest `.beads` at or above the working directory (redirects followed),
+else the town's. Every other ledger of the town is reached by the id's prefix (stores/routes).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+
+from gastown_hooks.core import ids
+from gastown_hooks.core.errors import BadInput, NotATown, NotFound
+from gastown_hooks.core.paths import BEADS, Beads, follow_redirect
+from gastown_hooks.rules import graph
+from gastown_hooks.stores.config import Caller, variable
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.routes import Routes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core.record import Record
+
+SHORTEST = 3  # letters of an id that may stand for it
+
+
+class World:
+    """The caller's ledgers, each opened once."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.routes = Routes(caller.town) if caller.town else None
+        self._open: dict[str, Ledger] = {}
+
+    def home(self) -> Ledger:
+        """The caller's own ledger. Raises NotATown where there is none."""
+        return self._ledger(home_beads(self.caller)[0])
+
+    def at(self, prefix: str) -> Ledger:
+        """The ledger of a prefix. Raises NotFound with the known prefixes."""
+        known = self.prefixes()
+        prefix = ids.prefix(prefix.removesuffix("-"))
+        if prefix not in known:
+            raise NotFound(f"no ledger has the prefix {prefix}", why=f"known prefixes: {', '.join(sorted(known))}",
+                           next="gt rig list" if self.routes else "bd where")
+        return self.of(f"{prefix}-0") if self.routes and prefix in self.routes.prefixes() else self.home()
+
+    def prefixes(self) -> set[str]:
+        known = set(self.routes.prefixes()) if self.routes else set()
+        return known or {self.home().prefix}
+
+    def of(self, bead_id: str) -> Ledger:
+        """The ledger in which a bead of this id is, or would be."""
+        ids.bead(bead_id)
+        if self.routes is None or ids.prefix_of(bead_id, set(self.routes.prefixes())) is None:
+            return self.home()
+        return self._ledger(self.routes.beads_of(bead_id))
+
+    def shown(self, prefix: str | None = None) -> list[Ledger]:
+        """The ledgers that a listing covers: one by prefix; the caller's; from the town's own level, all of them."""
+        if prefix is not None:
+            return [self.at(prefix)]
+        home = self.home()
+        if self.routes is None or self.caller.town is None or home.beads.root != self.caller.town.beads.root:
+            return [home]
+        others = {beads.root: self._ledger(beads) for _, beads in sorted(self.routes.prefixes().items())}
+        return list({home.beads.root: home, **others}.values())
+
+    def find(self, text: str) -> tuple[Ledger, str]:
+        """The ledger and full id of the bead that `text` names: its id, or the beginning of one that no other shares.
+
+        Raises NotFound (with close ids), BadInput (several fit).
+        """
+        ledger, name = self._place(text)
+        if ledger.get(name) is not None:
+            return ledger, name
+        records = {i: r for i, r in ledger.all().items() if r.get("status") != "tombstone"}
+        fits = _fitting(records, text, ledger.prefix)
+        if len(fits) == 1:
+            return ledger, fits[0]
+        if fits:
+            raise BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
+        close = difflib.get_close_matches(name, list(records), 3, 0.75)
+        raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
+
+    def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
+        """The records and, where they depend on beads of the town's other ledgers, the records of those too."""
+        world = dict(records)
+        if self.routes is None:
+            return world
+        prefixes, loaded = set(self.routes.prefixes()), set[str]()
+        wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
+        while wanted:
+            target = wanted.pop()
+            if target in world or ids.prefix_of(target, prefixes) is None:
+                continue
+            beads = self.routes.prefixes()[ids.prefix_of(target, prefixes) or ""]
+            if beads.root not in loaded:
+                loaded.add(beads.root)
+                for bead_id, record in self._ledger(beads).all().items():
+                    if bead_id not in world:
+                        world[bead_id] = record
+                        wanted += [edge.target for edge in graph.edges(record)]
+        return world
+
+    def _place(self, text: str) -> tuple[Ledger, str]:
+        """The ledger to look in, and the text as a whole id (the caller's prefix is put before a bare one)."""
+        if self.routes is not None and ids.prefix_of(text, set(self.routes.prefixes())):
+            return self.of(text), text
+        home = self.home()
+        if text.startswith(home.prefix + "-") or home.get(text) is not None:
+            return home, ids.bead(text)
+        ids.bead(f"{home.prefix}-{text}")
+        return home, text if "-" in text else f"{home.prefix}-{text}"
+
+    def _ledger(self, beads: Beads) -> Ledger:
+        if beads.root not in self._open:
+            self._open[beads.root] = self.routes.open(beads, self.caller) if self.routes else Ledger(beads, self.caller.writer())
+        return self._open[beads.root]
+
+
+def home_beads(caller: Caller) -> tuple[Beads, str]:
+    """The folder of the caller's own ledger, and the rule that found it. Raises NotATown."""
+    named = variable("BEADS_DIR")
+    if named:
+        return follow_redirect(Beads(named.rstrip("/"))), "BEADS_DIR"
+    found = nearest(caller.cwd)
+    if found is not None:
+        return follow_redirect(found), f"nearest {BEADS} folder"
+    if caller.town is not None:
+        return caller.town.beads, "the town's own"
+    raise NotATown(f"no ledger at or above {caller.cwd}", next="bd init")
+
+
+def nearest(folder: str) -> Beads | None:
+    """The nearest `.beads` at or above the folder, redirects not followed."""
+    while True:
+        beads = Beads(os.path.join(folder, BEADS))
+        if os.path.isdir(beads.root):
+            return beads
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
+            return None
+
+
+def _fitting(records: Mapping[str, Record], text: str, prefix: str) -> list[str]:
+    """The ids that begin with the text; a bead stands for its children where the text does not reach them."""
+    local = text.removeprefix(prefix + "-")
+    if len(local) < SHORTEST:
+        return []
+    fits = [bead_id for bead_id in sorted(records) if ids.local_part(bead_id, prefix).startswith(local)]
+    return [bead_id for bead_id in fits
+            if not any(bead_id.startswith(f"{other}.") and not local.startswith(ids.local_part(other, prefix) + ".") for other in fits)]
