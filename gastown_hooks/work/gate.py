@@ -90,6 +90,9 @@ def run(rig: Rig, commit: str, now: int, *, name: str = "gate", again: bool = Fa
     except (GitFailed, StorageFailed, LockTimeout, BadConfig) as error:
         verdict = Verdict(INFRA, f"no gate tree: {error}")
     verdict = replace(verdict, seconds=round(time.monotonic() - started, 3), runs=1 if wanted else 0)
+    if wanted:
+        events.emit(rig.town, "gate_run", f"{rig.name}/refinery", {"rig": rig.name, "name": name, "commit": commit,
+                                                                   "verdict": verdict.result, "seconds": verdict.seconds}, now)
     if verdict.green:
         record(rig, commit, verdict, now)
     return verdict
