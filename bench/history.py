@@ -157,8 +157,8 @@ class Town:
                 ready = [b["id"] for b in json.loads(self.bd("ready", "--json")) if b["id"] in ours]
                 if ready and len(agents) < workers:
                     self.gt("sling", *ready[:workers - len(agents)], "again", cwd=self.root)
-                elif killed < kills and (chosen := [a for a in agents if a.get("pid")]):
-                    killed += _kill(dice.choice(chosen)["pid"])
+                elif killed < kills and (chosen := [pid for a in agents if (pid := a["evidence"].get("pid"))]):
+                    killed += _kill(dice.choice(chosen))
                 self.gt("daemon", "tick", cwd=self.root)
                 print(f"\r{done}/{len(ours)} landed, {len(agents)} workers, {killed} killed ", end="", file=sys.stderr, flush=True)
         finally:

@@ -172,13 +172,14 @@ def _work(show: _Show, beads: dict[str, str]) -> str:
 
 
 def _kill(show: _Show, bead_id: str) -> str:
-    """SIGKILL the runner of the worker that has this bead, once it is at work."""
+    """SIGKILL the runner of the worker that has this bead, once it is at work; "" while it is not."""
     for agent in show.ask("gt", "agents"):
-        if agent.get("bead") == bead_id and agent.get("state") == "working" and agent.get("pid"):
-            show.say(f"$ kill -9 {agent['pid']}    # {agent['agent']}, in the middle of {bead_id}")
+        pid = agent["evidence"].get("pid")
+        if agent["bead"] == bead_id and agent["state"] == "working" and pid:
+            show.say(f"$ kill -9 {pid}    # the runner of {agent['actor']}, in the middle of {bead_id}")
             with contextlib.suppress(ProcessLookupError):
-                os.kill(agent["pid"], signal.SIGKILL)
-            return str(agent["agent"])
+                os.kill(pid, signal.SIGKILL)
+                return str(agent["actor"])
     return ""
 
 
