@@ -63,7 +63,7 @@ def unlanded(rig: Rig) -> list[str]:
         try:
             found += look(rig)
         except GastownError as error:
-            found.append(f"cannot tell: {error}")
+            found.append(f"cannot tell: {error.what}" + (f" ({error.why})" if error.why else ""))
     return found
 
 
@@ -106,10 +106,11 @@ def _refs(rig: Rig) -> Iterator[str]:
     target = f"refs/heads/{made.target}"
     landed = f"refs/remotes/origin/{made.target}" if made.url else target
     listed = git.run(rig.repo, "for-each-ref", f"--no-merged={landed}", "--format=%(objectname) %(refname)", "--", *WORK_REFS).out
+    tip = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", landed).line
     seen: set[str] = set()
     for line in listed.splitlines():
         oid, _, ref = line.partition(" ")
-        if oid not in seen and (ref == target or not proof.contained(rig.repo, None, oid, landed)):
+        if oid not in seen and (ref == target or not proof.contained(rig.repo, None, oid, tip)):
             yield f"{ids.shown(ref)} has commits that are not in {made.target}"
         seen.add(oid)
 

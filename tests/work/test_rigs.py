@@ -3,34 +3,27 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import builders
 import pytest
 from builders import commit, git, make_bare, make_repo
+from rigtown import add, make_town
 
-from gastown_hooks.core import clock, errors, lock
+from gastown_hooks.core import errors, lock
 from gastown_hooks.core.paths import Rig, Town, find_beads
 from gastown_hooks.stores import config, events
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import proof, rig_add, rig_source, rigs
-from gastown_hooks.work import town as towns
 
-NOW = clock.parse("2026-01-02T03:04:05Z")
-BEAD = '{"id":"%s","title":"t","status":"open","priority":2,"issue_type":"task","created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}\n'
+BEAD = ('{"id":"%s","title":"t","status":"open","priority":2,"issue_type":"task","created_at":"2026-01-01T00:00:00Z",'
+        '"updated_at":"2026-01-01T00:00:00Z"}\n')
 
 
 @pytest.fixture
 def town(tmp_path: Path) -> Town:
-    return towns.install(str(tmp_path / "gt"), now=NOW).town
-
-
-def add(town: Town, name: str, place: Path | str, *, dry_run: bool = False, **wish: object) -> rig_add.Added:
-    wished = replace(rig_add.Wish(name, str(place)), **wish)  # type: ignore[arg-type]
-    caller = config.Caller("overseer", os.path.dirname(town.root), town)
-    return rig_add.add(town, wished, caller=caller, dry_run=dry_run, now=NOW)
+    return make_town(tmp_path)
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, int, bytes | str]]:
