@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids, lock
-from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core.errors import Corrupt, GitFailed, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config, events, git, mail
 from gastown_hooks.stores.config import Caller, RigConfig
@@ -47,12 +49,14 @@ class RoundResult:
 
 @dataclass(slots=True)
 class Desk:
-    """One rig's round. `tip` is the commit that the next landing stands on; `stop` is set when this round may land no more."""
+    """One rig's round. `seen` is the target's tip as it was found, `tip` the commit that the next landing stands on; `stop` is
+    set when this round may land no more, `fixes_only` while the target is red."""
 
     rig: Rig
     settings: RigConfig
     caller: Caller
     now: int
+    seen: str = ""
     tip: str = ""
     stop: bool = False
     fixes_only: bool = False
@@ -77,8 +81,12 @@ class Desk:
     def repo(self) -> Repo:
         return Repo(self.rig.repo)
 
-    def look(self) -> str:
-        """The target's tip now, in the remote where there is one. Raises RemoteAway."""
+    @property
+    def has_witness(self) -> bool:
+        return os.path.isdir(self.rig.witness.root)
+
+    def tip_now(self) -> str:
+        """The target's tip, in the remote where there is one. Raises RemoteAway."""
         if self.remote:
             return git.fetch(self.rig.repo, self.target)
         return self.repo().resolve(self.target_ref) or ""
@@ -86,6 +94,14 @@ class Desk:
     def wait(self, why: str) -> None:
         """Nothing more lands in this round, for a reason that is nobody's change."""
         self.result.waiting, self.stop = why, True
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """What git or a rule refuses in here stops the round: it is nobody's change."""
+        try:
+            yield
+        except (Refused, GitFailed) as error:
+            self.wait(str(error))
 
     # ---- telling ------------------------------------------------------------------------------------------
 
@@ -95,7 +111,7 @@ class Desk:
     def mail(self, to: str, subject: str, body: str, key: str) -> None:
         """Once a key. A rig without a witness: its mail goes to the overseer."""
         home, name = self.rig.witness, f"{self.rig.name}/witness"
-        if to != WITNESS or not os.path.isdir(home.root):
+        if to != WITNESS or not self.has_witness:
             home, name = self.rig.town.overseer, OVERSEER
         mail.deliver(home.mail, self.caller.actor, name, subject, body, key=key, now=self.now)
         self.result.told = True

@@ -118,7 +118,7 @@ def accept(rig: Rig, commit: str, *, caller: Caller, now: int) -> None:
     Raises Refused unless `commit` is the remote's tip now and passes.
     """
     desk = open_desk(rig, now)
-    seen = desk.look()
+    seen = desk.tip_now()
     if commit != seen:
         raise Refused(f"{short(commit)} is not the tip of {desk.target}", why=f"that is {seen}", next=f"gt mq accept {seen}")
     landed = desk.repo().resolve(desk.landed_ref)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Conflict, Fenced, GastownError, GitFailed, NotFound, Refused, RemoteAway, RemoteRefused
+from gastown_hooks.core.errors import Conflict, Fenced, GastownError, GitFailed, NotFound, Refused, RemoteRefused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.ledger import Ledger, View
@@ -31,51 +31,67 @@ class Moved(Exception):
 
 
 def round(rig: Rig, now: int) -> RoundResult:
-    """One refinery round, under the role's lock: everything that can land now lands."""
+    """One refinery round, under the role's lock: everything that can land now lands. The steps are those of roles/refinery.py."""
     desk = open_desk(rig, now)
-    if begin(desk):
-        while not desk.stop and (request := next_request(desk)) is not None:
-            attempt(desk, request)
+    look(desk)
+    recover(desk)
+    check_foreign(desk)
+    while (request := next_request(desk)) is not None:
+        attempt(desk, request)
+    hold_rest(desk)
     return desk.result
 
 
-def begin(desk: Desk) -> bool:
-    """Look at the target, finish what was begun, see what came past the queue. False: nothing can land now."""
-    try:
-        seen = desk.look()
-        if recover(desk, seen):
-            seen = desk.look()
-        foreign.check(desk, seen)
-    except (RemoteAway, RemoteRefused, Refused, GitFailed) as error:
-        desk.wait(str(error))
-    if desk.result.waiting or (desk.stop and desk.result.closed):
-        hold_all(desk, desk.result.waiting or desk.result.closed)
-    return not desk.stop
+def look(desk: Desk) -> None:
+    """The target's tip, where it counts. What cannot be seen stops the round and closes nothing."""
+    with desk.patience():
+        desk.seen = desk.tip_now()
 
 
-def recover(desk: Desk, seen: str) -> bool:
-    """Settle, finish or abort every landing that has no outcome in the journal. True when there was one."""
-    intents = desk.unsettled()
-    for intent in intents:
-        repo, new = desk.repo(), intent["new"]
-        tip = desk.look() if intent is not intents[0] else seen
-        if repo.resolve(new) is not None and repo.is_ancestor(new, tip):
-            settle.settle(desk, intent)
-        elif tip == intent["old"] and repo.resolve(new) is not None and _still_wanted(desk, intent):
-            _finish(desk, intent)
-        else:
-            desk.note("aborted", {"new": new, "why": f"{desk.target} is at {tip}, or the request is not wanted any more"})
-    return bool(intents)
+def recover(desk: Desk) -> None:
+    """Settle, finish or abort every landing that has no outcome in the journal."""
+    with desk.patience():
+        for intent in [] if desk.stop else desk.unsettled():
+            try:
+                _recover(desk, intent)
+            except Moved:
+                pass  # noted as aborted; the request is built again
+            desk.seen = desk.tip_now()
+
+
+def check_foreign(desk: Desk) -> None:
+    """What came past the queue: put back, adopted, or the target is closed. Sets the commit to land on."""
+    with desk.patience():
+        if not desk.stop:
+            foreign.check(desk, desk.seen)
+        if not desk.stop and queue.in_order(desk.rig, desk.now):
+            gate.commands(desk.rig)  # refuses while nobody said what the gates are
 
 
 def next_request(desk: Desk) -> Request | None:
-    """The next request whose turn it is; while the target is red, only among the fixes."""
+    """The next request whose turn it is; None when the round is over. While the target is red, only fixes have a turn."""
+    if desk.stop:
+        return None
     found = queue.next_due(desk.rig, desk.now, tried=desk.result.put_off, label=queue.FIX_LABEL if desk.fixes_only else None)
-    if found is not None:
-        return queue.parse(found)
-    if desk.fixes_only:
-        hold_all(desk, desk.result.closed)
-    return None
+    return queue.parse(found) if found is not None else None
+
+
+def hold_rest(desk: Desk) -> None:
+    """What stands in the queue learns why it waits; tried again at the next round."""
+    why = desk.result.waiting or desk.result.closed
+    if why:
+        _mark(desk, [found["id"] for found in queue.in_order(desk.rig, desk.now) if found["id"] not in desk.result.put_off], why)
+
+
+def _recover(desk: Desk, intent: dict[str, Any]) -> None:
+    repo, new = desk.repo(), intent["new"]
+    known = repo.kind(new) == "commit"
+    if known and repo.is_ancestor(new, desk.seen):
+        settle.settle(desk, intent)
+    elif known and desk.seen == intent["old"] and _still_wanted(desk, intent):
+        _finish(desk, intent)
+    else:
+        desk.note("aborted", {"new": new, "why": f"{desk.target} is at {desk.seen}, or the request is not wanted any more"})
 
 
 def attempt(desk: Desk, request: Request) -> None:
@@ -87,10 +103,10 @@ def attempt(desk: Desk, request: Request) -> None:
             _attempt(desk, request)
             return
         except Moved:
-            seen = desk.look()
-            recover(desk, seen)
-            foreign.check(desk, seen)
-        except (RemoteAway, GitFailed) as error:
+            look(desk)
+            recover(desk)
+            check_foreign(desk)
+        except (Refused, GitFailed) as error:
             put_off(desk, request, str(error))
             desk.wait(str(error))
             return
@@ -252,11 +268,6 @@ def put_off(desk: Desk, request: Request, why: str) -> None:
     seconds = config.rig_settings(desk.rig).resend_seconds * min(LONGEST_WAIT, 2 ** min(request.waits, 10))
     until = clock.stamp(desk.now + seconds * clock.SECOND)
     _mark(desk, [request.id], why, not_before=until, waits=request.waits + 1)
-
-
-def hold_all(desk: Desk, why: str) -> None:
-    """All that could land waits for a reason that is nobody's change; tried again at the next round."""
-    _mark(desk, [found["id"] for found in queue.in_order(desk.rig, desk.now)], why)
 
 
 def _mark(desk: Desk, request_ids: list[str], why: str, **metadata: object) -> None:

@@ -252,7 +252,7 @@ def _requests(records: Iterable[Record], *, closed: bool = False) -> list[Record
 
 # ---- a person's or the witness's word -------------------------------------------------------------------------
 
-def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
+def retry(rig: Rig, request_id: str, *, caller: Caller, now: int, dry_run: bool = False) -> Record:
     """Queue a failed, conflicting or waiting request again, while its bead's fence is unchanged; its worker holds it again."""
     request = find(rig, request_id)
     _may(caller, request)
@@ -260,7 +260,7 @@ def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
         raise Refused(f"{request.id} is {request.state}", why="only what did not land and was not rejected can be retried",
                       next=f"gt mq status {request.id}")
     check_source(rig, request.source, request.fence)
-    if request.state == QUEUED:
+    if request.state == QUEUED or dry_run:
         return request.record
 
     def hold(found: Record) -> Record:
@@ -273,7 +273,7 @@ def retry(rig: Rig, request_id: str, *, caller: Caller, now: int) -> Record:
     return written
 
 
-def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int) -> Record:
+def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int, dry_run: bool = False) -> Record:
     """Close a request without landing it; its bead, if still on this claim, is open again with the reason as a note."""
     request = find(rig, request_id)
     _may(caller, request)
@@ -283,6 +283,8 @@ def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int) 
         return request.record
     if STATUS[request.state] == "closed":
         raise Refused(f"{request.id} is {request.state}", next=f"gt mq status {request.id}")
+    if dry_run:
+        return request.record
     note = f"Merge request {request.id} was rejected by {caller.actor}: {reason.strip()}"
     written = send_back(rig, request, REJECTED, reason=reason.strip(), note=note, caller=caller, now=now)
     payload = {"request": request.id, "bead": request.source, "reason": reason.strip()}

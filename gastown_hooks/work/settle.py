@@ -43,7 +43,7 @@ def _follow(desk: Desk, new: str) -> None:
     """The rig's own refs go to the landed commit, or stay beyond it; what somebody else put there is the next look's to judge."""
     repo = desk.repo()
     changes: list[tuple[str, str, str | None]] = []
-    for ref in (desk.target_ref, desk.landed_ref):
+    for ref in (desk.target_ref, desk.landed_ref, *([f"refs/remotes/origin/{desk.target}"] if desk.remote else [])):
         there = repo.resolve(ref)
         if there is None or (there != new and repo.is_ancestor(there, new)):
             changes.append((ref, new, there or ZERO))

@@ -1,0 +1,184 @@
+"""gt mq: the merge queue, seen and told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gastown_hooks.cli.common import ago, dry_run_option, emit_json, json_option, say, table, town_and_caller
+from gastown_hooks.cli.loader import Group
+from gastown_hooks.core import clock, ids
+from gastown_hooks.core.errors import BadInput, NotFound
+from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.rules import order
+from gastown_hooks.stores import config
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import desk, foreign, queue, wake
+from gastown_hooks.work.submit import submit_branch
+
+Record = dict[str, Any]
+
+
+@click.group(cls=Group, short_help="The merge queue.")
+def cli() -> None:
+    """The merge queue: what waits to land on a rig's target branch, and what became of it."""
+
+
+@cli.command("list", short_help="What is in the queue.")
+@click.argument("rig", required=False)
+@click.option("--all", "everything", is_flag=True, help="Also what landed, was rejected or superseded.")
+@json_option
+def list_(rig: str | None, everything: bool, as_json: bool) -> None:
+    """What is in the queue of a rig (default: of all), next one first, then what was sent back."""
+    town, caller = town_and_caller()
+    now = clock.now()
+    chosen = [_rig(town, caller, rig)] if rig else town.rigs()
+    found = [_queue(one, now, everything) for one in chosen]
+    if as_json:
+        emit_json(found if rig is None else found[0])
+        return
+    for one in found:
+        say(f"{one['rig']}  target {one['target']}  gates: {one['gates']}")
+        if one["closed"]:
+            say(f"  CLOSED since {one['closed'].get('since')}: {one['closed'].get('why')}")
+        table([(r["id"], r["state"], f"P{r['priority']}", r["source"], r["worker"], ago(r["created_at"], now), r["reason"])
+               for r in one["requests"]], ("ID", "STATE", "PRI", "BEAD", "WORKER", "SUBMITTED", "REASON"))
+
+
+@cli.command("next", short_help="The request that lands next.")
+@click.argument("rig", required=False)
+@json_option
+def next_(rig: str | None, as_json: bool) -> None:
+    """The request that the next round begins with."""
+    town, caller = town_and_caller()
+    found = queue.next_due(_rig(town, caller, rig), clock.now())
+    if as_json:
+        emit_json(_shown(found) if found else None)
+    elif found is None:
+        say("nothing waits to land")
+    else:
+        say(f"{found['id']}  P{order.priority(found)}  {found['metadata'].get('source')}  {found['title']}")
+
+
+@cli.command(short_help="Submit the branch you are on.")
+@click.option("--bead", required=True, metavar="ID", help="The bead that the branch is the work of.")
+@click.option("--rig", metavar="RIG", help="The rig (default: the bead's).")
+@dry_run_option
+@json_option
+def submit(bead: str, rig: str | None, dry_run: bool, as_json: bool) -> None:
+    """Submit the branch you are on. The bead is yours from now on and closes when the work has landed."""
+    town, caller = town_and_caller()
+    chosen = _rig(town, caller, rig) if rig else _rig_of(town, bead)
+    made = submit_branch(chosen, ids.bead(bead), caller=caller, now=clock.now(), dry_run=dry_run)
+    if made is None:
+        say(f"would submit the branch of {caller.cwd} as the work of {bead} to {chosen.name}")
+    elif as_json:
+        emit_json(_shown(made))
+    else:
+        say(f"{made['id']}  queued for {made['metadata']['target']}")
+
+
+@cli.command(short_help="One request and what became of it.")
+@click.argument("request")
+@json_option
+def status(request: str, as_json: bool) -> None:
+    """One request with all that is known of it."""
+    town, _ = town_and_caller()
+    found = queue.find(_rig_of(town, request), request)
+    if as_json:
+        emit_json(_shown(found.record))
+        return
+    for key, value in _shown(found.record).items():
+        if value not in ("", None):
+            say(f"{key:12} {value}")
+
+
+@cli.command(short_help="Queue a request again.")
+@click.argument("request")
+@dry_run_option
+@json_option
+def retry(request: str, dry_run: bool, as_json: bool) -> None:
+    """Queue a failed, conflicting or waiting request again, while its bead was not given to somebody else."""
+    town, caller = town_and_caller()
+    rig = _rig_of(town, request)
+    made = queue.retry(rig, request, caller=caller, now=clock.now(), dry_run=dry_run)
+    if not dry_run:
+        wake.wake(town, "refinery", rig.name)
+    _told(made, as_json, "would be queued again" if dry_run else "queued again")
+
+
+@cli.command(short_help="Close a request without landing it.")
+@click.argument("request")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it becomes a note of the bead.")
+@dry_run_option
+@json_option
+def reject(request: str, reason: str, dry_run: bool, as_json: bool) -> None:
+    """Close a request without landing it. Its bead is open again; its commits are kept."""
+    town, caller = town_and_caller()
+    rig = _rig_of(town, request)
+    made = queue.reject(rig, request, reason=reason, caller=caller, now=clock.now(), dry_run=dry_run)
+    _told(made, as_json, "would be rejected" if dry_run else "rejected")
+
+
+@cli.command(short_help="Go on from a rewritten history.")
+@click.argument("commit")
+@click.argument("rig", required=False)
+def accept(commit: str, rig: str | None) -> None:
+    """Go on from the remote's tip after its history was rewritten on purpose, once it passed the gates."""
+    town, caller = town_and_caller()
+    chosen = _rig(town, caller, rig)
+    if caller.role == "polecat":
+        raise BadInput(f"{caller.actor} may not decide that", next="gt escalate")
+    foreign.accept(chosen, commit, caller=caller, now=clock.now())
+    wake.wake(town, "refinery", chosen.name)
+    say(f"{chosen.name} goes on from {commit}")
+
+
+def _queue(rig: Rig, now: int, everything: bool) -> Record:
+    settings = config.rig_config(rig)
+    gates = config.rig_settings(rig).gates
+    waiting = queue.in_order(rig, now)
+    seen = {found["id"] for found in waiting}
+    others = [found for found in queue.requests(rig, closed=everything) if found["id"] not in seen]
+    closed = desk.closed_targets(rig).get(settings.target)
+    return {"rig": rig.name, "target": settings.target, "gates": gates if gates is not None else "not configured: nothing lands",
+            "closed": closed, "requests": [_shown(found) for found in [*waiting, *others]]}
+
+
+def _shown(found: Record) -> Record:
+    request = queue.parse(found)
+    data = found["metadata"]
+    return {"id": request.id, "title": found.get("title", ""), "state": request.state, "reason": request.reason,
+            "priority": order.priority(found), "source": request.source, "worker": request.worker, "fence": request.fence,
+            "branch": request.branch, "head": request.head, "base": request.base, "target": request.target,
+            "created_at": request.created_at, "not_before": data.get("not_before"), "landed_as": data.get("landed_as"),
+            "gate_log": data.get("gate_log")}
+
+
+def _told(made: Record, as_json: bool, words: str) -> None:
+    if as_json:
+        emit_json(_shown(made))
+    else:
+        say(f"{made['id']}  {words}")
+
+
+def _rig(town: Town, caller: Caller, name: str | None) -> Rig:
+    """The named rig, else the caller's, the folder's, the only one."""
+    inside = caller.cwd[len(town.root) + 1:].split("/")[0] if caller.cwd.startswith(town.root + "/") else ""
+    known = {rig.name: rig for rig in town.rigs()}
+    chosen = name or caller.rig or (inside if inside in known else None) or (next(iter(known)) if len(known) == 1 else None)
+    if chosen is None:
+        raise BadInput("which rig?", why=f"known: {', '.join(known) or 'none yet'}", next="name one, or cd into it")
+    if chosen not in known:
+        raise NotFound(f"no rig {ids.shown(chosen)}", why=f"known rigs: {', '.join(known) or 'none yet'}", next="gt rig list")
+    return known[chosen]
+
+
+def _rig_of(town: Town, bead_id: str) -> Rig:
+    rig = Routes(town).rig_of(ids.bead(bead_id))
+    if rig is None:
+        raise BadInput(f"{ids.shown(bead_id)} is the town's own", why="only rigs have a merge queue", next="gt mq list")
+    return rig
+

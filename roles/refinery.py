@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""The refinery: lands finished work on the target branch, one tested merge commit at a time, or sends it back.
+
+It must never: land what its gates did not pass on exactly that tree, land anything while nobody said what the gates are, force a
+push, close a bead before its work is in the target, blame a change for what is nobody's fault, or drop a commit.
+
+The rules it goes by:
+- The target is the remote's branch where the rig has a remote, else the rig's own. It moves only by compare-and-swap: a plain
+  push, or an update of the ref that names the old value.
+- Nobody else moves the rig's own target ref. If somebody did, what it held is saved under refs/gt/salvage/foreign and the ref
+  is put back. What people push to the remote is gated once: green is adopted; red closes the target for all but requests
+  labelled fix-main; a rewritten history closes it until a person decides (gt mq accept).
+- P0 first, then priority raised by age: a level an hour. A retry keeps its place.
+- A request whose bead was given to somebody else is superseded. What is in the target already is closed as landed.
+- A conflict costs no gate run. Red is confirmed once on the same tree; then the change goes back to an open bead nobody has, with
+  the gate's last words. If the target itself is red, nobody is blamed and somebody is told.
+- Remote away, push refused by policy, no such gate command, disk full, gate killed: the request waits, longer each time.
+- Every landing begins with a line in the journal and ends with one. What is between is done again until it is done.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gastown_hooks.role import Round, main
+from gastown_hooks.work import land, wake
+from gastown_hooks.work.desk import open_desk
+
+DUTY = {
+    "role": "refinery",
+    "reads": [
+        "the rig's ledger               merge requests and the beads they are for",
+        "settings/config.json           gates, gate_timeout, setup, copy, link, resend_seconds",
+        "the remote's target branch     where there is a remote",
+        "refs/gt/landed/<target>        what it landed or adopted last",
+    ],
+    "writes": [
+        "the target branch              by compare-and-swap alone; refs/heads/<target> and refs/gt/landed/<target> follow",
+        "refs/notes/gates               the gate record of each commit that passed",
+        "refs/gt/salvage/foreign/<sha>  what came past the queue",
+        "refinery/landings.jsonl        its journal: land, settled, aborted",
+        "refinery/state.json            targets that are closed, and why",
+        "refinery/gate-logs/<id>.log    the gates' output",
+        "the rig's ledger               requests landed, waiting or sent back; beads closed with proof or open again",
+        "mail to the witness            MERGED, MERGE_FAILED, REWORK_REQUEST; to the overseer too: the target closed or put back",
+    ],
+    "woken_by": {
+        "patrol": "gt done, gt mq submit and retry, and the town's tick",
+    },
+}
+
+
+def patrol(one: Round) -> int:
+    """One round: everything that can land now, lands."""
+    rig = one.its_rig()
+    if one.dry_run:
+        for words in land.plan(rig, one.now):
+            one.say(words)
+        return 0
+    desk = open_desk(rig, one.now)
+    land.look(desk)            # the target's tip, where it counts
+    land.recover(desk)         # landings that were begun: settle, finish or abort them
+    land.check_foreign(desk)   # what came past the queue: put back, adopt, or close the target
+    while (request := land.next_request(desk)) is not None:
+        land.attempt(desk, request)  # stack it, test exactly that tree, swap, settle; or send it back; or let it wait
+    land.hold_rest(desk)       # the others learn why they wait
+    one.say(desk.result.words())
+    if desk.result.told and desk.has_witness:
+        wake.wake(one.town, "witness", rig.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(DUTY, {"patrol": patrol}))
