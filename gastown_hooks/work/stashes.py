@@ -1,0 +1,120 @@
+"""A worker's own entries in `refs/stash`, which all worktrees share, and taking them out without touching anybody else's.
+
+git numbers the entries from the newest, so "drop stash@{2}" is a race with whoever pushes meanwhile. Here the entries are
+named by their commit: under git's own lock of the ref (`refs/stash.lock`, which `git stash` waits for) the reflog is written
+anew without them, then the ref follows its last line. The lock is held for two file writes, far below git's patience.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from gastown_hooks.core import clock, fsio
+from gastown_hooks.core.errors import Conflict, GitFailed
+from gastown_hooks.stores import git, gitdir
+from gastown_hooks.work.lease import Lease
+
+REF = "refs/stash"
+_PATIENCE = 5 * clock.SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Stash:
+    """One entry: its commit, its message, who pushed it and when (seconds since the epoch)."""
+
+    oid: str
+    message: str
+    who: str
+    at: int
+
+
+def entries(repo: str) -> list[Stash]:
+    """Everybody's entries, the newest first, as `git stash list` numbers them."""
+    return [_parsed(line) for line in reversed(_lines(repo))]
+
+
+def own(repo: str, lease: Lease | None, branch: str | None) -> list[Stash]:
+    """The worker's entries, newest first: those made on its branch, and those it made itself since its lease began."""
+    since = clock.parse(lease.created_at) // clock.SECOND if lease else 0
+    return [stash for stash in entries(repo)
+            if (branch and stash.message.startswith((f"WIP on {branch}: ", f"On {branch}: ")))
+            or (lease and stash.who == lease.actor and stash.at >= since)]
+
+
+def remove(repo: str, oids: frozenset[str]) -> list[str]:
+    """Take these commits' entries out; returns those that were there. Others' entries and their order stay.
+
+    Raises Conflict when git's lock of the ref stays taken.
+    """
+    deadline = clock.since_boot() + _PATIENCE
+    while True:
+        lines = _lines(repo)
+        gone = [oid for oid in (_parsed(line).oid for line in lines) if oid in oids]
+        if not lines or (not gone and _settled(repo, lines)):
+            return gone
+        if len(gone) == len(lines):
+            # Nobody else has an entry: ref and reflog go together, if the newest is still the one we saw.
+            if _drop_all(repo, _parsed(lines[-1]).oid):
+                return gone
+        else:
+            done = _filter(repo, oids)
+            if done is not None:
+                return done
+        if clock.since_boot() > deadline:
+            raise Conflict(f"{repo} has its stash locked", why=f"{REF}.lock stays there", next="see whether a git is running")
+
+
+def _lines(repo: str) -> list[bytes]:
+    return fsio.whole_lines(fsio.read(f"{repo}/logs/{REF}") or b"")
+
+
+def _parsed(line: bytes) -> Stash:
+    """`<old> <new> <name> <<mail>> <seconds> <zone>\\t<message>`."""
+    head, _, message = line.partition(b"\t")
+    who, _, when = head[82:].rpartition(b"> ")
+    seconds = when.split(b" ")[0]
+    return Stash(line[41:81].decode("ascii", "replace"), os.fsdecode(message), os.fsdecode(who.rpartition(b" <")[0]),
+                 int(seconds) if seconds.isdigit() else 0)
+
+
+def _settled(repo: str, lines: list[bytes]) -> bool:
+    """Whether the ref is where its reflog says: a killed removal leaves it on an entry that is taken out already."""
+    return git.run(repo, "rev-parse", "--verify", "--quiet", REF, check=False).line == _parsed(lines[-1]).oid
+
+
+def _drop_all(repo: str, newest: str) -> bool:
+    try:
+        git.update_refs(repo, [(REF, "", newest)], "saved")
+    except Conflict:
+        return False
+    except GitFailed:
+        return False  # its lock is taken: look again until the time is over
+    return True
+
+
+def _filter(repo: str, oids: frozenset[str]) -> list[str] | None:
+    """One try under the ref's lock; None when somebody else has the lock, or only ours are left by now."""
+    lock = f"{repo}/{REF}.lock"
+    if not fsio.create(lock, b""):
+        gitdir.clear_stale(repo, [lock])
+        return None
+    fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # an open descriptor tells others that the lock has an owner
+    try:
+        lines = _lines(repo)
+        kept = [line for line in lines if _parsed(line).oid not in oids]
+        if not kept:
+            return None
+        if kept != lines:
+            fsio.write(f"{repo}/logs/{REF}", b"".join(line + b"\n" for line in _chained(kept)), mode=0o644)
+        fsio.write(f"{repo}/{REF}", kept[-1][41:81] + b"\n", mode=0o644)
+        return [oid for oid in (_parsed(line).oid for line in lines) if oid in oids]
+    finally:
+        fsio.remove(lock)
+        os.close(fd)
+
+
+def _chained(lines: list[bytes]) -> list[bytes]:
+    """The lines with each old id set to the entry before, as git's own `reflog delete --rewrite` does."""
+    olds = [git.ZERO.encode(), *(line[41:81] for line in lines)]
+    return [old + line[40:] for old, line in zip(olds, lines, strict=False)]
