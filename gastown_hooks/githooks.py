@@ -56,10 +56,15 @@ def prepare_commit_msg(claim: Claim | None, home: Home, target: str, args: list[
                       next="stop here")
     if not args or args[1:2] in (["merge"], ["squash"]):
         return 0
-    words = (("Bead", claim.bead), ("Executed-By", claim.actor), ("Claim-Fence", str(claim.fence)))
-    trailers = [word for key, value in words for word in ("--trailer", f"{key}: {value}")]
-    return _become_git("interpret-trailers", "--in-place", "--where", "end", "--if-exists", "addIfDifferent", *trailers,
-                       "--", os.path.abspath(args[0]))
+    words = [f"{key}: {value}" for key, value in (("Bead", claim.bead), ("Executed-By", claim.actor), ("Claim-Fence", claim.fence))]
+    path = os.path.abspath(args[0])
+    text = fsio.read(path) or b""
+    if len(args) == 1 and text.lstrip(b"\n")[:1] in (b"", b"#"):
+        # An editor opens on an empty message: room for the subject and an empty line, which git's own command does not leave.
+        fsio.write(path, b"\n\n" + os.fsencode("\n".join(words)) + b"\n" + text, durable=False)
+        return 0
+    trailers = [part for word in words for part in ("--trailer", word)]
+    return _become_git("interpret-trailers", "--in-place", "--where", "end", "--if-exists", "addIfDifferent", *trailers, "--", path)
 
 
 def pre_push(claim: Claim | None, home: Home, target: str, args: list[str]) -> int:

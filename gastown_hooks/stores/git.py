@@ -20,8 +20,8 @@ ZERO = "0" * 40
 LOCAL_TIMEOUT = 600.0
 NETWORK_TIMEOUT = 600.0
 _SETTINGS = (
-    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.fsync=all", "core.filesRefLockTimeout=1000",
-    "core.packedRefsTimeout=5000", "protocol.ext.allow=never", "protocol.file.allow=user", "safe.bareRepository=explicit",
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.fsync=all", "core.filesRefLockTimeout=300",
+    "core.packedRefsTimeout=1000", "protocol.ext.allow=never", "protocol.file.allow=user", "safe.bareRepository=explicit",
     "submodule.recurse=false", "fetch.recurseSubmodules=false", "push.recurseSubmodules=no", "push.followTags=false",
     "gc.auto=0", "maintenance.auto=false", "color.ui=false", "log.showSignature=false")
 _CONFIG = tuple(word for setting in _SETTINGS for word in ("-c", setting))
@@ -221,7 +221,8 @@ def _network(repo: str, args: tuple[str, ...], timeout: float) -> Result:
 def _run(repo: str, args: tuple[str, ...], input: bytes | None, env: dict[str, str] | None, timeout: float | None, *,
          above: bool = False) -> Result:
     repo = os.path.abspath(repo)
-    place = [] if os.path.lexists(os.path.join(repo, ".git")) or not gitdir.is_git_dir(repo) else [f"--git-dir={repo}"]
+    named = not above and not os.path.lexists(f"{repo}/.git") and gitdir.is_git_dir(repo)
+    place = [f"--git-dir={repo}"] if named else []
     given = environment(env)
     if not above:
         given["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.path.realpath(repo))

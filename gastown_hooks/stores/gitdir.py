@@ -157,9 +157,9 @@ def _held_open(files: set[tuple[int, int]]) -> bool:
         if not pid.isdigit():
             continue
         try:
-            for fd in os.scandir(f"/proc/{pid}/fd"):
+            for fd in os.listdir(f"/proc/{pid}/fd"):
                 try:
-                    status = os.stat(fd.path)
+                    status = os.stat(f"/proc/{pid}/fd/{fd}")
                 except OSError:
                     continue  # closed meanwhile
                 if (status.st_dev, status.st_ino) in files:

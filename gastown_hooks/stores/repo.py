@@ -79,7 +79,7 @@ class Repo:
             for name in self._repo.references:
                 if name == exact or name.startswith(below):
                     target = self._repo.references[name].raw_target
-                    if not isinstance(target, str):
+                    if isinstance(target, pygit2.Oid):
                         found[name] = str(target)
         return dict(sorted(found.items()))
 
