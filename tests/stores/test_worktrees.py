@@ -48,7 +48,8 @@ def test_preparing_again_changes_nothing(rig: Rig) -> None:
     assert os.stat(f"{rig.repo}/config").st_ino == inode
 
 
-@pytest.mark.parametrize("state", ["worktree file only", "bare dropped", "extension first", "killed under the lock", "config.worktree lost"])
+@pytest.mark.parametrize("state", ["worktree file only", "bare dropped", "extension first", "killed under the lock",
+                                   "config.worktree lost"])
 def test_preparing_completes_every_half_way_state(tmp_path: Path, state: str) -> None:
     rig = gitrig.make_rig(tmp_path)
     config, own = Path(rig.repo, "config"), Path(rig.repo, "config.worktree")
@@ -175,18 +176,15 @@ def test_an_existing_branch_is_used_as_it_is(rig: Rig) -> None:
 def test_half_made_worktrees_are_made_anew_only_when_allowed(rig: Rig) -> None:
     """Every state that a kill between two of `add`'s steps can leave."""
     tree, admin = rig.polecat("toast").tree, f"{rig.repo}/worktrees/polecats-toast"
-    cradle = f"{rig.polecat('toast').root}/polecats-toast"
 
-    def git_made() -> None:
-        git.run(rig.repo, "worktree", "add", "--quiet", "--detach", "--no-checkout", "--", cradle, gitrig.tip(rig))
+    def only_staged() -> None:
+        os.makedirs(tree)
+        Path(rig.repo, "gt-worktrees/polecats-toast").mkdir(parents=True)
+        Path(rig.repo, "gt-worktrees/polecats-toast/HEAD").write_text(gitrig.tip(rig))
 
-    def moved() -> None:
-        git_made()
-        git.run(rig.repo, "worktree", "move", cradle, tree)
-
-    def moved_but_not_noted() -> None:
-        git_made()
-        os.rename(cradle, tree)
+    def tree_without_gits_folder() -> None:
+        os.makedirs(tree)
+        Path(tree, ".git").write_text(f"gitdir: {admin}\n")
 
     def without_mark() -> None:
         _add(rig, tree)
@@ -202,7 +200,7 @@ def test_half_made_worktrees_are_made_anew_only_when_allowed(rig: Rig) -> None:
         os.makedirs(f"{admin}/refs")
         Path(admin, "locked").write_text("initializing")
 
-    for make, asks in ((git_made, False), (moved, True), (moved_but_not_noted, True), (without_mark, True), (in_the_checkout, True),
+    for make, asks in ((only_staged, False), (tree_without_gits_folder, True), (without_mark, True), (in_the_checkout, True),
                        (only_gits_folder, False)):
         make()
         if asks:
@@ -212,7 +210,6 @@ def test_half_made_worktrees_are_made_anew_only_when_allowed(rig: Rig) -> None:
         assert builders.git(tree, "status", "--porcelain") == "", make.__name__
         assert builders.git(tree, "symbolic-ref", "HEAD") == "refs/heads/polecat/toast/a@1"
         assert os.listdir(f"{rig.repo}/worktrees") == ["polecats-toast"]
-        assert not os.path.exists(cradle)
         worktrees.remove(rig, tree)
 
 
