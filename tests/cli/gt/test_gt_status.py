@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+from builders import Run, command
+
+
+@pytest.fixture
+def town(run_cli: Run, tmp_path: Path, repo: Path) -> Path:
+    assert run_cli("gt", "install", "gt").code == 0
+    run_cli.cwd = tmp_path / "gt"
+    assert run_cli("gt", "rig", "add", "app", str(repo)).code == 0
+    return tmp_path / "gt"
+
+
+def test_status(run_cli: Run, town: Path) -> None:
+    lines = run_cli("gt", "status").out.splitlines()
+    assert lines[0] == f"{town}: by hand (gt up starts it)" and lines[3] == "Needs you (1)" and "app has no gates" in lines[4]
+    found = json.loads(run_cli("gt", "status", "--json").out)
+    assert found["mode"] == "by-hand" and [n["what"] for n in found["needs_you"]] == ["app has no gates"]
+
+
+def test_status_watches(town: Path) -> None:
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(command("gt", "status", "--watch"), cwd=town, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    while said.count(b"app has no gates") < 2:
+        said += os.read(ours, 4096)
+    child.send_signal(2)
+    assert child.wait(20) == 130
+    os.close(ours)
+
+
+def test_agents(run_cli: Run, town: Path) -> None:
+    found = json.loads(run_cli("gt", "agents", "--json").out)
+    assert [a["actor"] for a in found] == ["app/refinery", "app/witness", "deacon", "mayor"]
+    assert {"actor", "role", "rig", "state", "bead", "age", "evidence", "why"} == set(found[0])
+    assert "EVIDENCE" in run_cli("gt", "agents").out.splitlines()[0]
+
+
+def test_up_and_down(run_cli: Run, town: Path) -> None:
+    told = run_cli("gt", "up", "--no-cron", "--dry-run")
+    done = run_cli("gt", "up", "--no-cron")
+    assert (told.code, done.code) == (0, 0) and done.out.startswith(told.out) and "gt daemon run" in done.out
+    assert json.loads(run_cli("gt", "status", "--json").out)["mode"] == "running"
+    done = run_cli("gt", "down")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "processes of the town: 0; cron lines: 0")
+    found = json.loads(run_cli("gt", "down", "--json").out)
+    assert found == {"acts": [], "ended": [], "left": [], "foreign": [], "cron": False}
