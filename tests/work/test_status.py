@@ -50,7 +50,8 @@ def submit(town: Town, bead: str, home: Home) -> str:
 
 # ---- the rule
 
-BASE = dict(claimed=True, submitted=False, home=True, lease="ready", running=False, alive=False, stalled=False, agents_start=True)
+BASE = {"claimed": True, "submitted": False, "home": True, "lease": "ready", "running": False, "alive": False, "stalled": False,
+        "agents_start": True}
 
 
 @pytest.mark.parametrize(("facts", "state"), [

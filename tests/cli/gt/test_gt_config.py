@@ -35,7 +35,8 @@ def test_values_of_a_rig(run_cli: Run, town: Path, words: list[str], value: obje
 
 
 @pytest.mark.parametrize(("words", "code", "said"), [
-    (["set", "app.gate", "x"], 7, "nearest is gates"), (["set", "nope", "x"], 7, "unknown key"), (["set", "app.gates", ""], 7, "app/settings"),
+    (["set", "app.gate", "x"], 7, "nearest is gates"), (["set", "nope", "x"], 7, "unknown key"),
+    (["set", "app.gates", ""], 7, "app/settings"),
     (["set", "app.gate_timeout", "-5"], 2, "is a number"), (["set", "app.gate_timeout", "0"], 7, "gate_timeout"),
     (["set", "app.agent", "a", "b"], 2, "one value"), (["set", "agents", "{"], 2, "JSON"), (["get", "app.x"], 7, "unknown key"),
     (["set", "..gates", "x"], 2, "no rig name"), (["explain", "gatez"], 3, "nearest is gates")])
