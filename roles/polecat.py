@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.errors import GastownError, Refused
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.role import Round, main, taken
 from gastown_hooks.rules import turns as rules
@@ -92,7 +92,7 @@ def decide(one: Round) -> int:
         one.say(f"would {step.act}: {step.why}")
         return 0
     print(f"{one.caller.actor}: {step.act}: {step.why}", file=sys.stderr)
-    _wake_asked(rig)
+    _wake(rig, *(role for role in ("refinery", "witness") if wake.is_dirty(rig.town, role, rig.name)))
     if step.act == "turn":
         return _turn(rig, home, lease, record, step)
     if step.act == "finalise":
@@ -101,7 +101,7 @@ def decide(one: Round) -> int:
     if step.act == "stall":
         turns.stall(rig, home, lease, record, step.why, _supervisor(rig), one.now)
     elif step.act == "retire":
-        wake.wake(rig.town, "refinery", rig.name)
+        _wake(rig, "refinery")
         retire.retire(rig, home.name, caller=_supervisor(rig), now=one.now, reason=step.why)
     return _answer({"act": "end", "why": step.why})
 
@@ -143,11 +143,13 @@ def _supervisor(rig: Rig) -> config.Caller:
     return config.Caller(f"{rig.name}/witness", rig.root, rig.town)
 
 
-def _wake_asked(rig: Rig) -> None:
-    """What the worker's commands asked for during the turn: it could not start the roles itself."""
-    for role in ("refinery", "witness"):
-        if wake.is_dirty(rig.town, role, rig.name):
+def _wake(rig: Rig, *roles: str) -> None:
+    """Start roles, such as the worker's commands asked for but could not start. Where that fails, the tick finds the flag."""
+    for role in roles:
+        try:
             wake.wake(rig.town, role, rig.name)
+        except GastownError as error:
+            print(f"wake {role}: {error}", file=sys.stderr)
 
 
 def _answer(plan: dict[str, object]) -> int:

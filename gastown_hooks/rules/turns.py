@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 MAX_FAILURES = 3
 MAX_UNFINISHED = 2
-FIRST_WAIT, LONGEST_WAIT = 2, 600
+FIRST_WAIT, LONGEST_WAIT = 1, 600
 
 # How a turn ended.
 EXITED = "exited"            # by itself; `code` says how (negative: by that signal)

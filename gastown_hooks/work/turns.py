@@ -103,8 +103,8 @@ def commit(rig: Rig, home: Home, lease: Lease, message: str) -> str | None:
             input=b"\0".join(os.fsencode(f":(literal){path}") for path in changed), env=env)
     if git.run(home.tree, "diff", "--cached", "--quiet", check=False).code == 0:
         return None
-    git.run(home.tree, "-c", f"core.hooksPath={home.githooks}", "commit", "--quiet", "--file=-", "--cleanup=verbatim",
-            input=message.encode(errors="replace"), env=env)
+    git.run(home.tree, "-c", f"core.hooksPath={home.githooks}", "commit", "--quiet", "--file=-", "--cleanup=whitespace",
+            input=message.encode(errors="replace") + b"\n", env=env)
     return git.run(home.tree, "rev-parse", "HEAD").line
 
 

@@ -45,14 +45,14 @@ def ask(town: Town, role: str, rig: str | None = None) -> None:
 
 def start_round(town: Town, role: str, rig: str | None, *, wait: bool) -> bool:
     """Start the role's round if none runs; False when one does."""
+    program = role_file(home_of(town, role, rig), role)
     held = lock.attempt(role_lock(town, role, rig))
     if held is None:
         return False
-    home = home_of(town, role, rig)
     argv = ["patrol", "--town", town.root, *(["--rig", rig] if rig else [])]
     extra = {"GT_TOKEN": role_token(town, role, rig), "GT_ROOT": town.root, "GT_ROLE": role,
              "BD_ACTOR": f"{rig}/{role}" if rig else role, **({"GT_RIG": rig} if rig else {})}
-    _start(held, role_file(home, role), argv, extra, town.daemon_log, wait=wait)
+    _start(held, program, argv, extra, town.daemon_log, wait=wait)
     return True
 
 
@@ -69,12 +69,13 @@ def start_runner(rig: Rig, name: str, *, asked: bool = False) -> bool:
     home = rig.polecat(name)
     if not os.path.isdir(home.root):
         raise NotFound(f"no worker {rig.name}/{name}", next=f"gt polecat list {rig.name}")
+    program = role_file(home, "polecat")
     held = lock.attempt(home.runner_lock)
     if held is None:
         return False
     argv = ["run", "--town", rig.town.root, "--rig", rig.name, "--name", name]
     extra = {"GT_TOKEN": runner_token(rig, name), "GT_ROOT": rig.town.root, "GT_ROLE": "polecat", "GT_RIG": rig.name}
-    _start(held, role_file(home, "polecat"), argv, extra, home.runner_log, wait=mode == "inline")
+    _start(held, program, argv, extra, home.runner_log, wait=mode == "inline")
     return True
 
 
