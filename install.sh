@@ -25,11 +25,12 @@ die() {
 # ---- what this machine has
 
 find_python() {
-    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3 python3.14 python3.13 python3.12 python3.11; fi
+    for candidate; do
         python=$("$candidate" -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1)
 print(getattr(sys, "_base_executable", "") or sys.executable)' 2>/dev/null) && [ -n "$python" ] && return
     done
-    die "no Python 3.11 or newer on PATH. Next: install one (apt-get install python3), or run PYTHON=/path/to/python3 ./install.sh"
+    die "no Python 3.11 or newer (looked for: $*). Next: install one (apt-get install python3), or run PYTHON=/path/to/python3 ./install.sh"
 }
 
 check_git() {
@@ -120,7 +121,7 @@ install_into() { # $1 what pip installs
     if grep -Eqi 'name resolution|NewConnectionError|unreachable|timed out|ConnectTimeout|ProxyError|Connection refused|No matching distribution' "$log"; then
         die "the packages cannot be fetched: no network, or pip's index is away (details: $log). Next: look at 'pip config list', then ./install.sh again"
     fi
-    die "pip failed (details: $log): $(grep -v '^ *$' "$log" | tail -n 1)"
+    die "pip failed: $(grep -v '^ *$' "$log" | tail -n 1). Next: see $log"
 }
 
 write_programs() { # gt and bd by absolute path and without `site`, which halves their start
@@ -152,7 +153,7 @@ install() {
     before=$(readlink -- "$data/env" || true)
     ln -s "env.$$" "$data/env.new.$$" && mv -fT -- "$data/env.new.$$" "$data/env"
     for name in gt bd; do
-        ln -s "$data/env/bin/$name" "$bin/$name.$$" && mv -fT -- "$bin/$name.$$" "$bin/$name"
+        ln -sf "$data/env/bin/$name" "$bin/.$name.gastown-hooks" && mv -fT -- "$bin/.$name.gastown-hooks" "$bin/$name"
     done
     for folder in "$data"/env.*; do # the one before, and those of installs that were killed
         number=${folder##*.}
@@ -181,8 +182,8 @@ run_tests() { # in an environment that has the checkout itself and the [dev] too
 
 uninstall() {
     while read -r folder; do
-        for name in gt bd; do
-            [ "$(readlink -- "$folder/$name")" != "$data/env/bin/$name" ] || rm -f -- "$folder/$name"
+        for name in gt bd .gt.gastown-hooks .bd.gastown-hooks; do
+            case $(readlink -- "$folder/$name") in "$data"/env/bin/*) rm -f -- "$folder/$name" ;; esac
         done
     done 2>/dev/null <"$data/links" || true
     made=$(sort -ru "$data/made" 2>/dev/null || true)

@@ -156,11 +156,26 @@ def test_a_python_without_ensurepip_and_venv(machine: Machine, tmp_path: Path) -
     machine.works()
 
 
-def test_no_pip_at_all(machine: Machine, tmp_path: Path) -> None:
-    if list(Path("/usr/share").glob("python*wheels/pip-*.whl")):
-        pytest.skip("the system has a pip wheel to use")
+def test_a_python_without_any_pip(machine: Machine, tmp_path: Path) -> None:
+    """Some systems keep a wheel of pip for such a Python; the others are told what to install."""
     machine.offer("python3", str(bare_python(tmp_path / "bare", with_pip=False)))
-    one_line(machine.install(), "no pip for")
+    done = machine.install()
+    if list(Path("/usr/share").glob("python*wheels/pip-*.whl")):
+        assert done.code == 0, done.err + (machine.data / "install.log").read_text()
+        machine.works()
+    else:
+        one_line(done, "no pip for", "ensurepip")
+
+
+def test_a_pip_too_old_to_work_for_another_python(machine: Machine, tmp_path: Path) -> None:
+    """Before 22.3 pip knows no `--python`; such a one can still fetch a newer one."""
+    python = bare_python(tmp_path / "bare", with_pip=True)
+    for found in python.parent.parent.glob("lib/python3*/site-packages/pip/__init__.py"):
+        found.write_text(found.read_text() + "\nimport sys\nif '--python' in sys.argv: sys.exit('no such option: --python')\n")
+    machine.offer("python3", str(python))
+    done = machine.install()
+    assert done.code == 0, done.err + (machine.data / "install.log").read_text()
+    machine.works()
 
 
 @pytest.mark.parametrize("kind", ["program", "link", "dangling"])
@@ -186,6 +201,10 @@ def test_no_python(machine: Machine) -> None:
 def test_an_old_python(machine: Machine) -> None:
     machine.offer("python3", "#!/bin/sh\nexit 1\n")
     one_line(machine.install(), "no Python 3.11")
+
+
+def test_the_python_asked_for_is_the_only_one(machine: Machine) -> None:
+    one_line(machine.install(env={"PYTHON": "/nowhere/python3"}), "/nowhere/python3")
 
 
 def test_no_git(machine: Machine) -> None:

@@ -66,13 +66,18 @@ def acquire(path: str, timeout: float = DEFAULT_TIMEOUT) -> Lock:
 
 def attempt(path: str) -> Lock | None:
     """The lock, or None when somebody holds it."""
+    looks = 3  # another process that only asks (`is_held`) has it for a moment
     while True:
         fd = _open(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
-            return None
+            looks -= 1
+            if not looks:
+                return None
+            time.sleep(0.001)
+            continue
         lock = Lock(path, fd)
         if lock.still_ours():
             return lock
