@@ -83,7 +83,9 @@ def _usage(name: str, error: click.UsageError) -> errors.BadInput:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line, hint, rest = " ".join(text.split()).partition(" Did you mean ")
+    if hint:
+        line = f"{line.rstrip('.')} (did you mean {rest.rstrip('?')}?)"
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
     return safe[:1].lower() + safe[1:].rstrip(".") if safe[1:2].islower() else safe.rstrip(".")
 

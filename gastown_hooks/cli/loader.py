@@ -70,9 +70,9 @@ def program(name: str, summary: str) -> Folder:
 
 
 def unknown(what: str, word: str, known: list[str]) -> str:
-    """`no command 'lst'; did you mean list?`"""
+    """`no command lst (did you mean list?)`"""
     close = difflib.get_close_matches(word, known, 3)
-    return f"no {what} {shown(word)}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+    return f"no {what} {shown(word)}" + (f" (did you mean {' or '.join(close)}?)" if close else "")
 
 
 def _enter(ctx: click.Context, param: click.Parameter, folder: str | None) -> None:

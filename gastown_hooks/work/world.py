@@ -81,7 +81,8 @@ class World:
             return ledger, fits[0]
         if fits:
             raise BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
-        close = difflib.get_close_matches(name, list(records), 3, 0.75)
+        local = {ids.local_part(bead_id, ledger.prefix): bead_id for bead_id in records}
+        close = [local[part] for part in difflib.get_close_matches(ids.local_part(name, ledger.prefix), list(local), 3, 0.7)]
         raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
 
     def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
