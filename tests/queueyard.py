@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -158,6 +159,11 @@ class Yard:
             assert note["verdict"] == "pass" and note["tree"] == self.rig_git("rev-parse", f"{commit}^{{tree}}")
 
 
+def town_id(root: Path) -> str:
+    """Each test's town has its own, for processes are found by it."""
+    return "t" + hashlib.sha256(str(root).encode()).hexdigest()[:12]
+
+
 def make(root: Path, *, remote: bool = False, files: Mapping[str, str] | None = None) -> Yard:
     """A town `town` with the rig `gp`, no worker in it."""
     project = builders.make_repo(root / "project", files or FILES)
@@ -166,7 +172,8 @@ def make(root: Path, *, remote: bool = False, files: Mapping[str, str] | None = 
     rig = town.rig("gp")
     for folder in (town.mayor.root, town.locks, town.overseer.root, rig.witness.root, rig.refinery.root, rig.polecats):
         Path(folder).mkdir(parents=True)
-    Path(town.marker).write_text(json.dumps({"type": "town", "version": 1, "name": "town", "id": "t0wn", "owner": "owner@example.test"}))
+    marker = {"type": "town", "version": 1, "name": "town", "id": town_id(root), "owner": "owner@example.test"}
+    Path(town.marker).write_text(json.dumps(marker))
     Ledger.create_files(town.beads, "hq", OWN_BRANCH)
     Ledger.create_files(rig.beads, "gp", OWN_BRANCH)
     Path(town.beads.routes).write_text('{"prefix":"hq-","path":"."}\n{"prefix":"gp-","path":"gp"}\n')

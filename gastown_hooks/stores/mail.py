@@ -10,6 +10,7 @@ from __future__ import annotations
 import email.policy
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -23,7 +24,7 @@ from gastown_hooks.stores.routes import Routes
 FOLDERS = ("tmp", "new", "cur")
 MAX_SUBJECT = 500
 MAX_BODY = 1 << 20
-_POLICY = email.policy.SMTP.clone(linesep="\n", max_line_length=0)
+_POLICY = email.policy.SMTP.clone(linesep="\n")
 _READ_POLICY = email.policy.default.clone(raise_on_defect=False)
 _DOMAIN = "gastown.invalid"
 _SEEN = "S"
@@ -191,10 +192,10 @@ def _open(path: str) -> bytes | None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None  # a link, or moved by another reader
-    with open(fd, "rb") as file:
-        if not os.path.isfile(f"/proc/self/fd/{fd}"):
-            return None
-        return file.read(MAX_BODY * 2)
+    try:
+        return os.read(fd, MAX_BODY * 2) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    finally:
+        os.close(fd)
 
 
 def _flags(name: str) -> str:

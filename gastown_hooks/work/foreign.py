@@ -43,12 +43,12 @@ def check(desk: Desk, seen: str) -> None:
 
 
 def _landed(desk: Desk, seen: str) -> str:
-    """The last landing; a rig that never landed starts from what is there."""
+    """The last landing; a rig that never landed starts from what it was added with, which the remote may have gone on from."""
     repo = desk.repo()
     landed = repo.resolve(desk.landed_ref)
     if landed is None:
-        last = desk.last_settled()
-        landed = last if last is not None and repo.resolve(last) is not None else seen
+        known = [desk.last_settled(), repo.resolve(desk.target_ref)]
+        landed = next((one for one in known if one and repo.kind(one) == "commit" and repo.is_ancestor(one, seen)), seen) if seen else ""
         if landed:
             git.update_refs(desk.rig.repo, [(desk.landed_ref, landed, ZERO)], "gt: what the queue starts from")
     return landed

@@ -1,0 +1,75 @@
+"""What git proves about a bead's work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import builders
+import pytest
+import queueyard
+from queueyard import Yard
+
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import beads, proof, queue
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Yard:
+    return queueyard.make(tmp_path, remote=True)
+
+
+def test_nothing_is_proven_before_it_landed_and_the_bead_does_not_close(far: Yard) -> None:
+    far.submit("one")
+    assert proof.landed(far.rig, far.get("gp-one")) is None
+    with pytest.raises(Refused):
+        beads.close(Ledger(far.rig.beads), far.person(), far.now, ["gp-one"], "done")
+    assert far.get("gp-one")["status"] == "in_progress"
+
+
+@pytest.mark.parametrize("how", ["merge", "squash", "rebase"])
+def test_work_that_a_person_brought_in_is_proven_once_adopted(far: Yard, how: str) -> None:
+    base = far.tip()
+    branch = far.branch("one")
+    far.bead("one")
+    far.commit(branch, {"a.txt": "a\n"})
+    head = far.commit(branch, {"b.txt": "b\n"})
+    one = far.submit("one", head=head, base=base)
+    far.outsider({"other.txt": "x\n"})
+    builders.git(far.scratch, "fetch", "-q", far.rig.repo, branch)
+    builders.git(far.scratch, "branch", "-f", "work", "FETCH_HEAD")
+    builders.git(far.scratch, "fetch", "-q", str(far.remote), "main")
+    builders.git(far.scratch, "checkout", "-q", "--detach", "FETCH_HEAD")
+    if how == "merge":
+        builders.git(far.scratch, "merge", "-q", "--no-edit", "work")
+    elif how == "squash":
+        builders.git(far.scratch, "merge", "-q", "--squash", "work")
+        builders.git(far.scratch, "commit", "-q", "-m", "squashed")
+    else:
+        builders.git(far.scratch, "cherry-pick", f"{base}..work")
+    builders.git(far.scratch, "push", "-q", str(far.remote), "HEAD:main")
+    before = far.remote_tip()
+    result = far.round()
+    assert result.landed == [(one, before)] and far.remote_tip() == before  # no second commit
+    assert far.get("gp-one")["status"] == "closed" and proof.landed(far.rig, far.get("gp-one")) == before
+
+
+def test_what_an_earlier_claim_landed_proves_nothing_about_this_one(far: Yard) -> None:
+    far.submit("one")
+    far.round()
+    bead = {**far.get("gp-one"), "status": "in_progress", "claim_fence": 2}
+    assert proof.landed(far.rig, bead) is None
+
+
+def test_work_that_does_nothing_is_contained_in_nothing(far: Yard) -> None:
+    base = far.tip()
+    head = far.commit("x", {"README.md": "hello\n"})
+    assert not proof.contained(far.rig.repo, base, base, base) and not proof.contained(far.rig.repo, base, head, head)
+
+
+def test_a_merge_request_by_hand_of_old_commits_proves_nothing(far: Yard) -> None:
+    """A worker that did nothing submits a commit of the target itself."""
+    far.bead("one")
+    with pytest.raises(Refused, match="nothing"):
+        queue.submit(far.rig, far.get("gp-one"), head=far.tip(), branch="main2", worker="gp/polecats/toast", fence=1, target="main",
+                     caller=far.worker("gp-one"), now=far.now) if far.rig_git("branch", "main2", "main") == "" else None
