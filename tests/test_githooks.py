@@ -263,14 +263,19 @@ def test_a_process_of_an_earlier_claim_cannot_commit(home: Home) -> None:
     assert builders.run(["git", "-C", home.tree, "commit", "--allow-empty", "-m", "now"], env=live).code == 0
 
 
-@pytest.mark.parametrize("lease", [None, {"state": "done"}])
-def test_without_a_live_claim_commits_are_plain(home: Home, lease: dict[str, str] | None) -> None:
-    if lease is None:
-        os.unlink(home.lease)
-    else:
-        Path(home.lease).write_text(json.dumps({**json.loads(Path(home.lease).read_text()), **lease}))
+def test_without_a_claim_commits_are_plain(home: Home) -> None:
+    os.unlink(home.lease)
+    stubs.install(home.githooks, home, _rig_of(home), "main")
     builders.commit(Path(home.tree), {"a": "1\n"}, "plain")
     assert builders.git(home.tree, "log", "-1", "--format=%B") == "plain\n"
+
+
+def test_the_next_claim_signs_and_pins_as_itself(home: Home) -> None:
+    Path(home.lease).write_text(json.dumps({**json.loads(Path(home.lease).read_text()), "fence": 2, "bead": "gp-next"}))
+    stubs.install(home.githooks, home, _rig_of(home), "main")
+    head = builders.commit(Path(home.tree), {"a": "1\n"}, "work")
+    assert _trailers(home.tree)[:3] == ["Bead: gp-next", "Executed-By: gp/polecats/toast", "Claim-Fence: 2"]
+    assert builders.git(home.tree, "rev-parse", "refs/gt/work/toast/2") == head
 
 
 def test_pre_push_refuses_the_target_alone(home: Home, tmp_path: Path) -> None:

@@ -25,9 +25,14 @@ _FRAMEWORK_STAGES = ("pre-merge-commit", "commit-msg", "post-checkout", "post-me
 
 
 def install(folder: str, home: Home, rig: Rig, target: str) -> None:
-    """Write the worktree's folder for the worker of `home`; the target is a short branch name. Repeating it brings it up to date."""
-    values = {"python": sys.executable, "code": _CODE, "home": home.root, "target": target, "folder": folder,
-              "guard": rig.guard}
+    """Write the folder for the worker of `home` and the claim that its lease holds now; the target is a short branch name.
+
+    Repeating it brings the folder up to date. Without a lease commits are not signed or pinned.
+    """
+    lease = fsio.read_json(home.lease) or {}
+    claim = {key: str(lease.get(key, "")) for key in ("bead", "actor", "fence")}
+    values = {"python": sys.executable, "code": _CODE, "folder": folder, "guard": rig.guard, "name": home.name, "tree": home.tree,
+              "target": target, **claim}
     fsio.make_folder(folder)
     _write(folder, "_run", values)
     _write(folder, "_chain", values)
