@@ -34,7 +34,47 @@ def journal_first() -> None:
     fsio.swap = late
 
 
-VARIANTS = {"no_heal": no_heal, "journal_first": journal_first}
+def no_swap() -> None:
+    """A landing that pushes whatever is there now away."""
+    from gastown_hooks.stores import git
+
+    plain = git.push
+
+    def forced(repo: str, oid: str, ref: str, **options: object) -> None:
+        plain(repo, f"+{oid}" if oid else oid, ref, **options)
+
+    git.push = forced
+
+
+def close_first() -> None:
+    """A landing that closes bead and request before the target has the commit."""
+    from gastown_hooks.work import land, settle
+
+    finish = land._finish
+
+    def late(desk: object, intent: dict) -> None:
+        settle._close(desk, land.queue.find(desk.rig, intent["mr"]), intent["new"], {})
+        finish(desk, intent)
+
+    land._finish = late
+
+
+def remove_first() -> None:
+    """A retire that removes the tree before it is saved."""
+    from gastown_hooks.core import fsio
+    from gastown_hooks.work import retire
+
+    save = retire._save
+
+    def late(rig: object, home: object, *rest: object) -> object:
+        fsio.remove_tree(home.tree)
+        return save(rig, home, *rest)
+
+    retire._save = late
+
+
+VARIANTS = {"no_heal": no_heal, "journal_first": journal_first, "no_swap": no_swap, "close_first": close_first,
+            "remove_first": remove_first}
 
 
 def apply(name: str) -> None:

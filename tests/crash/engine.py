@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import inspect
 import mmap
 import os
+import runpy
 import shutil
 import signal
 import struct
@@ -26,7 +28,7 @@ COUNT, KILL_BEFORE, KILL_AFTER, HALF_KILL, FULL_ONCE, FULL_STICKY, EIO_ONCE, SHO
 NAMES = ("count", "kill-before", "kill-after", "half-write", "disk-full-once", "disk-full", "io-error", "short-write")
 KILLS = (KILL_BEFORE, KILL_AFTER, HALF_KILL)
 FAULTS = (FULL_ONCE, FULL_STICKY, EIO_ONCE, SHORT)
-PROGRAMS = ("gt", "bd")
+PROGRAMS = ("gt", "bd")  # and role files: `refinery.py`
 WRITING = ("write", "pwrite64", "writev", "sendfile", "copy_file_range")  # the shim's words for calls that can be torn
 _HEADER, _SLOT, _SLOTS = struct.Struct("<QQIIIIII"), struct.Struct("<QQ"), 16384
 
@@ -92,7 +94,6 @@ class Scenario:
     check: Check
     glance: Check | None = None
     recover: Function | Callable[[str], list[Command]] | None = None
-    commands: bool = False
     broken: str = ""
     retry: int = 0  # exit codes of the recovery that are right, besides 0
     timeout: float = 60.0
@@ -212,7 +213,7 @@ class Bench:
         for path in (self.out, self.acks):
             with open(path, "wb"):
                 pass
-        if scenario.commands:
+        if is_commands(act):
             code, acked = self._commands(act(self.root), scenario)  # type: ignore[call-arg, arg-type]
         else:
             code, acked = self._function(act, scenario)  # type: ignore[arg-type]
@@ -234,7 +235,7 @@ class Bench:
         """The command's process: a fork of ours for our own programs, a new one for all others (or with `exec`)."""
         cwd = command.cwd or self.root
         env = self.environment(armed=True, broken=scenario.broken) | command.env
-        if command.argv[0] in PROGRAMS and not self.exec:
+        if _is_ours(command.argv) and not self.exec:
             pid = os.fork()
             if pid == 0:
                 self._child(lambda: _program(command.argv), cwd, env)
@@ -333,18 +334,29 @@ def under_shim() -> bool:
     return hasattr(ctypes.CDLL(None), "crash_arm")
 
 
+def is_commands(act: object) -> bool:
+    """Whether an act makes command lines: it takes the folder alone."""
+    return len(inspect.signature(act).parameters) == 1  # type: ignore[arg-type]
+
+
+def _is_ours(argv: tuple[str, ...]) -> bool:
+    return argv[0] in PROGRAMS or (argv[0].endswith(".py") and "/" not in argv[0])
+
+
 def spelled(argv: tuple[str, ...]) -> list[str]:
-    """The real command line of `gt …` and `bd …`: this interpreter, this source tree."""
-    if argv[0] not in PROGRAMS:
+    """The real command line of `gt …`, `bd …` and `refinery.py …`: this interpreter, this source tree."""
+    if not _is_ours(argv):
         return list(argv)
+    if argv[0] not in PROGRAMS:
+        return [sys.executable, f"{PROJECT}/roles/{argv[0]}", *argv[1:]]
     return [sys.executable, "-c", f"import sys; from gastown_hooks.front import {argv[0]}; sys.exit({argv[0]}())", *argv[1:]]
 
 
 def _program(argv: tuple[str, ...]) -> int:
     from gastown_hooks import front
-    sys.argv = list(argv)
+    sys.argv = spelled(argv)[1:] if argv[0] not in PROGRAMS else list(argv)
     try:
-        code = getattr(front, argv[0])()
+        code = runpy.run_path(sys.argv[0], run_name="__main__") and 0 if argv[0] not in PROGRAMS else getattr(front, argv[0])()
     except SystemExit as end:
         code = end.code
     except BaseException:

@@ -42,7 +42,7 @@ def _python(text: str) -> list[engine.Command]:
 
 
 def _scenario(text: str) -> engine.Scenario:
-    return engine.Scenario("probe", lambda root: None, lambda root: _python(text), lambda story: [], commands=True, timeout=20)
+    return engine.Scenario("probe", lambda root: None, lambda root: _python(text), lambda story: [], timeout=20)
 
 
 def test_a_run_without_fault_counts_the_whole_tree(bench: engine.Bench) -> None:
@@ -116,6 +116,6 @@ def test_the_checker_stands_alone() -> None:
 
 def test_every_violation_names_the_line_that_shows_it_again(bench: engine.Bench) -> None:
     scenario = engine.Scenario("never", lambda root: None, lambda root: _python("open('file', 'w').write('x')"),
-                                lambda story: ["wrong"] if len(story.runs) > 1 else [], commands=True)
+                                lambda story: ["wrong"] if len(story.runs) > 1 else [])
     report = harness.matrix(bench, scenario, harness.Plan(modes=(engine.KILL_BEFORE,), most=1, seed=5))
     assert report.violations and "--only never --mode 1 --k 1 --seed 5" in report.violations[0]

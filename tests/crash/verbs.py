@@ -244,23 +244,13 @@ def queued(root: str) -> None:
         run(worker(root, bead, "done"), root)
 
 
-def refinery(root: str, ack: engine.Acknowledge) -> None:
-    """One round."""
-    _round(root, 0)
-    ack("round")
-
-
 def refinery_later(root: str, ack: engine.Acknowledge) -> None:
     """The next tick's round: what was put off for a while is due."""
-    _round(root, 7200)
-    ack("round")
-
-
-def _round(root: str, later: int) -> None:
     from gastown_hooks.core import clock, paths
     from gastown_hooks.work import land
     os.chdir(f"{root}/town")
-    land.round(paths.Town(f"{root}/town").rig(RIG), clock.now() + later * clock.SECOND)
+    land.round(paths.Town(f"{root}/town").rig(RIG), clock.now() + 7200 * clock.SECOND)
+    ack("round")
 
 
 def landed(story: Story) -> list[str]:
@@ -300,14 +290,13 @@ def messy(root: str) -> None:
     put(f"{tree}/noise.log", "ignored\n")
 
 
-def nuke(root: str, ack: engine.Acknowledge) -> None:
-    from gastown_hooks.core import clock, paths
-    from gastown_hooks.stores import config
-    from gastown_hooks.work import retire
-    os.chdir(f"{root}/town")
-    town = paths.Town(f"{root}/town")
-    retire.retire(town.rig(RIG), "toast", caller=config.Caller("overseer", town.root, town), now=clock.now(), reason="test", force=True)
-    ack("gone")
+def nuke(root: str) -> list[Command]:
+    return [gt("polecat", "nuke", f"{RIG}/toast", "--force", cwd=f"{root}/town")]
+
+
+def nuke_again(root: str) -> list[Command]:
+    """The same command; one that finds everything done says that there is no such polecat."""
+    return [gt("polecat", "nuke", f"{RIG}/toast", "--force", cwd=f"{root}/town", allowed=(0, 3))]
 
 
 def work_is_kept(story: Story) -> list[str]:
@@ -350,12 +339,113 @@ def retired(story: Story) -> list[str]:
     return bad + work_is_kept(story) + laws(story) + bystanders(story, BEADS[0])
 
 
+# ---- the ledger's verbs
+
+CREATED = "a new bead"
+
+
+def noted(root: str) -> None:
+    """A rig's ledger with a journal, and a tail that a dead writer tore."""
+    rigged(root)
+    run(bd("update", "gp-bbb02", "--notes", "before", cwd=f"{root}/town/{RIG}"), root)
+    with open(f"{root}/town/{RIG}/.beads/issues.journal", "ab") as file:
+        file.write(b'gp-aaa01 {"id":"gp-aaa01","title":"never ack')
+
+
+def bd_act(*words: str, allowed: tuple[int, ...] = (0,)) -> Callable[[str], list[Command]]:
+    return lambda root: [bd(*words, cwd=f"{root}/town/{RIG}", allowed=allowed)]
+
+
+def bead_has(bead: str, **fields: object) -> Check:
+    def check(story: Story) -> list[str]:
+        record = town_of(story).ledger().records.get(bead, {})
+        bad = [f"{bead}.{key} is {record.get(key)!r}, not {value!r}" for key, value in fields.items() if record.get(key) != value]
+        return bad + only(bead)(story)
+    return check
+
+
+def only(*touched: str) -> Check:
+    """At any moment: the files are whole and no other bead changed."""
+    def check(story: Story) -> list[str]:
+        ledger = town_of(story).ledger()
+        lost = [bead for bead in checker.Ledger(f"{story.template}/town/{RIG}/.beads").records if bead not in ledger.records]
+        notes = ledger.records.get("gp-bbb02", {}).get("notes")
+        return [*ledger.violations, *bystanders(story, *touched), *checker.readers_see(f"{story.root}/town"),
+                *(f"{bead} is lost" for bead in lost), *([] if notes == "before" else ["an acknowledged note is lost"])]
+    return check
+
+
+def made_once_or_twice(story: Story) -> list[str]:
+    """An id of chance cannot tell a repeated command from a second bead; never none, never half, never more than asked."""
+    titles = [r for r in town_of(story).ledger().records.values() if r.get("title") == CREATED]
+    bad = [] if 1 <= len(titles) <= len(story.runs) else [f"{len(titles)} beads after {len(story.runs)} commands"]
+    return bad + only()(story)
+
+
+def depends(story: Story) -> list[str]:
+    links = town_of(story).ledger().records["gp-aaa01"].get("dependencies") or []
+    pairs = [(link["depends_on_id"], link["type"]) for link in links]
+    return ([] if pairs == [("gp-bbb02", "blocks")] else [f"dependencies: {pairs}"]) + only("gp-aaa01")(story)
+
+
+# ---- somebody pushes to the target while the gate runs
+
+RACE = """test ! -e bad || exit 1
+mkdir {root}/raced 2>/dev/null || exit 0
+git clone -q {root}/origin.git "$TMPDIR/other.$$" && cd "$TMPDIR/other.$$" || exit 0
+echo person > person.txt && git add person.txt && git commit -q -m person && git push -q origin HEAD:main
+git rev-parse HEAD > {root}/raced/commit.part && mv {root}/raced/commit.part {root}/raced/commit
+cd / && rm -rf "$TMPDIR/other.$$"
+"""
+
+
+def raced(root: str) -> None:
+    queued(root)
+    put(f"{root}/race.sh", RACE.format(root=root))
+    run(gt("config", "set", f"{RIG}.gates", json.dumps([f"sh {root}/race.sh"]), cwd=f"{root}/town"), root)
+
+
+def nothing_of_a_person_is_lost(story: Story) -> list[str]:
+    pushed = f"{story.root}/raced/commit"
+    bad = always(story)
+    if not os.path.exists(pushed):
+        return [text for text in bad if "without a gate note" not in text]
+    with open(pushed, encoding="utf-8") as file:
+        commit = file.read().strip()
+    bad = [text for text in bad if text != f"{commit[:12]} is on main without a gate note"]  # seen at the next look
+    kept = checker.is_ancestor(f"{story.root}/origin.git", commit, "refs/heads/main")
+    return bad + ([] if kept else ["a person's commit is gone from the target"])
+
+
+def all_landed(story: Story) -> list[str]:
+    states = {checker.metadata(r).get("source"): checker.metadata(r).get("state") for r in checker.requests(town_of(story).ledger())}
+    wanted = dict(zip(BEADS, ("landed", "landed", "failed"), strict=True))
+    return nothing_of_a_person_is_lost(story) + laws(story) + checker.settled(town_of(story)) + ([] if states == wanted else [f"requests {states}"])
+
+
+def patrol(root: str) -> list[Command]:
+    return [Command(("refinery.py", "patrol", "--town", f"{root}/town", "--rig", RIG), f"{root}/town")]
+
+
 SCENARIOS = [
-    Scenario("install", lambda root: None, install_act, installed, glance=whole_or_no_town, commands=True),
-    Scenario("rig-add", rig_less, rig_add, rig_there, glance=rig_or_none, commands=True),
-    Scenario("sling", rigged, sling(BEADS[0]), claimed(BEADS[0]), recover=sling_again(BEADS[0]), glance=always, commands=True),
-    Scenario("sling-three", rigged, sling(*BEADS), claimed(*BEADS), recover=sling_again(*BEADS), glance=always, commands=True),
-    Scenario("done", committed, done_act, submitted, glance=always, commands=True),
-    Scenario("refinery-round", queued, refinery, landed, recover=refinery_later, glance=always),
-    Scenario("polecat-nuke", messy, nuke, retired, glance=work_is_kept),
+    Scenario("install", lambda root: None, install_act, installed, glance=whole_or_no_town),
+    Scenario("rig-add", rig_less, rig_add, rig_there, glance=rig_or_none),
+    Scenario("bd-create", noted, bd_act("create", CREATED, "--id", "gp-new01", "-p", "1"),
+             bead_has("gp-new01", title=CREATED, priority=1), glance=only("gp-new01"),
+             recover=bd_act("create", CREATED, "--id", "gp-new01", "-p", "1", allowed=(0, 1))),
+    Scenario("bd-create-random", noted, bd_act("create", CREATED), made_once_or_twice, glance=only()),
+    Scenario("bd-update", noted, bd_act("update", "gp-aaa01", "--title", "other", "-p", "0", "--add-label", "x"),
+             bead_has("gp-aaa01", title="other", priority=0, labels=["x"]), glance=only("gp-aaa01")),
+    Scenario("bd-close", noted, bd_act("close", "gp-aaa01", "-r", "finished"),
+             bead_has("gp-aaa01", status="closed", close_reason="finished"), glance=only("gp-aaa01")),
+    Scenario("bd-dep", noted, bd_act("dep", "add", "gp-aaa01", "gp-bbb02"), depends, glance=only("gp-aaa01")),
+    Scenario("sling", rigged, sling(BEADS[0]), claimed(BEADS[0]), recover=sling_again(BEADS[0]), glance=always),
+    Scenario("sling-three", rigged, sling(*BEADS), claimed(*BEADS), recover=sling_again(*BEADS), glance=always),
+    Scenario("done", committed, done_act, submitted, glance=always),
+    Scenario("refinery", queued, patrol, landed, recover=refinery_later, glance=always),
+    Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost),
+    Scenario("polecat-nuke", messy, nuke, retired, recover=nuke_again, glance=work_is_kept),
+    Scenario("broken-no-swap", raced, patrol, all_landed, glance=nothing_of_a_person_is_lost, broken="no_swap"),
+    Scenario("broken-close-first", queued, patrol, landed, glance=always, broken="close_first"),
+    Scenario("broken-remove-first", messy, nuke, retired, recover=nuke_again, glance=work_is_kept, broken="remove_first"),
 ]
