@@ -64,7 +64,7 @@ def test_files_page_names_the_files_as_they_are() -> None:
 
 def commands(words: str, command: click.Command, above: str = "") -> Iterator[tuple[str, click.Command, str]]:
     """Every command below: its words, itself, and the help of itself and of the groups it is in."""
-    text = f"{above}\n{command.help or ''}"
+    text = f"{above}\n{command.help or ''}\n{command.epilog or ''}"
     yield words, command, text
     if isinstance(command, click.Group):
         context = click.Context(command)
