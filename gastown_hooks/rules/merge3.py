@@ -87,7 +87,8 @@ def _said(value: Any) -> str:
     return "nothing" if value is _GONE else ids.shown(value if isinstance(value, str) else canonical(value))
 
 
-def _instant(text: Any) -> int | None:
+def instant(text: Any) -> int | None:
+    """The time in nanoseconds; None for what is none."""
     try:
         return clock.parse(text)
     except (ValueError, TypeError, AttributeError, IndexError):
@@ -95,7 +96,7 @@ def _instant(text: Any) -> int | None:
 
 
 def _age(record: Record) -> tuple[int, str]:
-    return _instant(record.get("updated_at")) or 0, canonical(record)
+    return instant(record.get("updated_at")) or 0, canonical(record)
 
 
 def _one_gone(base: Record | None, left: Record | None) -> Merged:
@@ -242,8 +243,8 @@ def _same(key: str, one: Any, other: Any) -> bool:
     """The same in meaning: empty and absent, two zones' texts of one instant."""
     if key in _PLACE and key != "priority":  # other programs leave empty values out
         one, other = ((_DEFAULTS.get(key, _GONE) if v is _GONE or v in ("", None, [], {}, False, 0) else v) for v in (one, other))
-    if key in _TIMES and _instant(one) is not None:
-        return _instant(one) == _instant(other)
+    if key in _TIMES and instant(one) is not None:
+        return instant(one) == instant(other)
     return _equal(key, one, other)
 
 
@@ -257,7 +258,7 @@ def _fence(record: Record) -> int:
 
 
 def _by_time(low: Any, high: Any, latest: bool) -> Any:
-    first, second = _instant(low), _instant(high)
+    first, second = instant(low), instant(high)
     if first is None or second is None:
         return high if second is not None or first is None else low
     return (high if second > first else low) if latest else (low if first < second else high)

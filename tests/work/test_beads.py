@@ -86,7 +86,8 @@ def test_unknown_fields_stay_in_their_place(ledger: Ledger, me: Caller) -> None:
     line = b'{"id":"gp-a1","title":"T","x-mine":{"b":1,"a":null},"priority":2,"created_at":"2026-01-01T00:00:00-08:00","updated_at":"x"}\n'
     Path(ledger.beads.issues).write_bytes(line)
     beads.update(ledger, me, NOW, ["gp-a1"], {"priority": 1})
-    assert Path(ledger.beads.issues).read_bytes() == line.replace(b':2,', b':1,').replace(b'"x"}', f'"{STAMP}","updated_by":"overseer"}}'.encode())
+    signed = f'"{STAMP}","updated_by":"overseer"}}'.encode()
+    assert Path(ledger.beads.issues).read_bytes() == line.replace(b":2,", b":1,").replace(b'"x"}', signed)
 
 
 def test_edges_are_a_set_of_target_and_type(ledger: Ledger, me: Caller) -> None:
@@ -239,7 +240,8 @@ def test_steps_wisps_and_ones_own_beads_close_when_asked(ledger: Ledger, me: Cal
 def test_guards_that_a_person_may_insist_against(ledger: Ledger, me: Caller, fields: dict[str, Any], words: str) -> None:
     record = make(ledger, me, "a1")
     ledger.transact(lambda view: [updated(record, fields)])
-    for attempt in (lambda: beads.close(ledger, me, NOW, ["gp-a1"], "r"), lambda: beads.update(ledger, me, NOW, ["gp-a1"], {"status": "closed"})):
+    for attempt in (lambda: beads.close(ledger, me, NOW, ["gp-a1"], "r"),
+                    lambda: beads.update(ledger, me, NOW, ["gp-a1"], {"status": "closed"})):
         with pytest.raises(Refused, match=words):
             attempt()
     assert beads.close(ledger, me, NOW, ["gp-a1"], "r", force=True)[0]["status"] == "closed"
@@ -252,7 +254,8 @@ def test_a_worker_whose_claim_is_over_writes_nothing(rig: Rig) -> None:
     claimed(ledger, "a1", claim_fence=2)
     old = Caller("green/polecats/toast", rig.root, rig.town, bead="gp-a1", fence=1)
     theirs = Ledger(rig.beads, old.writer())
-    for attempt in (lambda: beads.update(theirs, old, NOW, ["gp-b1"], {"priority": 0}), lambda: beads.close(theirs, old, NOW, ["gp-b1"], "r"),
+    for attempt in (lambda: beads.update(theirs, old, NOW, ["gp-b1"], {"priority": 0}),
+                    lambda: beads.close(theirs, old, NOW, ["gp-b1"], "r"),
                     lambda: beads.create(theirs, old, NOW, "x"), lambda: beads.dep_add(theirs, old, NOW, "gp-b1", "gp-a1")):
         with pytest.raises(Fenced):
             attempt()

@@ -1,8 +1,10 @@
 """Sessions with bd as a person types them: each scripts/*.txt is one, run as real processes in a fresh place.
 
-`cd folder` goes there (from the place). `$ words` runs a command (`<text` as its last word: standard input, with \\n for a new line). The lines below are what it must
+`cd folder` goes there (from the place).
+`$ words` runs a command (`<text` as its last word: standard input, with \\n for a new line). The lines below are what it must
 print: plain lines on standard output, lines with `! ` on standard error, `? N` the exit code (0 when absent). `{name}` stands for
-an id: bound where it is met first, the same everywhere else; `{*}` for anything within a line, a line `...` for any lines.
+an id: bound where it is met first, the same everywhere else; `{*}` for anything within a line,
+a line `...` for any lines.
 After each failure the ledgers must be byte for byte what they were before.
 """
 

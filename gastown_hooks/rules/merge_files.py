@@ -1,0 +1,170 @@
+"""Three-way merge of whole ledger files, bytes in, bytes out, by the engine of merge3. Never fails on content.
+
+The result is sorted by id; an untouched line keeps its bytes; a line that is no bead is carried at the end (3-way too).
+Two beads that two clones made under one id are told apart: the earlier keeps the id, the later gets another one that every
+clone finds alike, and what its own side says of it (edges, children, mentions) follows.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gastown_hooks.core import ids, record
+from gastown_hooks.rules import merge3, states
+from gastown_hooks.rules.merge3 import Conflict, canonical
+
+Record = dict[str, Any]
+RENAMED = "renamed_from"
+_TEXTS = ("title", "description", "design", "acceptance_criteria", "notes", "close_reason")
+_IN_IDS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+
+@dataclass(frozen=True, slots=True)
+class MergedFile:
+    """The merged file; what had to give way; beads that got another id; lines that are no bead."""
+
+    data: bytes
+    conflicts: list[Conflict]
+    renamed: dict[str, str]
+    bad: list[bytes]
+
+
+@dataclass(slots=True)
+class _Side:
+    records: dict[str, Record] = field(default_factory=dict)
+    lines: dict[str, bytes] = field(default_factory=dict)
+    bad: set[bytes] = field(default_factory=set)
+
+
+def merge_files(base: bytes, ours: bytes, theirs: bytes) -> MergedFile:
+    """The three versions of issues.jsonl as one. `merge_files(b, x, y)` equals `merge_files(b, y, x)`."""
+    old = _side(base, {})
+    one, other = (_side(data, old.records) for data in (ours, theirs))
+    conflicts: list[Conflict] = []
+    renamed = _part_twins(old, one, other, conflicts)
+    lines = []
+    for bead_id in sorted({*one.records, *other.records}, key=str.encode):
+        merged = merge3.merge_record(old.records.get(bead_id), one.records.get(bead_id), other.records.get(bead_id))
+        conflicts += merged.conflicts
+        if merged.record is not None:
+            lines.append(_line(merged.record, one, other))
+    bad = sorted(line for line in one.bad | other.bad if line not in old.bad or line in one.bad & other.bad)
+    return MergedFile(b"".join(line + b"\n" for line in [*lines, *bad]), conflicts, renamed, bad)
+
+
+def _side(data: bytes, base: dict[str, Record]) -> _Side:
+    """One version, read; two lines of one id (a union merge) are merged with each other."""
+    side = _Side()
+    for line in data.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            found = record.decode(line)
+        except ValueError:
+            side.bad.add(line)
+            continue
+        bead_id = found["id"]
+        if bead_id in side.records:
+            twin = merge3.merge_record(base.get(bead_id), side.records[bead_id], found).record
+            side.records[bead_id] = found if twin is None else twin
+            side.lines.pop(bead_id, None)
+        else:
+            side.records[bead_id], side.lines[bead_id] = found, line
+    return side
+
+
+def _line(merged: Record, *sides: _Side) -> bytes:
+    """The bytes that a side has for exactly this record, so that an untouched line stays as its writer wrote it."""
+    encoded, bead_id = record.encode(merged), merged["id"]
+    own = [side.lines[bead_id] for side in sides
+           if bead_id in side.lines and record.encode(side.records[bead_id]) == encoded]
+    return min(own, default=encoded)
+
+
+# ---- two beads under one id --------------------------------------------------------------------------------
+
+def _part_twins(old: _Side, one: _Side, other: _Side, conflicts: list[Conflict]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for bead_id in sorted({*one.records} & {*other.records} - {*old.records}):
+        if bead_id not in one.records or bead_id not in other.records:
+            continue  # moved along with its parent
+        here, there = one.records[bead_id], other.records[bead_id]
+        if not _are_two(here, there):
+            continue
+        later = other if _birth(here) < _birth(there) else one
+        new_id = _new_id(later.records[bead_id], (old, one, other))
+        moves = {name: new_id + name.removeprefix(bead_id) for name in later.records
+                 if name == bead_id or (name.startswith(f"{bead_id}.") and name not in old.records)}
+        _move(later, old, moves)
+        renamed |= moves
+        conflicts.append(Conflict(bead_id, "(id)", "the earlier bead", f"the later one, now {new_id}"))
+    return renamed
+
+
+def _are_two(one: Record, other: Record) -> bool:
+    return one.get("title") != other.get("title") and _birth(one)[:2] != _birth(other)[:2]
+
+
+def _birth(found: Record) -> tuple[int, str, str]:
+    return merge3.instant(found.get("created_at")) or 0, str(found.get("created_by")), canonical(found)
+
+
+def _new_id(found: Record, sides: Iterable[_Side]) -> str:
+    bead_id, taken = found["id"], {name: there for side in sides for name, there in side.records.items()}
+    for name, there in sorted(taken.items()):
+        metadata = there.get("metadata")
+        if isinstance(metadata, dict) and metadata.get(RENAMED) == bead_id and _birth(there)[:2] == _birth(found)[:2]:
+            return name  # parted before, in another clone
+    if states.depth(bead_id):
+        parent = bead_id.rpartition(".")[0]
+        return f"{parent}.{states.child_number(taken, parent)}"
+    prefix, _, tail = bead_id.rpartition("-")
+    parts = [bead_id, *(str(found.get(key)) for key in ("created_at", "created_by", "title"))]
+    while True:
+        name = ids.derived(prefix, *parts, length=max(len(tail.partition(".")[0]), ids.MIN_LENGTH))
+        if name not in taken:
+            return name
+        parts.append("again")
+
+
+def _move(side: _Side, old: _Side, moves: dict[str, str]) -> None:
+    """Give the side's beads their new ids, and rewrite what its own changes say of them."""
+    for name in list(side.records):
+        found = side.records[name]
+        if name in old.records and canonical(found) == canonical(old.records[name]):
+            continue
+        new = _rewritten(found, moves)
+        if name in moves:
+            before = new.get("metadata")
+            new = record.updated(new, {"metadata": {**(before if isinstance(before, dict) else {}), RENAMED: name}})
+        if new != found:
+            del side.records[name]
+            side.lines.pop(name, None)
+            side.records[new["id"]] = new
+
+
+def _rewritten(found: Record, moves: dict[str, str]) -> Record:
+    new = dict(found)
+    new["id"] = moves.get(found["id"], found["id"])
+    for key in ("dependencies", "comments"):
+        if isinstance(found.get(key), list):
+            new[key] = [{k: moves.get(v, v) if k in ("issue_id", "depends_on_id") and isinstance(v, str) else v
+                         for k, v in part.items()} if isinstance(part, dict) else part for part in found[key]]
+    for key in _TEXTS:
+        if isinstance(found.get(key), str):
+            for name, other in sorted(moves.items(), reverse=True):
+                new[key] = _mentioned(new[key], name, other)
+    return new
+
+
+def _mentioned(text: str, name: str, other: str) -> str:
+    """The text with the id replaced where it stands alone (`gp-a` not in `gp-ab`, nor in `gp-a.1`)."""
+    parts = text.split(name)
+    result = parts[0]
+    for before, after in itertools.pairwise(parts):
+        inside = bool({before[-1:], after[:1]} & _IN_IDS) or (after[:1] == "." and after[1:2].isdigit())
+        result += (name if inside else other) + after
+    return result

@@ -1,0 +1,104 @@
+"""Whole ledger files: byte for byte, with damage, and with two beads under one id."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_merge3 import RECORD
+
+from gastown_hooks.core import record
+from gastown_hooks.rules.merge_files import merge_files
+
+IDS = ["t-a", "t-a.1", "t-b", "t-b.1", "t-aa"]
+
+
+def file(*records: dict[str, Any]) -> bytes:
+    return b"".join(record.encode(r) + b"\n" for r in sorted(records, key=lambda r: r["id"]))
+
+
+def bead(name: str, title: str = "T", at: str = "2026-01-01T00:00:00Z", **more: Any) -> dict[str, Any]:
+    return record.arrange({"id": name, "title": title, "priority": 2, "created_at": at, "updated_at": at, **more})
+
+
+def records(data: bytes) -> dict[str, dict[str, Any]]:
+    return {r["id"]: r for r in map(json.loads, data.splitlines())}
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    chosen = draw(st.lists(st.sampled_from(IDS), unique=True))
+    lines = [record.encode({**draw(RECORD), "id": name}) for name in chosen]
+    lines += draw(st.lists(st.sampled_from([b"<<<<<<< HEAD", b"{broken", b"", b'{"id":"t-a","title":"twin"}']), max_size=2))
+    return b"".join(line + b"\n" for line in draw(st.permutations(lines)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(base=files(), ours=files(), theirs=files())
+def test_the_laws(base: bytes, ours: bytes, theirs: bytes) -> None:
+    one, other = merge_files(base, ours, theirs), merge_files(base, theirs, ours)
+    assert one.data == other.data and one.renamed == other.renamed
+    assert merge_files(base, one.data, one.data).data == one.data
+    names = [json.loads(line)["id"] for line in one.data.splitlines() if line not in one.bad]
+    assert names == sorted(set(names), key=str.encode)
+
+
+def test_untouched_lines_keep_their_bytes() -> None:
+    plain = b'{"id":"t-b","title":"a<b & c","x":{"q":1},"priority":2,"created_at":"2026-01-01T00:00:00+02:00","updated_at":"x"}\n'
+    base = file(bead("t-a")) + plain
+    ours, theirs = file(bead("t-a", priority=1)) + plain, base + file(bead("t-c"))
+    assert merge_files(base, ours, theirs).data == file(bead("t-a", priority=1)) + plain + file(bead("t-c"))
+    assert merge_files(base, base, base).data == base
+
+
+def test_bad_lines_are_carried_until_somebody_takes_them_out() -> None:
+    base = file(bead("t-a")) + b"{broken\n"
+    assert merge_files(base, base, base + b"<<<<<<< x\n").data == file(bead("t-a")) + b"<<<<<<< x\n{broken\n"
+    assert merge_files(base, base, file(bead("t-a"))).data == file(bead("t-a"))
+
+
+def test_a_line_of_a_megabyte_is_a_line() -> None:
+    long = bead("t-a", description="x" * 1_000_000)
+    assert merge_files(b"", file(long), b"").data == file(long)
+
+
+def test_two_beads_under_one_id_are_told_apart() -> None:
+    early = bead("t-a", "Early", created_by="x")
+    late = bead("t-a", "Late", "2026-02-01T00:00:00Z", created_by="y", description="see t-a, t-a.1, t-ab and t-a.")
+    edge = {"issue_id": "t-a.1", "depends_on_id": "t-a", "type": "parent-child"}
+    child = bead("t-a.1", "Child", "2026-02-02T00:00:00Z", dependencies=[edge])
+    mine, theirs = file(early), file(late, child, bead("t-b", notes="needs t-a"))
+    merged = merge_files(b"", mine, theirs)
+    new = merged.renamed["t-a"]
+    found = records(merged.data)
+    assert found["t-a"]["title"] == "Early" and found[new]["title"] == "Late" and found[new]["metadata"] == {"renamed_from": "t-a"}
+    assert found[new]["description"] == f"see {new}, {new}.1, t-ab and {new}."
+    assert found[f"{new}.1"]["dependencies"][0] == {"issue_id": f"{new}.1", "depends_on_id": new, "type": "parent-child"}
+    assert found["t-b"]["notes"] == f"needs {new}" and "t-a.1" not in found
+    assert merge_files(b"", theirs, mine).data == merged.data
+    again = merge_files(b"", merged.data, theirs)
+    assert records(again.data).keys() == found.keys()
+
+
+def test_two_children_with_one_number() -> None:
+    base = file(bead("t-a"))
+    one = base + file(bead("t-a.1", "One", created_by="x"))
+    other = base + file(bead("t-a.1", "Other", "2026-02-01T00:00:00Z", created_by="y"))
+    found = records(merge_files(base, one, other).data)
+    assert (found["t-a.1"]["title"], found["t-a.2"]["title"]) == ("One", "Other")
+
+
+def test_the_same_bead_with_another_created_at_is_one_bead() -> None:
+    one, other = bead("t-a", created_by="x"), bead("t-a", at="2026-02-01T00:00:00Z", created_by="y")
+    assert len(records(merge_files(b"", file(one), file(other)).data)) == 1
+
+
+def test_real_sized_files_merge_quickly() -> None:
+    base = [bead(f"t-{n:05d}", description="text\n" * 20) for n in range(3000)]
+    ours = [{**r, "priority": 1} if n % 3 == 0 else r for n, r in enumerate(base)]
+    theirs = [{**r, "title": "New"} if n % 2 == 0 else r for n, r in enumerate(base)]
+    found = records(merge_files(file(*base), file(*ours), file(*theirs)).data)
+    assert [(r["priority"], r["title"]) for r in found.values()] == [
+        (1 if n % 3 == 0 else 2, "New" if n % 2 == 0 else "T") for n in range(3000)]
