@@ -10,6 +10,7 @@ from gastown_hooks.core.ids import RESERVED
 # A worker's tree excludes what would carry one agent program's words into another's context.
 SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")
 BEADS = ".beads"
+TRACKED_LEDGER = f"{BEADS}/issues.jsonl"  # where a project keeps its own, relative to its top
 
 
 class Beads:

@@ -32,7 +32,7 @@ class Downed:
 
 
 def up(town: Town, *, with_cron: bool, caller: Caller, dry_run: bool, now: int) -> list[str]:
-    """Set the town running, wake the roles of each rig, put the cron line in place; returns what was done."""
+    """Set the town running, put the cron line in place, wake the roles of each rig; returns what was done."""
     acts = list(_up(town, with_cron))
     carry_out(acts, dry_run=dry_run)
     if not dry_run:
@@ -63,12 +63,12 @@ def down(town: Town, *, caller: Caller, dry_run: bool, now: int) -> Downed:
 def _up(town: Town, with_cron: bool) -> Iterator[Act]:
     if config.mode(town) != RUNNING:
         yield Act("set the town running", partial(config.set_mode, town, RUNNING))
+    if with_cron and cron.installed(town) is False:
+        yield Act("put the cron line in place", partial(cron.start, town))
     for rig in town.rigs():
         for role in ("witness", "refinery"):
             if rigs.has_role(rig, role):
                 yield Act(f"wake {rig.name}/{role}", partial(wake.wake, town, role, rig.name))
-    if with_cron and cron.installed(town) is False:
-        yield Act("put the cron line in place", partial(cron.start, town))
 
 
 def _down(town: Town) -> Iterator[Act]:

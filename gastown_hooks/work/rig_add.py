@@ -15,7 +15,7 @@ from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids, lock, record
 from gastown_hooks.core.errors import BadInput, Conflict, Refused, RemoteAway
-from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, Home, Rig, Town
+from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, TRACKED_LEDGER, Home, Rig, Town
 from gastown_hooks.rules import gates as guesses
 from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller, RigConfig
@@ -237,16 +237,16 @@ def _make_ledger(plan: _Plan) -> None:
     if bad and not os.path.exists(rig.beads.quarantine):
         fsio.write(rig.beads.quarantine, b"".join(line + b"\n" for _, line, _ in bad))
     if written:
-        plan.notes.append(f"imported {len(written)} beads from the repository's {BEADS}/issues.jsonl")
+        plan.notes.append(f"imported {len(written)} beads from the repository's {TRACKED_LEDGER}")
     for number, _, reason in bad[:5]:
-        plan.notes.append(f"line {number} of the repository's {BEADS}/issues.jsonl is no bead ({reason}); kept in {rig.beads.quarantine}")
+        plan.notes.append(f"line {number} of the repository's {TRACKED_LEDGER} is no bead ({reason}); kept in {rig.beads.quarantine}")
     if len(bad) > 5:
         plan.notes.append(f"{len(bad) - 5} more such lines are kept there too")
 
 
 def _tracked(plan: _Plan) -> tuple[dict[str, dict[str, Any]], list[tuple[int, bytes, str]]]:
     """The beads of the ledger that the target branch tracks, and its lines that are none: (number, line, reason)."""
-    found = git.run(plan.rig.repo, "cat-file", "blob", f"refs/heads/{plan.target}:{BEADS}/issues.jsonl", check=False)
+    found = git.run(plan.rig.repo, "cat-file", "blob", f"refs/heads/{plan.target}:{TRACKED_LEDGER}", check=False)
     records: dict[str, dict[str, Any]] = {}
     bad: list[tuple[int, bytes, str]] = []
     for number, line in enumerate(found.out.encode(errors="surrogateescape").split(b"\n") if found.code == 0 else (), 1):

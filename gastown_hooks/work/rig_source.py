@@ -135,7 +135,7 @@ def _remote_of(checkout: str) -> str | None:
     if "://" not in local and os.path.isdir(place):
         bare = git.run(place, "rev-parse", "--is-bare-repository", env=PROTOCOLS, check=False).out.strip()
         return place if bare == "true" else None
-    return url
+    return git.checked_url(url)
 
 
 def unpushed(source: Source, tip: str, target: str) -> int:

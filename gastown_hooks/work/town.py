@@ -194,6 +194,7 @@ def _rig_of_checkout(folder: str) -> str | None:
         pointer = fsio.read(f"{folder}/.git") if os.path.isfile(f"{folder}/.git") else None
         if pointer is not None:
             common = os.fsdecode(pointer).removeprefix("gitdir: ").partition("/worktrees/")[0]
-            return os.path.dirname(common) if common.endswith("/.repo.git") else None
+            container = os.path.dirname(common)
+            return container if Town(os.path.dirname(container)).rig(os.path.basename(container)).repo == common else None
         folder = os.path.dirname(folder)
     return None

@@ -79,7 +79,7 @@ def down(town: Town, *, dry_run: bool = False) -> power.Downed:
 
 def test_up_and_down_leave_no_trace(town: Town, crontab: Path) -> None:
     before = crontab.read_text()
-    assert up(town) == ["set the town running", "wake app/witness", "wake app/refinery", "put the cron line in place"]
+    assert up(town) == ["set the town running", "put the cron line in place", "wake app/witness", "wake app/refinery"]
     assert config.mode(town) == "running" and crontab.read_text().startswith(before) and town.root in crontab.read_text()
     assert os.path.exists(town.flag("app.witness")) and os.path.exists(town.flag("app.refinery"))
     found = down(town)

@@ -124,6 +124,13 @@ def test_several_remotes_and_none_is_origin(town: Town, repo: Path) -> None:
         add(town, "app", repo)
 
 
+def test_a_remote_with_a_password_is_refused_without_repeating_it(town: Town, repo: Path) -> None:
+    git(repo, "remote", "add", "origin", "https://me:secret@example.test/x")
+    with pytest.raises(errors.BadInput, match="holds a password") as caught:
+        add(town, "app", repo)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_remote_that_is_a_checkout_counts_as_none(town: Town, repo: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(repo), "clone")
     add(town, "app", tmp_path / "clone")

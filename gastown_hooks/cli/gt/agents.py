@@ -12,7 +12,13 @@ from gastown_hooks.work import status
 @click.command(short_help="Every agent, its state and the evidence.")
 @json_option
 def cli(as_json: bool) -> None:
-    """Every agent with its state, its bead, the age of its last beat and the evidence for it, most urgent first."""
+    """Every agent with its state, its bead, the age of its last beat and the evidence for it, most urgent first.
+
+    \b
+    Examples:
+      gt agents
+      gt agents --json
+    """
     town, _ = town_and_caller()
     found = status.agents(town, clock.now())
     if as_json:

@@ -20,7 +20,18 @@ from gastown_hooks.work import settings as work
 
 @click.group(cls=Group, short_help="Settings of the town and its rigs; agent programs.")
 def cli() -> None:
-    """Settings. A key of the town is written KEY, one of a rig RIG.KEY."""
+    """Settings. A key of the town is written KEY, one of a rig RIG.KEY.
+
+    \b
+    Examples:
+      gt config get app.gates
+      gt config set app.gates 'pytest -q' 'ruff check .'
+      gt config set app.gates none
+      gt config unset app.gate_timeout
+      gt config explain
+      gt config list --json
+      gt config default-agent codex
+    """
 
 
 @cli.command(short_help="Show the value in force.")
@@ -110,7 +121,15 @@ def default_agent(name: str | None, as_json: bool, dry_run: bool) -> None:
 
 @cli.group("agent", cls=Group, short_help="The agent programs.")
 def agent() -> None:
-    """The agent programs: the built-in ones and your own."""
+    """The agent programs: the built-in ones and your own.
+
+    \b
+    Examples:
+      gt config agent list
+      gt config agent get claude --json
+      gt config agent set claude-glm "claude-glm --model glm-4"
+      gt config agent remove claude-glm
+    """
 
 
 @agent.command("list", short_help="List them.")

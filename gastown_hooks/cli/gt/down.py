@@ -13,7 +13,13 @@ from gastown_hooks.work import power
 @json_option
 @dry_run_option
 def cli(as_json: bool, dry_run: bool) -> int:
-    """End everything the town started and take its cron line out, then count what is left. Claims and work stay; gt up goes on."""
+    """End everything the town started and take its cron line out, then count what is left. Claims and work stay; gt up goes on.
+
+    \b
+    Examples:
+      gt down
+      gt down --dry-run
+    """
     town, caller = town_and_caller()
     found = power.down(town, caller=caller, dry_run=dry_run, now=clock.now())
     if as_json:

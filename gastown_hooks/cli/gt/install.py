@@ -14,7 +14,13 @@ from gastown_hooks.work import town as towns
 @click.option("--git", "with_git", is_flag=True, help="Make the town itself a git repository too.")
 @dry_run_option
 def cli(path: str, with_git: bool, dry_run: bool) -> None:
-    """Make a town at PATH (default: here), or complete one. What is there already stays as it is."""
+    """Make a town at PATH (default: here), or complete one. What is there already stays as it is.
+
+    \b
+    Examples:
+      gt install ~/gt --git
+      gt install ~/gt --dry-run
+    """
     made = towns.install(path, with_git=with_git, dry_run=dry_run, now=clock.now())
     for act in made.acts:
         say(act)

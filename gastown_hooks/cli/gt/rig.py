@@ -17,7 +17,16 @@ from gastown_hooks.work import rig_add, rig_remove, rigs
 
 @click.group(cls=Group, short_help="The projects of the town.")
 def cli() -> None:
-    """The projects of the town: each is a rig, a folder with its repository, ledger and agents."""
+    """The projects of the town: each is a rig, a folder with its repository, ledger and agents.
+
+    \b
+    Examples:
+      gt rig add app https://example.com/you/app.git
+      gt rig add app ~/code/app --gate 'pytest -q' --gate 'ruff check .'
+      gt rig list
+      gt rig status app
+      gt rig remove app --dry-run
+    """
 
 
 @cli.command("add", short_help="Add a project.")

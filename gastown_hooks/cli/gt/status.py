@@ -20,7 +20,13 @@ _SHOWN = 12
 @click.option("--watch", is_flag=True, help="Again every two seconds, until ^C.")
 @json_option
 def cli(watch: bool, as_json: bool) -> None:
-    """The town at a glance: what needs you first, then what failed, works, waits to land, is done."""
+    """The town at a glance: what needs you first, then what failed, works, waits to land, is done.
+
+    \b
+    Examples:
+      gt status
+      gt status --watch
+    """
     town, _ = town_and_caller()
     while True:
         if watch and sys.stdout.isatty():

@@ -13,7 +13,13 @@ from gastown_hooks.work import cron, power
 @click.option("--no-cron", is_flag=True, help="Leave the crontab alone.")
 @dry_run_option
 def cli(no_cron: bool, dry_run: bool) -> None:
-    """Start the town: agents are started by themselves, the roles look after them, cron starts a short tick."""
+    """Start the town: agents are started by themselves, the roles look after them, cron starts a short tick.
+
+    \b
+    Examples:
+      gt up
+      gt up --no-cron
+    """
     town, caller = town_and_caller()
     for act in power.up(town, with_cron=not no_cron, caller=caller, dry_run=dry_run, now=clock.now()):
         say(act)
