@@ -16,7 +16,7 @@ import pygit2
 import pytest
 
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.stores import stubs, worktrees
+from gastown_hooks.stores import git, stubs, worktrees
 
 
 class Place:
@@ -365,6 +365,15 @@ def test_the_users_hooks_go_on_working(home: Home, tmp_path: Path, where: str) -
     builders.git(tree, "push", "-q", str(builders.make_bare(tmp_path / "away.git")), "HEAD:refs/heads/x")
     # git runs a reference-transaction of a relative folder in no certain place; such a folder never had one that worked.
     assert _called(rig) == set(ALL) - {"post-merge"} - ({"reference-transaction"} if where == "husky" else set())
+    assert _trailers(home.tree)[:3] == CLAIM
+
+
+def test_a_commit_of_the_runner_runs_the_users_hooks_too(home: Home) -> None:
+    for name in ALL:
+        _users_hook(Path(_rig_of(home).repo, "hooks"), name, LOG)
+    stubs.install(home.githooks, home, _rig_of(home), "main")
+    git.run(home.tree, "-c", f"core.hooksPath={home.githooks}", "commit", "-q", "--allow-empty", "-m", "x")
+    assert _called(_rig_of(home)) >= {"pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "reference-transaction"}
     assert _trailers(home.tree)[:3] == CLAIM
 
 

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadConfig, BadInput, Conflict, GitFailed
 from gastown_hooks.core.ids import shown
-from gastown_hooks.core.paths import SPARSE_EXCLUDED, Rig
+from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, Rig
 from gastown_hooks.stores import child, git, gitdir, stubs
 from gastown_hooks.stores.config import Settings
 from gastown_hooks.stores.repo import Repo
 
 NO_BRANCH = "refs/heads/gt-none"
 NO_PUSH = "gt-no-push://gt-done"
-_EXCLUDED = ("/.beads/", "/.claude/settings.local.json")
+_EXCLUDED = (f"/{BEADS}/", "/.claude/settings.local.json")
 _SHARED = {"extensions.worktreeconfig": "true", "core.logallrefupdates": "always", "core.fsync": "all"}
 
 
@@ -207,12 +207,11 @@ def _discard(rig: Rig, admin: str) -> None:
 
 def _clear_half_made(rig: Rig, path: str, existing: Worktree | None, allowed: bool) -> None:
     """Remove what a killed `add` left; that no agent ever worked there the caller must know."""
-    if os.path.isdir(path) and not os.listdir(path):
-        os.rmdir(path)
     if existing is not None and existing.complete:
         raise Conflict(f"{path} is a worktree of {shown(existing.branch or existing.commit or 'nothing')}",
                        why="somebody may have worked in it", next="gt polecat nuke it (its work is saved), then try again")
-    if (existing is not None or os.path.lexists(path)) and not allowed:
+    occupied = os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path))
+    if (existing is not None or occupied) and not allowed:
         raise Conflict(f"{path} is a half-made worktree", next="gt polecat nuke it (its work is saved), then try again")
     remove(rig, path)
     half = f"{rig.repo}/worktrees/{_name(rig, path)}"
