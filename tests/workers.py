@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import builders
+
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.stores import config, processes
@@ -47,7 +48,8 @@ class WorkerTown:
         project = builders.make_repo(tmp_path / "project", {"README.md": "hello\n"})
         run = builders.Run(tmp_path)
         self.town = Town(str(tmp_path / "town"))
-        for words in (["install", self.town.root], ["-C", self.town.root, "rig", "add", "gp", str(project), "--prefix", "gp", "--gate", "none"]):
+        for words in (["install", self.town.root],
+                      ["-C", self.town.root, "rig", "add", "gp", str(project), "--prefix", "gp", "--gate", "none"]):
             done = run("gt", *words)
             assert done.code == 0, done.err
         self.rig: Rig = self.town.rig("gp")

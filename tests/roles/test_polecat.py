@@ -11,11 +11,12 @@ from pathlib import Path
 
 import builders
 import pytest
+from workers import WorkerTown, until
+
 from gastown_hooks.core import fsio
 from gastown_hooks.stores import beats, config, processes
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import wake
-from workers import WorkerTown, until
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def test_a_script_becomes_a_merge_request_and_the_worker_is_gone(town: WorkerTow
     assert request["metadata"]["source"] == "gp-aaaaa" and request["metadata"]["worker"] == "gp/polecats/toast"
     head = request["metadata"]["head"]
     assert builders.git(town.rig.repo, f"--git-dir={town.rig.repo}", "show", f"{head}:made.txt") == "made"
-    assert builders.git(town.rig.repo, f"--git-dir={town.rig.repo}", "log", "-1", "--format=%an %s", head) == "gp/polecats/toast work of gp-aaaaa"
+    log = builders.git(town.rig.repo, f"--git-dir={town.rig.repo}", "log", "-1", "--format=%an %s", head)
+    assert log == "gp/polecats/toast work of gp-aaaaa"
     assert town.get()["status"] == "in_progress"  # closed when it has landed, not before
     assert not os.path.exists(home.root) and town.alive() == []
     assert Path(town.town.root, "refinery-rounds").read_text()
@@ -172,7 +174,8 @@ def test_a_turn_leaves_no_stray_whatever_the_agent_starts(town: WorkerTown) -> N
 
 def test_the_agent_may_kill_its_whole_process_group(town: WorkerTown) -> None:
     mark = town.path / "mark"
-    town.agent(f"import os, signal\nif not os.path.exists({str(mark)!r}):\n    open({str(mark)!r}, 'w').close()\n    os.kill(0, signal.SIGKILL)\n"
+    town.agent(f"import os, signal\nif not os.path.exists({str(mark)!r}):\n    open({str(mark)!r}, 'w').close()\n"
+               "    os.kill(0, signal.SIGKILL)\n"
                "open('x.txt', 'a').write('x')\n")
     town.bead()
     town.sling(agent="fake")

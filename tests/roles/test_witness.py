@@ -11,11 +11,12 @@ from pathlib import Path
 
 import builders
 import pytest
+from workers import WorkerTown, until
+
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.stores import beats, config, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
-from workers import WorkerTown, until
 
 
 @pytest.fixture
@@ -59,7 +60,8 @@ def test_a_half_made_slot_is_completed(town: WorkerTown) -> None:
 def test_a_killed_runner_is_started_again_and_its_agent_ended(town: WorkerTown) -> None:
     mark = town.path / "mark"
     town.agent(f"import os, subprocess, time\nif os.path.exists({str(mark)!r}):\n    open('x.txt', 'a').write('x')\nelse:\n"
-               f"    subprocess.Popen(['sleep', '300'], start_new_session=True)\n    open({str(mark)!r}, 'w').close()\n    time.sleep(300)\n")
+               "    subprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+               f"    open({str(mark)!r}, 'w').close()\n    time.sleep(300)\n")
     town.bead()
     home = town.sling(agent="fake")
     words = [sys.executable, str(builders.ROOT / "roles/polecat.py"), "run", "--town", town.town.root, "--rig", "gp", "--name", "toast"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from gastown_hooks.rules import liveness
 from gastown_hooks.rules.liveness import SECOND, Worker
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from gastown_hooks.rules import turns
 from gastown_hooks.rules.turns import Facts, Record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from gastown_hooks.core.errors import BadConfig, NotFound
 from gastown_hooks.runtime import agents
 from gastown_hooks.stores.config import TOWN_KEYS, Settings

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import builders
 import pytest
+
 from gastown_hooks.runtime import runner
 from gastown_hooks.stores import processes
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from gastown_hooks.core import clock
 from gastown_hooks.stores import processes
 from gastown_hooks.stores.processes import Process

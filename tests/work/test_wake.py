@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from builders import run
+
 from gastown_hooks.core import fsio, lock
 from gastown_hooks.core.paths import Town
 from gastown_hooks.stores import config, processes
@@ -130,7 +131,8 @@ if __name__ == "__main__":
     sys.exit(main({{"role": "witness"}}, {{"patrol": patrol}}))
 '''
     fsio.write(town.rig("gp").witness.role_file("witness"), told.encode())
-    for name, value in {"GT_WAKE": "inline", "GT_TOKEN": "t0wn.secret", "GIT_DIR": "/nowhere", "CLAUDECODE": "1", "BD_ACTOR": "mayor"}.items():
+    leaking = {"GT_WAKE": "inline", "GT_TOKEN": "t0wn.secret", "GIT_DIR": "/nowhere", "CLAUDECODE": "1", "BD_ACTOR": "mayor"}
+    for name, value in leaking.items():
         monkeypatch.setenv(name, value)
     read, write = os.pipe()
     os.set_inheritable(write, True)

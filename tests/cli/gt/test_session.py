@@ -1,0 +1,105 @@
+"""gt session, gt stop, gt peek: ends exactly the recorded processes; shows what an agent printed, made harmless."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import builders
+import pytest
+from workers import WorkerTown, until
+
+from gastown_hooks.core import clock, fsio
+from gastown_hooks.core.paths import Home
+from gastown_hooks.stores import beats, processes
+from gastown_hooks.work import wake
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> WorkerTown:
+    return WorkerTown(tmp_path)
+
+
+def gt(town: WorkerTown, *words: str, **env: str) -> builders.Finished:
+    return builders.run(builders.command("gt", *words), cwd=town.town.root, env=env)
+
+
+def at_work(town: WorkerTown) -> Home:
+    """A worker whose agent sleeps, with a stray outside of its session."""
+    mark = town.path / "mark"
+    town.agent("import subprocess, time\nsubprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+               "open('x.txt', 'w').write('kept')\n"
+               f"open({str(mark)!r}, 'w').close()\ntime.sleep(300)\n")
+    town.bead()
+    home = town.sling(agent="fake")
+    assert gt(town, "session", "start", "gp/toast", GT_WAKE="spawn").code == 0
+    until(mark.exists)
+    return home
+
+
+def test_stop_ends_the_worker_and_keeps_claim_and_work(town: WorkerTown) -> None:
+    home = at_work(town)
+    bystander = subprocess.Popen(["sleep", "300"], cwd=home.tree)  # somebody's own process in that folder
+    told = gt(town, "session", "stop", "gp/toast", "--dry-run")
+    assert told.code == 0 and "would stop gp/toast" in told.out and len(town.alive()) >= 3
+    done = gt(town, "session", "stop", "gp/toast")
+    assert done.code == 0, done.err
+    assert town.alive() == [] and bystander.poll() is None and wake.runner_is_free(home)
+    bystander.kill()
+    bystander.wait()
+    assert Path(home.tree, "x.txt").read_text() == "kept" and town.get()["assignee"] == "gp/polecats/toast"
+    assert "not running" in gt(town, "session", "stop", "gp/toast").out
+    assert town.work().code == 0 and town.turns(home)["stalled"] == "stopped by overseer"
+
+
+def test_a_stopped_worker_goes_on_when_told_to(town: WorkerTown) -> None:
+    home = at_work(town)
+    assert gt(town, "session", "stop", "gp/polecats/toast").code == 0
+    town.agent("print('here again')\n")
+    assert gt(town, "session", "start", "gp/toast", GT_WAKE="inline").code == 0
+    assert len(town.requests()) == 1 and not os.path.exists(home.root)  # what the first turn left is finalised
+
+
+@pytest.mark.parametrize("which", ["init", "shell", "huge", "other"])
+def test_a_forged_record_signals_nobody(town: WorkerTown, which: str) -> None:
+    town.bead()
+    home = town.sling()
+    with subprocess.Popen(["sleep", "300"]) as other:
+        me = processes.this()
+        found = processes.find(other.pid)
+        assert found is not None
+        pid, start = {"init": (1, 0), "shell": (me.pid, me.start), "huge": (2**31, 1), "other": (found.pid, found.start)}[which]
+        beats.write(home.heartbeat, beats.Beat(actor="gp/polecats/toast", session="", pid=pid, start=start, boot_id=clock.boot_id(), seq=1,
+                                               progress="", state="working", bead="gp-aaaaa"))
+        for words in (["session", "stop", "gp/toast"], ["stop", "--all"], ["stop", "--rig", "gp"]):
+            assert gt(town, *words).code == 0
+        assert other.poll() is None
+        other.kill()
+
+
+def test_stop_says_which(town: WorkerTown) -> None:
+    assert gt(town, "stop").code == 2 and gt(town, "stop", "--all", "--rig", "gp").code == 2
+    assert gt(town, "stop", "--rig", "nowhere").code == 3
+    assert json.loads(gt(town, "stop", "--all", "--json").out) == []
+    assert gt(town, "session", "stop", "gp/nobody").code == 3
+    assert gt(town, "session", "stop", "nobody").code == 2
+
+
+def test_peek_shows_the_end_and_escapes_what_is_not_text(town: WorkerTown) -> None:
+    town.bead()
+    home = town.sling()
+    fsio.write(home.transcript, b"".join(b"line %d\n" % n for n in range(100)) + b"\x1b]0;owned\x07\x9b31m \xff end")
+    shown = gt(town, "peek", "gp/toast", "2")
+    assert shown.code == 0
+    first, second = shown.out.splitlines()
+    assert first == "line 99" and "\x1b" not in second and "\x07" not in second and "\\x1b]0;owned\\x07" in second
+    assert len(gt(town, "peek", "gp/toast").out.splitlines()) == 40
+    fsio.remove(home.transcript)
+    assert gt(town, "peek", "gp/toast").out == ""
+    assert gt(town, "peek", "gp/nobody").code == 3 and gt(town, "peek", "gp/../..").code == 2
+
+
+def test_start_names_a_worker_without_a_bead(town: WorkerTown) -> None:
+    assert gt(town, "session", "start", "gp/toast").code == 3
