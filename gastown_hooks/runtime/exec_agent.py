@@ -19,7 +19,7 @@ from gastown_hooks.stores import config, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import done, turns
+from gastown_hooks.work import done, salvage, turns
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work.lease import Lease
 
@@ -42,6 +42,7 @@ def work(caller: Caller) -> int:
         return 1
     title = str(bead.get("title") or lease.bead)
     if not _is_committed(home, lease, title):
+        _set_aside(rig, home, lease)
         code = _run(script, home)
         if code:
             _note(ledger, lease, f"its script ended with {'signal ' if code < 0 else 'exit code '}{abs(code)}")
@@ -68,6 +69,16 @@ def _is_committed(home: Home, lease: Lease, title: str) -> bool:
     """A turn before got as far as the commit: the script is not run again on its own result."""
     head = git.run(home.tree, "log", "-1", "--format=%H %s").out.rstrip("\n")
     return head.partition(" ")[0] != lease.base and head.partition(" ")[2] == " ".join(title.split()) and not done.uncommitted(home.tree)
+
+
+def _set_aside(rig: Rig, home: Home, lease: Lease) -> None:
+    """A script starts from the last commit: what a killed or failed try left is saved like a retired worker's work, then cleared."""
+    if not done.uncommitted(home.tree):
+        return
+    saved, _ = salvage.save(rig, home.name, lease.fence, lease)
+    print(f"exec: what a try before left is kept: gt rescue show {rig.name}/{saved.key}", flush=True)
+    git.run(home.tree, "reset", "--quiet", "--hard", "HEAD")
+    git.run(home.tree, "clean", "--quiet", "-ffd")
 
 
 def _run(script: str, home: Home) -> int:

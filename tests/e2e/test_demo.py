@@ -60,4 +60,5 @@ def test_every_number_of_the_demo_is_true(run_cli: builders.Run, tmp_path: Path)
 
     assert git(repo, "show", "main:INDEX").split() == ["all.sh", "bye.sh", "count.sh", "greet.sh", "hello.sh", "report.sh"]
     assert os.listdir(town / "greenplace/polecats") == []
-    assert "dangling" not in git(repo, "fsck", "--no-dangling") and git(place / "project/.git", "status", "--porcelain") == ""
+    git(repo, "fsck", "--strict")
+    assert builders.git(place / "project", "status", "--porcelain") == ""
