@@ -241,8 +241,9 @@ def _equal(key: str, one: Any, other: Any) -> bool:
 
 def _same(key: str, one: Any, other: Any) -> bool:
     """The same in meaning: empty and absent, two zones' texts of one instant."""
+    one, other = (_GONE if value is None else value for value in (one, other))
     if key in _PLACE and key != "priority":  # other programs leave empty values out
-        one, other = ((_DEFAULTS.get(key, _GONE) if v is _GONE or v in ("", None, [], {}, False, 0) else v) for v in (one, other))
+        one, other = ((_DEFAULTS.get(key, _GONE) if v is _GONE or v in ("", [], {}, False, 0) else v) for v in (one, other))
     if key in _TIMES and instant(one) is not None:
         return instant(one) == instant(other)
     return _equal(key, one, other)

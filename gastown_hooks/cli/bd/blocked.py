@@ -16,7 +16,13 @@ from gastown_hooks.rules import ready
 @_shared.filter_options
 @common.json_option
 def cli(limit: int, prefix: str | None, as_json: bool, **filters: Any) -> None:
-    """Show beads that are held back by others (their own blockers, or those of a parent), and by which."""
+    """Show beads that are held back by others (their own blockers, or those of a parent), and by which.
+
+    \b
+    Examples:
+      bd blocked
+      bd blocked --parent gp-abc12
+    """
     now = clock.now()
     where = _shared.world()
     own = _shared.everything(where.shown(prefix))

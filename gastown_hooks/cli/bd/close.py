@@ -25,6 +25,11 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
     """Close beads, all or none. A bead that is closed already stays as it is.
 
     A bead that was given to a worker closes when its work has landed in the target branch, which the merge queue does itself.
+
+    \b
+    Examples:
+      bd close gp-abc12 --reason "was the cache"
+      bd close gp-abc12 gp-def34 --suggest-next
     """
     if reason is not None and reason_file is not None:
         raise BadInput("the reason is given twice", why="use one of --reason and --reason-file")

@@ -45,7 +45,15 @@ from gastown_hooks.work.world import World
 @common.json_option
 def cli(title: str | None, title_option: str | None, parent: str | None, deps: tuple[str, ...], bead_id: str | None, prefix: str | None,
         rig: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id."""
+    """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id.
+
+    \b
+    Examples:
+      bd create "Fix the login" -t bug -p 1 -l web
+      bd create "Write the docs" --deps gp-abc12
+      bd create "A part of it" --parent gp-abc12 --body-file part.md
+      bd create "Update the copyright" --prefix gp --run "sed -i s/2025/2026/ LICENSE"
+    """
     if silent and as_json:
         raise BadInput("--silent and --json contradict each other")
     now = clock.now()

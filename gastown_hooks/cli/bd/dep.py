@@ -26,7 +26,13 @@ def cli() -> None:
 @common.dry_run_option
 @common.json_option
 def add(bead_id: str, depends_on: str, kind: str, dry_run: bool, as_json: bool) -> None:
-    """ID is not ready before DEPENDS-ON is closed (with -t parent-child: ID becomes its child). Cycles are refused."""
+    """ID is not ready before DEPENDS-ON is closed (with -t parent-child: ID becomes its child). Cycles are refused.
+
+    \b
+    Examples:
+      bd dep add gp-abc12 gp-def34
+      bd dep add gp-abc12 gp-epic1 -t parent-child
+    """
     kind = fields.kind(kind)
     where = _shared.world()
     (name, ledger), = _shared.located(where, [bead_id]).items()
@@ -45,7 +51,13 @@ def add(bead_id: str, depends_on: str, kind: str, dry_run: bool, as_json: bool) 
 @common.dry_run_option
 @common.json_option
 def remove(bead_id: str, depends_on: str, kind: str | None, dry_run: bool, as_json: bool) -> None:
-    """Take away what makes ID depend on DEPENDS-ON."""
+    """Take away what makes ID depend on DEPENDS-ON.
+
+    \b
+    Examples:
+      bd dep remove gp-abc12 gp-def34
+      bd dep rm gp-abc12 gp-def34 -t related
+    """
     kind = None if kind is None else fields.kind(kind)
     where = _shared.world()
     (name, ledger), = _shared.located(where, [bead_id]).items()
@@ -70,7 +82,13 @@ cli.add_command(remove, "rm")
 @click.option("-d", "--max-depth", type=click.IntRange(min=0), default=50, show_default=True)
 @common.json_option
 def tree(bead_id: str, direction: str, reverse: bool, max_depth: int, as_json: bool) -> None:
-    """Show the tree of dependencies of a bead. A bead that comes again is not opened again."""
+    """Show the tree of dependencies of a bead. A bead that comes again is not opened again.
+
+    \b
+    Examples:
+      bd dep tree gp-abc12
+      bd dep tree gp-abc12 --direction up
+    """
     where = _shared.world()
     (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
     known = where.around(ledger.all())
@@ -89,7 +107,12 @@ def tree(bead_id: str, direction: str, reverse: bool, max_depth: int, as_json: b
 @cli.command(short_help="Show beads that wait for each other.")
 @common.json_option
 def cycles(as_json: bool) -> None:
-    """Show circles of beads that wait for each other. New dependencies cannot make one; a merge of two clones can."""
+    """Show circles of beads that wait for each other. New dependencies cannot make one; a merge of two clones can.
+
+    \b
+    Examples:
+      bd dep cycles
+    """
     where = _shared.world()
     known: dict[str, Any] = where.around(_shared.everything(where.shown()))
     found = graph.cycles(known)

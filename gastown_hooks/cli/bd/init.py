@@ -25,6 +25,11 @@ def cli(prefix: str | None, quiet: bool, dry_run: bool, as_json: bool) -> None:
     """Make .beads/ at the top of this git repository. The ledger is tracked in the code's own branch, so each branch has its list.
 
     An issues.jsonl that lies there already (from another program of this format) is taken over as it is.
+
+    \b
+    Examples:
+      bd init
+      bd init --prefix web
     """
     caller = config.caller()
     if caller.town is not None and f"{caller.cwd}/".startswith(f"{caller.town.root}/"):

@@ -37,7 +37,14 @@ _SORTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 @common.json_option
 def cli(statuses: tuple[str, ...], every: bool, names: tuple[str, ...], title_contains: str | None, sort: str, reverse: bool, long: bool,
         limit: int, prefix: str | None, as_json: bool, **filters: Any) -> None:
-    """List beads that are not closed, the most urgent first. From the town's top folder: those of all rigs."""
+    """List beads that are not closed, the most urgent first. From the town's top folder: those of all rigs.
+
+    \b
+    Examples:
+      bd list --status open,in_progress -l web
+      bd list --all --sort updated -r -n 20
+      bd list --parent gp-abc12 --json
+    """
     if every and statuses:
         raise BadInput("--all and --status contradict each other")
     where = _shared.world()

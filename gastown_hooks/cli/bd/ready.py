@@ -17,7 +17,15 @@ from gastown_hooks.rules import graph, ready
 @click.option("--explain", is_flag=True, help="Also show what is not ready, and why.")
 @common.json_option
 def cli(limit: int, prefix: str | None, explain: bool, as_json: bool, **filters: Any) -> None:
-    """Show open beads that nothing holds back, the most urgent first. From the town's top folder: those of all rigs."""
+    """Show open beads that nothing holds back, the most urgent first. From the town's top folder: those of all rigs.
+
+    \b
+    Examples:
+      bd ready
+      bd ready -p 0 --unassigned
+      bd ready --parent gp-abc12
+      bd ready --explain
+    """
     now = clock.now()
     where = _shared.world()
     own = _shared.everything(where.shown(prefix))

@@ -17,7 +17,12 @@ from gastown_hooks.work import beads
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], reason: str, dry_run: bool, as_json: bool) -> None:
-    """Open closed beads again, all or none. A bead that is not closed stays as it is."""
+    """Open closed beads again, all or none. A bead that is not closed stays as it is.
+
+    \b
+    Examples:
+      bd reopen gp-abc12 --reason "it came back"
+    """
     now = clock.now()
     where = _shared.world()
     why = fields.text(reason, "reason")

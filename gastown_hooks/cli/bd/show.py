@@ -25,7 +25,13 @@ _TEXTS = (("Description", "description"), ("Design", "design"), ("Acceptance Cri
 @click.option("--short", is_flag=True, help="One line a bead.")
 @common.json_option
 def cli(bead_ids: tuple[str, ...], short: bool, as_json: bool) -> None:
-    """Show beads with their texts, dependencies, dependents and comments."""
+    """Show beads with their texts, dependencies, dependents and comments.
+
+    \b
+    Examples:
+      bd show gp-abc12
+      bd show abc12 def34 --short
+    """
     where = _shared.world()
     found = _shared.located(where, bead_ids, quiet=True)
     pages = []

@@ -45,7 +45,15 @@ _TEXTS = ("design", "acceptance_criteria", "notes", "run", "external_ref")
 @common.json_option
 def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],
         parent: str | None, dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Change fields of one or more beads. A status of closed asks the same questions as bd close."""
+    """Change fields of one or more beads. A status of closed asks the same questions as bd close.
+
+    \b
+    Examples:
+      bd update gp-abc12 --claim
+      bd update gp-abc12 --status blocked --append-notes "waits for the vendor"
+      bd update gp-abc12 gp-def34 -p 0 --add-label urgent
+      git log -1 --format=%B | bd update gp-abc12 --stdin
+    """
     now = clock.now()
     where = _shared.world()
     values = _values(given, now)

@@ -13,7 +13,12 @@ from gastown_hooks.work.world import World, home_beads, nearest
 @click.command(short_help="Show which ledger commands act on here.")
 @common.json_option
 def cli(as_json: bool) -> None:
-    """Show the folder of the ledger that bd uses in this directory, its prefix, and the rule that found it."""
+    """Show the folder of the ledger that bd uses in this directory, its prefix, and the rule that found it.
+
+    \b
+    Examples:
+      bd where
+    """
     caller = config.caller()
     beads, rule = home_beads(caller)
     ledger = Ledger(beads)
