@@ -76,6 +76,14 @@ def entries(rig: Rig) -> list[Saved]:
     return sorted(found, key=lambda saved: (saved.name, saved.fence, saved.generation))
 
 
+def landed(rig: Rig) -> set[str]:
+    """Keys of the saved states that hold nothing but commits which have landed since."""
+    tips = git.run(rig.repo, "for-each-ref", "--format=%(refname)", "refs/gt/landed/").out.split()
+    there = {ref for tip in tips
+             for ref in git.run(rig.repo, "for-each-ref", f"--merged={tip}", "--format=%(refname)", f"{salvage.ROOT}/").out.splitlines()}
+    return {saved.key for saved in entries(rig) if all(f"{saved.prefix}/{ref}" in there for ref in saved.refs)}
+
+
 def find(town: Town, key: str) -> tuple[Rig, Saved]:
     """The rig and state that a key names. Raises BadInput, NotFound, Conflict when a short key fits several rigs."""
     match = _KEY.fullmatch(key)

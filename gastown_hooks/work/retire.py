@@ -152,8 +152,8 @@ def _saved(rig: Rig, home: Home, lease: Lease | None, intent: Intent) -> tuple[I
     if intent.phase == REMOVING:
         fsio.remove_tree(home.old_tree)
         if not os.path.lexists(home.tree):
-            refs = salvage.generation_refs(rig, intent.prefix) if intent.prefix else {}
-            return intent, Salvage(intent.prefix, sorted(refs), [])
+            saved = Salvage(intent.prefix, [], [])
+            return intent, replace(saved, saved=sorted(_saved_refs(rig, saved)))
     try:
         for _ in range(_ROUNDS - 1):
             try:
@@ -175,8 +175,8 @@ def _save(rig: Rig, home: Home, lease: Lease | None, intent: Intent) -> tuple[In
     intent = replace(intent, phase=SAVED, prefix=saved.ref_prefix, tip=facts.branch or "",
                      branch=f"refs/heads/{facts.branch_name}" if facts.branch_name and _is_own(home, facts.branch_name) else "")
     _advance(home, intent)
-    if facts.stashes:
-        stashes.remove(rig.repo, frozenset(stash.oid for stash in facts.stashes))
+    # Also those that an earlier, killed try saved: it may have died over the stash's lock.
+    stashes.remove(rig.repo, frozenset(oid for ref, oid in _saved_refs(rig, saved).items() if ref.startswith("stash/")))
     if os.path.isdir(home.tree):
         fsio.rename(home.tree, home.old_tree)
         try:
@@ -190,6 +190,10 @@ def _save(rig: Rig, home: Home, lease: Lease | None, intent: Intent) -> tuple[In
     intent = replace(intent, phase=REMOVING)
     _advance(home, intent)
     return intent, saved
+
+
+def _saved_refs(rig: Rig, saved: Salvage) -> dict[str, str]:
+    return salvage.generation_refs(rig, saved.ref_prefix) if saved.ref_prefix else {}
 
 
 def _is_own(home: Home, branch: str) -> bool:

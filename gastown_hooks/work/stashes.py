@@ -45,15 +45,17 @@ def own(repo: str, lease: Lease | None, branch: str | None) -> list[Stash]:
 def remove(repo: str, oids: frozenset[str]) -> list[str]:
     """Take these commits' entries out; returns those that were there. Others' entries and their order stay.
 
-    Raises Conflict when git's lock of the ref stays taken.
+    Raises Conflict when git's lock of the ref stays taken. A lock that a killed removal left is cleared, also when there is
+    nothing to take out any more: else nobody could stash again.
     """
     deadline = clock.since_boot() + _PATIENCE
     while True:
         lines = _lines(repo)
         gone = [oid for oid in (_parsed(line).oid for line in lines) if oid in oids]
         if not lines or (not gone and _settled(repo, lines)):
-            return gone
-        if len(gone) == len(lines):
+            if _unlocked(repo) or clock.since_boot() > deadline:
+                return gone
+        elif len(gone) == len(lines):
             # Nobody else has an entry: ref and reflog go together, if the newest is still the one we saw.
             if _drop_all(repo, _parsed(lines[-1]).oid):
                 return gone
@@ -63,6 +65,11 @@ def remove(repo: str, oids: frozenset[str]) -> list[str]:
                 return done
         if clock.since_boot() > deadline:
             raise Conflict(f"{repo} has its stash locked", why=f"{REF}.lock stays there", next="see whether a git is running")
+
+
+def _unlocked(repo: str) -> bool:
+    lock = f"{repo}/{REF}.lock"
+    return not os.path.lexists(lock) or bool(gitdir.clear_stale(repo, [lock]))
 
 
 def _lines(repo: str) -> list[bytes]:

@@ -19,6 +19,7 @@ from gastown_hooks.work import salvage
 from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.salvage import Salvage
 
+STEP = int(os.environ.get("STEP", "8"))  # every which call a kill test visits; 1 visits all
 NOW = 1_800_000_000 * clock.SECOND
 START = {"README.md": "hello\n", "src/app.py": "print('hi')\n", "run.sh": "#!/bin/sh\n", ".gitignore": "*.o\nbuild/\n", "old.txt": "old\n"}
 

@@ -262,9 +262,6 @@ def laws(rig: Rig, before: dict[str, object], entries: list[str]) -> None:
     assert after == before and sorted(slots.stash_list(rig)) == sorted(entries)
 
 
-STEP = int(os.environ.get("STEP", "8"))
-
-
 @pytest.mark.parametrize("part", range(2))
 def test_killed_anywhere_and_run_again_is_never_killed(tmp_path: Path, part: int) -> None:
     act = "retire.retire(rig, 'toast', caller=slots.overseer(rig), now=slots.NOW, reason='test', force=True)"
@@ -278,7 +275,7 @@ def test_killed_anywhere_and_run_again_is_never_killed(tmp_path: Path, part: int
     subprocess.run(["cp", "-a", rig.town.root, template], check=True)
     calm = slots.run_work(rig, act)
     assert calm.code == 0, calm.err
-    for kill_at in range(1 + part * STEP // 2, 1 - int(calm.out), STEP):
+    for kill_at in range(1 + part * slots.STEP // 2, 1 - int(calm.out), slots.STEP):
         subprocess.run(["rm", "-rf", rig.town.root], check=True)
         subprocess.run(["cp", "-a", template, rig.town.root], check=True)
         assert slots.run_work(rig, act, kill_at=kill_at).code == -signal.SIGKILL, kill_at
@@ -341,6 +338,8 @@ def test_a_dead_owners_stash_lock_is_cleared(rig: Rig) -> None:
     Path(f"{rig.repo}/refs/stash.lock").write_text("")
     top = slots.stash_list(rig)[0]
     assert stashes.remove(rig.repo, frozenset([top.split(" ")[0]])) == [top.split(" ")[0]]
+    Path(f"{rig.repo}/refs/stash.lock").write_text("")
+    assert stashes.remove(rig.repo, frozenset()) == [] and not os.path.exists(f"{rig.repo}/refs/stash.lock")
 
 
 def test_others_stash_while_entries_are_taken_out(rig: Rig) -> None:
