@@ -20,19 +20,27 @@ from gastown_hooks.stores import git, stubs, worktrees
 
 
 class Place:
-    """A rig with two workers; `toast` has a commit of its own to push the target to."""
+    """A rig with a worker and a refinery's tree; `toast` has a commit of its own, where it would like the target to be.
 
-    def __init__(self, tmp_path: Path, packed: bool = False) -> None:
-        self.tmp = tmp_path
-        self.rig = gitrig.make_rig(tmp_path)
+    Made once a run; each test gets it back as it was made, at the same path (worktrees know theirs).
+    """
+
+    def __init__(self, tmp: Path) -> None:
+        self.tmp = tmp / "live"
+        self.rig = gitrig.make_rig(self.tmp)
         self.home = gitrig.make_worker(self.rig)
         self.tree = self.home.tree
         self.own = "refs/heads/polecat/toast/abc12@1"
         self.old = gitrig.tip(self.rig)
         self.new = builders.commit(Path(self.tree), {"evil.txt": "x\n"}, "evil")
         worktrees.add(self.rig, self.rig.refinery.tree, start=self.old, sparse=True, githooks=None, detach=True)
-        if packed:
-            self.git("pack-refs", "--all")
+        self.kept = tmp / "kept"
+        shutil.copytree(self.tmp, self.kept, symlinks=True)
+
+    def restored(self) -> Place:
+        shutil.rmtree(self.tmp)
+        shutil.copytree(self.kept, self.tmp, symlinks=True)
+        return self
 
     def git(self, *args: str, cwd: str | None = None, input: str | None = None, env: dict[str, str] | None = None) -> builders.Finished:
         return builders.run(["git", *args], cwd=cwd or self.tree, input=input, env=env)
@@ -44,6 +52,16 @@ class Place:
     def target(self) -> str | None:
         found = self.git(f"--git-dir={self.rig.repo}", "rev-parse", "--quiet", "--verify", "refs/heads/main", cwd=self.rig.repo)
         return found.out.strip() or None
+
+
+_places: list[Place] = []
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    if not _places:
+        _places.append(Place(tmp_path_factory.mktemp("place")))
+    return _places[0].restored()
 
 
 # ---- ways to move the target from a worker's tree
@@ -139,8 +157,9 @@ PASSING: dict[str, Callable[[Place], None]] = {
 
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
 @pytest.mark.parametrize("way", STOPPED)
-def test_the_target_stays(tmp_path: Path, way: str, packed: bool) -> None:
-    place = Place(tmp_path, packed)
+def test_the_target_stays(place: Place, way: str, packed: bool) -> None:
+    if packed:
+        place.git("pack-refs", "--all")
     STOPPED[way](place)
     assert place.target() == place.old
     assert place.git("cat-file", "-e", place.new).code == 0
@@ -148,23 +167,22 @@ def test_the_target_stays(tmp_path: Path, way: str, packed: bool) -> None:
 
 
 @pytest.mark.parametrize("way", PASSING)
-def test_what_githooks_cannot_stop(tmp_path: Path, way: str) -> None:
+def test_what_githooks_cannot_stop(place: Place, way: str) -> None:
     """Known: the same account can always do this. The merge queue compares the target with what it landed, and saves both."""
-    place = Place(tmp_path)
     PASSING[way](place)
     assert place.target() == place.new
 
 
-def test_a_symbolic_target(tmp_path: Path) -> None:
+def test_a_symbolic_target(place: Place) -> None:
     """Known for git before its hook was told of symbolic refs: the target may become another name for the worker's branch."""
-    place = Place(tmp_path)
     place.git("symbolic-ref", "refs/heads/main", place.own)
     assert place.target() in (place.old, place.new)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
-def test_what_is_allowed_goes_on_working(tmp_path: Path, packed: bool) -> None:
-    place = Place(tmp_path, packed)
+def test_what_is_allowed_goes_on_working(place: Place, packed: bool) -> None:
+    if packed:
+        place.git("pack-refs", "--all")
     for command in (f"update-ref refs/heads/main {place.old}", "pack-refs --all --prune", "gc --quiet",
                     "pack-refs --all", "fetch . HEAD:refs/heads/mine", "branch other", "branch -D other", "tag t", "stash",
                     "rebase main", "commit --allow-empty -m more", "commit --amend --allow-empty -m again", "checkout -q main",
@@ -184,8 +202,7 @@ def test_a_target_with_a_dotted_name_is_matched_literally(tmp_path: Path) -> Non
     assert builders.run([*git, "push", "origin", "HEAD:rel.1"]).code != 0
 
 
-def test_the_guard_stands_without_python(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+def test_the_guard_stands_without_python(place: Place) -> None:
     for stub in (f"{place.home.githooks}/_run", f"{place.home.githooks}/_chain"):
         os.unlink(stub)
     assert place.git("update-ref", "refs/heads/main", place.new).code != 0

@@ -30,7 +30,7 @@ _KEPT = frozenset((
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_ASKPASS", "GIT_EXEC_PATH", "GIT_AUTHOR_NAME",
     "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CURL_VERBOSE"))
 _ASKING_NOBODY = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_EDITOR": ":", "GIT_SEQUENCE_EDITOR": ":",
-                  "LC_ALL": "C", "LANGUAGE": ""}
+                  "GCM_INTERACTIVE": "never", "LC_ALL": "C", "LANGUAGE": ""}
 _KEPT_PREFIXES = ("GIT_SSH", "GIT_SSL_", "GIT_PROXY_", "GIT_HTTP_", "GIT_TRACE")
 # Keys that make a fetch or push run a program: fine in the user's own configuration, not in the shared repository's.
 _EXECUTING = re.compile(r"core\.(sshcommand|gitproxy|askpass)|credential\..*|remote\..*\.(uploadpack|receivepack|vcs|proxy)"
@@ -65,7 +65,7 @@ def run(repo: str, *args: str, input: bytes | None = None, env: dict[str, str] |
         timeout: float | None = None) -> Result:
     """`git <args>` in `repo` (the top of a work tree, a linked worktree, a bare repository, or a plain folder).
 
-    Raises GitFailed or StorageFailed when git fails and `check` holds; RemoteAway when it ran out of time. A lock file that
+    Raises GitFailed or StorageFailed when git fails and `check` holds; RemoteAway when a remote took too long. A lock file that
     a killed git left is removed, by the facts in `gitdir`, and the command tried again.
     """
     result, cleared = _run(repo, args, input, env, timeout), set[str]()
@@ -230,7 +230,8 @@ def _run(repo: str, args: tuple[str, ...], input: bytes | None, env: dict[str, s
     try:
         code = child.run(["git", *_CONFIG, *place, *args], repo, given, (fed, out, err), timeout or LOCAL_TIMEOUT)
         if code is None:
-            raise RemoteAway(f"git {_words(args)} took more than {timeout or LOCAL_TIMEOUT:g} s", why="it was ended")
+            late = RemoteAway if args[0] in ("fetch", "push", "ls-remote", "clone") else GitFailed
+            raise late(f"git {_words(args)} took more than {timeout or LOCAL_TIMEOUT:g} s", why="it was ended")
         return Result(code, child.text(out), child.text(err))
     except FileNotFoundError as error:
         if not os.path.isdir(repo):
