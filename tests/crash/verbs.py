@@ -420,7 +420,8 @@ def nothing_of_a_person_is_lost(story: Story) -> list[str]:
 def all_landed(story: Story) -> list[str]:
     states = {checker.metadata(r).get("source"): checker.metadata(r).get("state") for r in checker.requests(town_of(story).ledger())}
     wanted = dict(zip(BEADS, ("landed", "landed", "failed"), strict=True))
-    return nothing_of_a_person_is_lost(story) + laws(story) + checker.settled(town_of(story)) + ([] if states == wanted else [f"requests {states}"])
+    bad = [] if states == wanted else [f"requests {states}"]
+    return bad + nothing_of_a_person_is_lost(story) + laws(story) + checker.settled(town_of(story))
 
 
 def patrol(root: str) -> list[Command]:
