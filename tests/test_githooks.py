@@ -143,7 +143,6 @@ STOPPED: dict[str, Callable[[Place], None]] = {
     "push from a clone": _from_clone(),
     "push from a clone --no-verify --force": _from_clone("--no-verify", "--force"),
     "push --mirror from a clone": _mirror,
-    "stash branch": _said("stash branch main"),
     "replayed reflog": _said("checkout main", "reset --hard HEAD@{{1}}", "commit --allow-empty -m x"),
 }
 

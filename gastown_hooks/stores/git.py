@@ -35,6 +35,7 @@ _KEPT_PREFIXES = ("GIT_SSH", "GIT_SSL_", "GIT_PROXY_", "GIT_HTTP_", "GIT_TRACE")
 # Keys that make a fetch or push run a program: fine in the user's own configuration, not in the shared repository's.
 _EXECUTING = re.compile(r"core\.(sshcommand|gitproxy|askpass)|credential\..*|remote\..*\.(uploadpack|receivepack|vcs|proxy)"
                         r"|url\..*\.(insteadof|pushinsteadof)|http\..*proxy|core\.alternaterefscommand")
+_FILTERS = re.compile(r"filter\..*\.(clean|smudge|process)|merge\..*\.driver|diff\..*\.(command|textconv)|diff\.external|alias\..*")
 _AWAY = re.compile(
     r"could not resolve|could not read from remote|unable to access|connection (refused|timed out|reset|closed)|hung up"
     r"|does not appear to be a git repository|repository .*not (found|exist)|early eof|host key verification|permission denied"
@@ -202,11 +203,15 @@ def shown_url(url: str) -> str:
     return re.sub(r"^([a-z][a-z0-9+.-]*://[^/@:]*):[^/@]*@", r"\1:***@", url, flags=re.I)
 
 
-def executing_keys(repo: str) -> list[str]:
-    """Settings of the repository itself, not the user's, that would make a fetch or a push run a program."""
+def executing_keys(repo: str, *, checkout: bool = False) -> list[str]:
+    """Settings of the repository itself, not the user's, that would make a fetch or a push run a program.
+
+    `checkout`: also filters and drivers, which have good uses (a set-up command may install one); for doctor to list.
+    """
     listed = run(repo, "config", "--show-scope", "--name-only", "-z", "--list").out.split("\0")
     own = [name for scope, name in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree")]
-    return sorted({name for name in own if _EXECUTING.fullmatch(name.lower())})
+    found = [name for name in own if _EXECUTING.fullmatch(name.lower()) or (checkout and _FILTERS.fullmatch(name.lower()))]
+    return sorted(set(found))
 
 
 def _network(repo: str, args: tuple[str, ...], timeout: float) -> Result:

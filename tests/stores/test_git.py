@@ -394,7 +394,9 @@ def test_deleting_and_leasing(rig: Rig, remote: Path) -> None:
 def test_a_command_planted_in_the_shared_repository_is_refused(rig: Rig, remote: Path, tmp_path: Path) -> None:
     home = gitrig.make_worker(rig)
     builders.git(home.tree, "config", "core.sshCommand", f"touch {tmp_path}/ran")
+    builders.git(home.tree, "config", "filter.x.smudge", "cat")
     assert git.executing_keys(rig.repo) == ["core.sshcommand"]
+    assert git.executing_keys(rig.repo, checkout=True) == ["core.sshcommand", "filter.x.smudge"]
     for act in (lambda: git.fetch(rig.repo, "main"), lambda: git.push(rig.repo, gitrig.tip(rig), MAIN)):
         with pytest.raises(GitFailed, match="sshcommand"):
             act()
