@@ -39,6 +39,7 @@ DUTY = {
     "woken_by": {
         "run": "gt sling, gt session start, or the witness: its runner, for as long as there is work on the hook",
         "decide": "the runner, before each turn and after the last one",
+        "submitted": "the runner, when gt done was said in a turn that goes on",
     },
     "githooks": {  # in the worker's tree, served by gastown_hooks.githooks
         "prepare-commit-msg": "adds the trailers that name bead and worker",
@@ -61,11 +62,11 @@ def run(one: Round) -> int:
         return 0
     _check_alone(home)
     spec = {
-        "decide": [sys.executable, "-I", os.path.abspath(sys.argv[0]), "decide", "--town", rig.town.root, "--rig", rig.name,
-                   "--name", home.name],
+        "role": [sys.executable, "-I", os.path.abspath(sys.argv[0]), "--town", rig.town.root, "--rig", rig.name,
+                 "--name", home.name],
         "env": config.clean_environment({"GT_TOKEN": wake.runner_token(rig, home.name), "GT_ROOT": rig.town.root,
                                          "GT_ROLE": "polecat", "GT_RIG": rig.name}),
-        "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "actor": lease.actor,
+        "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "lease": home.lease, "actor": lease.actor,
         "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
     }
     if one.dry_run:
@@ -92,7 +93,7 @@ def decide(one: Round) -> int:
         one.say(f"would {step.act}: {step.why}")
         return 0
     print(f"{one.caller.actor}: {step.act}: {step.why}", file=sys.stderr)
-    _wake(rig, *(role for role in ("refinery", "witness") if wake.is_dirty(rig.town, role, rig.name)))
+    _wake(rig, *_asked(rig))
     if step.act == "turn":
         return _turn(rig, home, lease, record, step)
     if step.act == "finalise":
@@ -104,6 +105,17 @@ def decide(one: Round) -> int:
         _wake(rig, "refinery")
         retire.retire(rig, home.name, caller=_supervisor(rig), now=one.now, reason=step.why)
     return _answer({"act": "end", "why": step.why})
+
+
+def submitted(one: Round) -> int:
+    """The worker said `gt done` and its agent still talks: what it asked for does not wait for that."""
+    rig, _ = _worker(one)
+    asked = _asked(rig)
+    if one.dry_run:
+        one.say(f"would wake: {', '.join(asked) or 'nobody'}")
+        return 0
+    _wake(rig, *asked)
+    return _answer({"act": "go on"})
 
 
 def _turn(rig: Rig, home: Home, lease: leases.Lease, record: rules.Record, step: rules.Step) -> int:
@@ -143,8 +155,13 @@ def _supervisor(rig: Rig) -> config.Caller:
     return config.Caller(f"{rig.name}/witness", rig.root, rig.town)
 
 
+def _asked(rig: Rig) -> list[str]:
+    """The roles that the worker's commands asked for: it could not start them itself."""
+    return [role for role in ("refinery", "witness") if wake.is_dirty(rig.town, role, rig.name)]
+
+
 def _wake(rig: Rig, *roles: str) -> None:
-    """Start roles, such as the worker's commands asked for but could not start. Where that fails, the tick finds the flag."""
+    """Start roles. Where that fails, the tick finds the flag."""
     for role in roles:
         try:
             wake.wake(rig.town, role, rig.name)
@@ -158,4 +175,4 @@ def _answer(plan: dict[str, object]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(DUTY, {"run": run, "decide": decide}))
+    sys.exit(main(DUTY, {"run": run, "decide": decide, "submitted": submitted}))

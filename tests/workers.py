@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +22,7 @@ from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue, sling
 
+_template: list[str] = []
 # Stands in for the refinery: only notes that it was woken.
 REFINERY = '''"""Notes each round. It must never do more."""
 import sys
@@ -40,18 +44,40 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
+def _built() -> str:
+    """One town made by the real commands, once a process: each test gets a copy with a name of its own."""
+    if not _template:
+        root = tempfile.mkdtemp(prefix="gt-template-")
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
+        project = builders.make_repo(Path(root, "project"), {"README.md": "hello\n"})
+        run, town = builders.Run(root), f"{root}/town"
+        for words in (["install", town], ["-C", town, "rig", "add", "gp", str(project), "--prefix", "gp", "--gate", "none"]):
+            done = run("gt", *words)
+            assert done.code == 0, done.err
+        _template.append(root)
+    return _template[0]
+
+
+def _copy(tmp_path: Path) -> None:
+    """Copy the town; its absolute paths and its id become the copy's own."""
+    template = _built()
+    builders.run(["cp", "-a", f"{template}/town", f"{template}/project", str(tmp_path)])
+    marker = tmp_path / "town/mayor/town.json"
+    old, new = json.loads(marker.read_bytes())["id"], os.urandom(6).hex()
+    for folder, folders, names in os.walk(tmp_path / "town"):
+        folders[:] = [name for name in folders if name != "objects"]
+        for path in (Path(folder, name) for name in names if name != "index"):
+            data = path.read_bytes()
+            path.write_bytes(data.replace(template.encode(), str(tmp_path).encode()).replace(old.encode(), new.encode()))
+
+
 class WorkerTown:
     """`gp` with prefix `gp`; its project has a README."""
 
     def __init__(self, tmp_path: Path, *, running: bool = False) -> None:
         self.path = tmp_path
-        project = builders.make_repo(tmp_path / "project", {"README.md": "hello\n"})
-        run = builders.Run(tmp_path)
+        _copy(tmp_path)
         self.town = Town(str(tmp_path / "town"))
-        for words in (["install", self.town.root],
-                      ["-C", self.town.root, "rig", "add", "gp", str(project), "--prefix", "gp", "--gate", "none"]):
-            done = run("gt", *words)
-            assert done.code == 0, done.err
         self.rig: Rig = self.town.rig("gp")
         fsio.write(self.rig.refinery.role_file("refinery"), REFINERY.encode())
         config.set(self.town, self.rig, "agent", "exec")

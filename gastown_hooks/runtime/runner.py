@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.runtime.runner import main; sys.exit(main())"
 LOCK_FD, SPEC_FD = 9, 8
-BEAT_SECONDS = 20.0
-TERM_GRACE, STRAY_GRACE = 10.0, 1.0
+BEAT_SECONDS, LOOK_SECONDS = 20.0, 1.0
+TERM_GRACE, STRAY_GRACE, DONE_GRACE = 10.0, 1.0, 20.0
 DECIDE_RETRIES = 3
 _SUBREAPER = 36
 _ASKED = (signal.SIGTERM, signal.SIGINT)
@@ -41,21 +41,22 @@ class Stopped(Exception):
 
 
 class Runner:
-    """`spec`: decide (argv), env (its environment), town, tree, heartbeat, turns (paths), actor, session, bead, token (the worker's)."""
+    """`spec`: role (argv without its trigger), env (its environment), town, tree, heartbeat, turns, lease (paths), actor, session, bead,
+    token (the worker's).
+    """
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
         self.me = processes.this()
         self.seq, self.progress = 0, ""
+        self.lease = progress_of([spec["lease"]])
 
     def run(self) -> int:
         """Ask and do until there is nothing more to do; the exit code."""
         failed = 0
         self._beat("starting", "")  # whoever decides, and retires, finds its runner here
         while True:
-            become_subreaper(False)  # what the role wakes is not this worker's
-            plan = self._ask()
-            become_subreaper(True)
+            plan = self._ask("decide")
             if plan is None:
                 failed += 1
                 if failed > DECIDE_RETRIES:
@@ -68,12 +69,19 @@ class Runner:
             self._pause(float(plan.get("wait", 0)))
             self._turn(plan)
 
-    def _ask(self) -> dict[str, Any] | None:
+    def _ask(self, trigger: str) -> dict[str, Any] | None:
         """The role's answer; None when it failed (its words are in the log)."""
+        become_subreaper(False)  # the roles that it wakes are not this worker's
+        try:
+            return self._answer([*self.spec["role"][:3], trigger, *self.spec["role"][3:]])
+        finally:
+            become_subreaper(True)
+
+    def _answer(self, argv: list[str]) -> dict[str, Any] | None:
         read, write = os.pipe()
         signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)  # a decision is not cut in half
         try:
-            pid = os.posix_spawn(self.spec["decide"][0], self.spec["decide"], self.spec["env"], setsigmask=[],
+            pid = os.posix_spawn(argv[0], argv, self.spec["env"], setsigmask=[],
                                  file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)], setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
             os.close(write)
             with os.fdopen(read, "rb") as answer:
@@ -117,21 +125,36 @@ class Runner:
         poll.register(pidfd, select.POLLIN)
         begun = moved = time.monotonic()
         wall, idle = float(plan["turn_seconds"]), float(plan["idle_seconds"])
-        last = ""
+        last, beat, submitted = "", 0.0, 0.0
         while True:
             sign = progress_of(plan["watch"])
             now = time.monotonic()
             if sign != last:
                 last, moved = sign, now
-            self._beat("working", sign)
+            if now - beat >= BEAT_SECONDS:
+                self._beat("working", sign)
+                beat = now
+            if not submitted and self._is_done():
+                submitted = now
+                self._ask("submitted")  # landing does not wait for the agent's last words
+            if submitted and now - submitted >= DONE_GRACE:
+                return "exited"
             if now - begun >= wall:
                 return "wall"
             if now - moved >= idle:
                 return "idle"
-            due = min(BEAT_SECONDS, begun + wall - now, moved + idle - now)
-            if poll.poll(max(10, int(due * 1000) + 1)):
+            if poll.poll(max(10, int(min(LOOK_SECONDS, begun + wall - now, moved + idle - now) * 1000) + 1)):
                 return ""
             reap(spare=pid)
+
+    def _is_done(self) -> bool:
+        """Whether the worker said `gt done`: its lease says so."""
+        seen = progress_of([self.spec["lease"]])
+        if seen == self.lease:
+            return False
+        self.lease = seen
+        lease = fsio.read_json(self.spec["lease"])
+        return isinstance(lease, dict) and lease.get("state") == "done"
 
     def _end_strays(self, grace: float, spare: int = 0) -> None:
         """End whatever the agent started: by descent, and by token what another subreaper took."""

@@ -10,7 +10,7 @@ from gastown_hooks.core.errors import GastownError, Refused
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.rules import liveness
 from gastown_hooks.rules.liveness import Worker
-from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.stores import beats, config, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
@@ -82,7 +82,10 @@ def restart(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int, tick
     if left:
         raise Refused(f"{rig.name}/{name} cannot start again", why=f"processes of its last turn do not end: {[p.pid for p in left]}")
     fsio.write_json(home.restarts, {"fence": lease.fence, "boot_id": clock.boot_id(), "times": [*liveness.kept(times, tick), tick]})
-    return "started" if wake.start_runner(rig, name) else "runs already"
+    if not wake.start_runner(rig, name):
+        return "runs already, or wakes are off"
+    events.emit(rig.town, "restart", caller.actor, {"worker": lease.actor, "bead": lease.bead, "fence": lease.fence}, now)
+    return "started"
 
 
 def confirmed(rig: Rig, name: str, wanted: str) -> bool:

@@ -289,6 +289,21 @@ def test_output_counts_as_work(town: WorkerTown) -> None:
     assert len(town.requests()) == 1
 
 
+def test_landing_does_not_wait_for_the_agents_last_words(town: WorkerTown) -> None:
+    go = town.path / "go"
+    town.agent("import os, subprocess, sys, time\nopen('x.txt', 'w').write('x')\nsubprocess.run(['git', 'add', 'x.txt'], check=True)\n"
+               "subprocess.run(['git', 'commit', '-qm', 'x'], check=True)\n"
+               f"subprocess.run({builders.command('gt', 'done')!r}, check=True)\n"
+               f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.01)\n")
+    town.bead()
+    home = town.sling(agent="fake")
+    runner = begin(town)
+    until(lambda: os.path.exists(f"{town.town.root}/refinery-rounds"))
+    assert runner.poll() is None and len(town.requests()) == 1 and os.path.isdir(home.tree)
+    go.touch()
+    assert runner.wait(60) == 0 and not os.path.exists(home.root) and town.alive() == []
+
+
 def test_a_session_by_hand_keeps_the_runner_out(town: WorkerTown) -> None:
     town.bead(run="true")
     home = town.sling()
