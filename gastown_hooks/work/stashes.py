@@ -1,8 +1,8 @@
 """A worker's own entries in `refs/stash`, which all worktrees share, and taking them out without touching anybody else's.
 
 git numbers the entries from the newest, so "drop stash@{2}" is a race with whoever pushes meanwhile. Here the entries are
-named by their commit: under git's own lock of the ref (`refs/stash.lock`, which `git stash` waits for) the reflog is written
-anew without them, then the ref follows its last line. The lock is held for two file writes, far below git's patience.
+named by their commit: under git's own lock of the ref (`refs/stash.lock`, which `git stash` waits for) the reflog is replaced
+by one without them, then the ref follows its last line. The lock is held for two renames, far below git's patience.
 """
 
 from __future__ import annotations
@@ -73,7 +73,12 @@ def _unlocked(repo: str) -> bool:
 
 
 def _lines(repo: str) -> list[bytes]:
-    return fsio.whole_lines(fsio.read(f"{repo}/logs/{REF}") or b"")
+    """The reflog's lines; where a killed deletion left the ref without one, a line for the ref."""
+    lines = fsio.whole_lines(fsio.read(f"{repo}/logs/{REF}") or b"")
+    if lines:
+        return lines
+    ref = git.run(repo, "log", "-1", f"--format={git.ZERO} %H %cn <%ce> %ct +0000%x09%s", REF, "--", check=False)
+    return fsio.whole_lines(ref.out.encode("utf-8", "surrogateescape")) if ref.code == 0 else []
 
 
 def _parsed(line: bytes) -> Stash:
@@ -101,24 +106,34 @@ def _drop_all(repo: str, newest: str) -> bool:
 
 
 def _filter(repo: str, oids: frozenset[str]) -> list[str] | None:
-    """One try under the ref's lock; None when somebody else has the lock, or only ours are left by now."""
-    lock = f"{repo}/{REF}.lock"
-    if not fsio.create(lock, b""):
-        gitdir.clear_stale(repo, [lock])
+    """One try; None when somebody else has the lock, pushed meanwhile, or only ours are left by now.
+
+    The new files are made, durably, before the lock is taken: under it they are only renamed into place.
+    """
+    log, ref, lock = f"{repo}/logs/{REF}", f"{repo}/{REF}", f"{repo}/{REF}.lock"
+    lines = _lines(repo)
+    kept = [line for line in lines if _parsed(line).oid not in oids]
+    if not kept:
         return None
-    fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # an open descriptor tells others that the lock has an owner
+    staged = [fsio.stage(log, b"".join(line + b"\n" for line in _chained(kept)), mode=0o644),
+              fsio.stage(ref, kept[-1][41:81] + b"\n", mode=0o644)]
     try:
-        lines = _lines(repo)
-        kept = [line for line in lines if _parsed(line).oid not in oids]
-        if not kept:
+        if not fsio.create(lock, b""):
+            gitdir.clear_stale(repo, [lock])
             return None
-        if kept != lines:
-            fsio.write(f"{repo}/logs/{REF}", b"".join(line + b"\n" for line in _chained(kept)), mode=0o644)
-        fsio.write(f"{repo}/{REF}", kept[-1][41:81] + b"\n", mode=0o644)
+        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # an open descriptor tells others that the lock has an owner
+        try:
+            if _lines(repo) != lines:
+                return None
+            fsio.swap(staged[0], log)
+            fsio.swap(staged[1], ref)
+        finally:
+            fsio.remove(lock)
+            os.close(fd)
         return [oid for oid in (_parsed(line).oid for line in lines) if oid in oids]
     finally:
-        fsio.remove(lock)
-        os.close(fd)
+        for path in staged:
+            fsio.remove(path)
 
 
 def _chained(lines: list[bytes]) -> list[bytes]:
