@@ -70,7 +70,7 @@ def check_claim(caller: Caller) -> None:
     if writer is not None and caller.town is not None:
         routes = Routes(caller.town)
         beads = routes.beads_of(writer.bead) if writer.bead else caller.town.beads
-        routes.open(beads, caller).transact(lambda view: ())  # writes nothing; the claim is checked as for any write
+        routes.open(beads, caller).check_claim()
 
 
 def unread(mailbox: str) -> list[Message]:

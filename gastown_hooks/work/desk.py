@@ -34,6 +34,7 @@ class RoundResult:
     superseded: list[str] = field(default_factory=list)
     put_off: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
     waiting: str = ""
     closed: str = ""
     told: bool = False
@@ -43,6 +44,7 @@ class RoundResult:
         parts = [f"landed {request} as {commit[:12]}" for request, commit in self.landed]
         parts += [f"sent back {request}" for request in self.sent_back] + [f"superseded {request}" for request in self.superseded]
         parts += [f"put off {request}" for request in self.put_off] + [f"foreign {commit[:12]}" for commit in self.foreign]
+        parts += self.damaged
         parts += [f"waiting: {self.waiting}"] * bool(self.waiting) + [f"target closed: {self.closed}"] * bool(self.closed)
         return "; ".join(parts) or "nothing to do"
 

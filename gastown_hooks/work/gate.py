@@ -75,7 +75,7 @@ def commands(rig: Rig) -> list[str]:
     gates = config.rig_settings(rig).gates
     if gates is None:
         raise Refused(f"nothing lands in {rig.name}", why="no gates configured",
-                      next=f"gt config set --rig {rig.name} gates '[\"pytest\"]', or in so many words \"none\"")
+                      next=f"gt config set {rig.name}.gates 'pytest -q', or in so many words: none")
     return [] if gates == NONE else list(gates)
 
 

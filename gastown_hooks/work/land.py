@@ -78,6 +78,7 @@ def next_request(desk: Desk) -> Request | None:
 
 def hold_rest(desk: Desk) -> None:
     """What stands in the queue learns why it waits; tried again at the next round."""
+    desk.result.damaged = queue.damaged(desk.rig)
     why = desk.result.waiting or desk.result.closed
     if why:
         _mark(desk, [found["id"] for found in queue.in_order(desk.rig, desk.now) if found["id"] not in desk.result.put_off], why)
@@ -97,7 +98,7 @@ def _recover(desk: Desk, intent: dict[str, Any]) -> None:
 def attempt(desk: Desk, request: Request) -> None:
     """Land this request, or say what becomes of it."""
     for _ in range(REBUILDS):
-        if desk.stop or _refuse_stale(desk, request):
+        if desk.stop or (desk.fixes_only and not request.is_fix) or _refuse_stale(desk, request):
             return
         try:
             _attempt(desk, request)

@@ -63,6 +63,11 @@ class Request:
         return _count(self.record, "tries")
 
     @property
+    def is_fix(self) -> bool:
+        """Whether it may land while the target is red."""
+        return FIX_LABEL in (self.record.get("labels") or [])
+
+    @property
     def open(self) -> bool:
         return self.state in (QUEUED, WAITING)
 
@@ -89,6 +94,14 @@ def parse(found: Record) -> Request:
                    str(found.get("created_at")), found)
 
 
+def is_usable(found: Record) -> bool:
+    """Whether `parse` takes it."""
+    try:
+        return bool(parse(found))
+    except Corrupt:
+        return False
+
+
 # ---- looking ------------------------------------------------------------------------------------------------
 
 def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
@@ -97,8 +110,19 @@ def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
 
 
 def in_order(rig: Rig, now: int) -> list[Record]:
-    """What waits to land, next one first."""
-    return order.queue_order([found for found in requests(rig) if parse(found).open], now)
+    """What waits to land, next one first. A damaged request is not among them: see `damaged`."""
+    return order.queue_order([found for found in requests(rig) if is_usable(found) and parse(found).open], now)
+
+
+def damaged(rig: Rig) -> list[str]:
+    """Open merge-request beads that cannot be used, as sentences: made by hand or by another program. They hold up nobody."""
+    found = []
+    for one in requests(rig):
+        try:
+            parse(one)
+        except Corrupt as error:
+            found.append(str(error))
+    return found
 
 
 def next_due(rig: Rig, now: int, *, tried: Iterable[str] = (), label: str | None = None) -> Record | None:
@@ -160,7 +184,7 @@ def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fen
         there = view.get(request_id)
         if there is not None:
             return []
-        older = [found for found in _requests(view.all().values()) if parse(found).source == source["id"]]
+        older = [found for found in _requests(view.all().values()) if is_usable(found) and parse(found).source == source["id"]]
         return [fresh, *(moved(found, SUPERSEDED, now, caller.actor, reason=f"superseded by {request_id}") for found in older)]
 
     written = Routes(rig.town).open(rig.beads, caller).transact(change)

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Conflict, GitFailed
+from gastown_hooks.core.errors import Conflict, GitFailed, NotFound
 from gastown_hooks.stores import git, worktrees
 from gastown_hooks.stores.git import ZERO
 from gastown_hooks.stores.ledger import Ledger, View
@@ -17,8 +17,14 @@ from gastown_hooks.work.queue import Request
 
 def settle(desk: Desk, intent: dict[str, Any]) -> None:
     """The commit is in the target: refs, bead, request, mail, event, branch, refinery's tree; the journal's settled line last."""
-    request, new = queue.find(desk.rig, intent["mr"]), intent["new"]
+    new = intent["new"]
     _follow(desk, new)
+    try:
+        request = queue.find(desk.rig, intent["mr"])
+    except NotFound:
+        desk.event("merged", {"request": intent["mr"], "bead": intent["bead"], "commit": new, "head": intent["head"], "deleted": True})
+        desk.note("settled", {"new": new})
+        return  # the commit is in; whoever deleted its request wanted nothing more of it
     _close(desk, request, new, intent.get("gate", {}))
     desk.event("merged", {"request": request.id, "bead": request.source, "commit": new, "head": request.head})
     _drop_branch(desk, request)

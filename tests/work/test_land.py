@@ -421,6 +421,28 @@ def test_an_intent_whose_bead_went_to_somebody_else_is_aborted(near: Yard, monke
     assert near.tip() == old and near.journal() == ["land", "aborted"] and near.request(one).state == queue.SUPERSEDED
 
 
+def test_a_landing_whose_request_was_deleted_meanwhile_is_settled(far: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = far.submit("one")
+    _arm(monkeypatch, "swap", False)
+    with pytest.raises(Killed):
+        far.round()
+    monkeypatch.undo()
+    far.put({**far.get(one), "status": "tombstone"})
+    far.round()
+    assert far.tip() == far.remote_tip() and far.journal() == ["land", "settled"]
+
+
+def test_a_target_that_turns_red_under_a_landing_lets_only_fixes_pass(far: Yard) -> None:
+    push = (f"test -e {far.root}/moved || {{ touch {far.root}/moved; cd {far.scratch} && git fetch -q {far.remote} main && "
+            f"git checkout -q --detach FETCH_HEAD && echo x > red.txt && git add -A && git commit -q -m outside && "
+            f"git push -q {far.remote} HEAD:main; }}")
+    far.gates(push, "test ! -e red.txt")
+    one, two = far.submit("one"), far.submit("two", worker="nux")
+    result = far.round()
+    assert result.closed and not result.landed and not result.sent_back
+    assert [far.request(request).state for request in (one, two)] == [queue.WAITING] * 2
+
+
 def test_a_second_refinery_cannot_land_what_the_first_did(near: Yard) -> None:  # M8
     """Two rounds at once, the role's lock left out: the first one's landing happens while the second one's gate runs."""
     near.gates("true")

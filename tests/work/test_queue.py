@@ -128,11 +128,17 @@ def test_a_worker_may_not_decide_about_others_work(yard: Yard) -> None:
         queue.reject(yard.rig, one, reason="mine first", caller=yard.worker("gp-two", "nux"), now=yard.now)
 
 
-def test_a_damaged_request_is_said_so_not_passed_over(yard: Yard) -> None:
+def test_a_damaged_request_is_said_so_and_holds_up_nobody(yard: Yard) -> None:
     one = yard.submit("one")
-    yard.put({**yard.get(one), "metadata": {"state": "queued"}})
-    with pytest.raises(Corrupt, match=one):
-        queue.in_order(yard.rig, yard.now)
+    yard.put({**yard.get(one), "id": "gp-mr-other", "metadata": {"state": "queued"}})
+    yard.put({"id": "gp-mr-bare", "title": "Merge: x", "status": "open", "priority": 0, "issue_type": "merge-request",
+              "created_at": clock.stamp(yard.now), "updated_at": clock.stamp(yard.now)})
+    assert [found["id"] for found in queue.in_order(yard.rig, yard.now)] == [one]
+    result = yard.round()
+    assert [request for request, _ in result.landed] == [one]
+    assert "gp-mr-bare is damaged" in result.words() and "gp-mr-other is damaged" in result.words()
+    with pytest.raises(Corrupt):
+        queue.find(yard.rig, "gp-mr-bare")
 
 
 def test_a_bead_of_the_towns_own_ledger_lands_too(yard: Yard) -> None:

@@ -23,7 +23,19 @@ Record = dict[str, Any]
 
 @click.group(cls=Group, short_help="The merge queue.")
 def cli() -> None:
-    """The merge queue: what waits to land on a rig's target branch, and what became of it."""
+    """The merge queue: what waits to land on a rig's target branch, and what became of it.
+
+    \b
+    Examples:
+      gt mq list
+      gt mq list greenplace --all --json
+      gt mq next greenplace
+      gt mq status gp-mr-0a1b2c3d
+      gt mq submit --bead gp-abc12
+      gt mq retry gp-mr-0a1b2c3d
+      gt mq reject gp-mr-0a1b2c3d --reason "done otherwise"
+      gt mq accept 0123456789abcdef0123456789abcdef01234567 greenplace
+    """
 
 
 @cli.command("list", short_help="What is in the queue.")
@@ -40,9 +52,12 @@ def list_(rig: str | None, everything: bool, as_json: bool) -> None:
         emit_json(found if rig is None else found[0])
         return
     for one in found:
-        say(f"{one['rig']}  target {one['target']}  gates: {one['gates']}")
+        gates = "; ".join(one["gates"]) if isinstance(one["gates"], list) else one["gates"]
+        say(f"{one['rig']}  target {one['target']}  gates: {gates}")
         if one["closed"]:
             say(f"  CLOSED since {one['closed'].get('since')}: {one['closed'].get('why')}")
+        for words in one["damaged"]:
+            say(f"  {words}")
         table([(r["id"], r["state"], f"P{r['priority']}", r["source"], r["worker"], ago(r["created_at"], now), r["reason"])
                for r in one["requests"]], ("ID", "STATE", "PRI", "BEAD", "WORKER", "SUBMITTED", "REASON"))
 
@@ -141,10 +156,10 @@ def _queue(rig: Rig, now: int, everything: bool) -> Record:
     gates = config.rig_settings(rig).gates
     waiting = queue.in_order(rig, now)
     seen = {found["id"] for found in waiting}
-    others = [found for found in queue.requests(rig, closed=everything) if found["id"] not in seen]
+    others = [found for found in queue.requests(rig, closed=everything) if found["id"] not in seen and queue.is_usable(found)]
     closed = desk.closed_targets(rig).get(settings.target)
     return {"rig": rig.name, "target": settings.target, "gates": gates if gates is not None else "not configured: nothing lands",
-            "closed": closed, "requests": [_shown(found) for found in [*waiting, *others]]}
+            "closed": closed, "damaged": queue.damaged(rig), "requests": [_shown(found) for found in [*waiting, *others]]}
 
 
 def _shown(found: Record) -> Record:

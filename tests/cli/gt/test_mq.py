@@ -21,7 +21,7 @@ def yard(tmp_path: Path) -> Yard:
 def test_list_next_and_status(yard: Yard, run_cli: builders.Run) -> None:
     two, one = yard.submit("two", priority=3), yard.submit("one", priority=1, title="x\x1b[31my")
     done = run_cli("gt", "mq", "list", cwd=yard.rig.root)
-    assert done.code == 0 and done.out.index(one) < done.out.index(two) and "gates: ['true']" in done.out, done.err
+    assert done.code == 0 and done.out.index(one) < done.out.index(two) and "gates: true\n" in done.out, done.err
     found = json.loads(run_cli("gt", "mq", "list", "gp", "--json", cwd=yard.rig.root).out)
     assert [request["id"] for request in found["requests"]] == [one, two] and found["gates"] == ["true"]
     assert run_cli("gt", "mq", "next", cwd=yard.rig.town.root).out.startswith(one)
