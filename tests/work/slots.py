@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -24,6 +25,15 @@ NOW = 1_800_000_000 * clock.SECOND
 START = {"README.md": "hello\n", "src/app.py": "print('hi')\n", "run.sh": "#!/bin/sh\n", ".gitignore": "*.o\nbuild/\n", "old.txt": "old\n"}
 
 
+def town_id(place: Path | str) -> str:
+    """An id of the test's own: processes are found by it on the whole machine."""
+    return hashlib.sha256(str(place).encode()).hexdigest()[:10]
+
+
+def token(rig: Rig, tail: str) -> str:
+    return f"{town_id(rig.town.root)}.{tail}"
+
+
 def make_town(place: Path, files: dict[str, str | bytes] | None = None) -> Rig:
     """A town at `place` with the rig `gp`, whose `.repo.git` has one commit on main."""
     source = make_repo(place.parent / "source", files or dict(START))
@@ -31,7 +41,7 @@ def make_town(place: Path, files: dict[str, str | bytes] | None = None) -> Rig:
     rig = town.rig("gp")
     for folder in (place / "mayor", place / ".runtime/locks", Path(rig.polecats), Path(rig.beads.local)):
         folder.mkdir(parents=True)
-    fsio.write_json(town.marker, {"type": "town", "version": 1, "id": "t0wn", "name": "test", "owner": "o@example.test",
+    fsio.write_json(town.marker, {"type": "town", "version": 1, "id": town_id(place), "name": "test", "owner": "o@example.test",
                                   "created_at": clock.stamp(NOW)})
     fsio.write_json(rig.config, RigConfig("gp", "gp", "main", None, str(source)).as_json(clock.stamp(NOW)))
     git(source, "clone", "-q", "--bare", str(source), rig.repo)
@@ -48,7 +58,8 @@ def add_worker(rig: Rig, name: str, fence: int, *, state: str = leases.READY, be
     base = git(rig.repo, "rev-parse", "main")
     bead = bead or f"gp-b{fence}"
     branch = f"polecat/{name}/{bead[3:]}@{fence}"
-    leases.write(home, Lease(bead, fence, f"t0wn.{name}{fence}", f"gp/polecats/{name}", branch, base, "exec", state, clock.stamp(NOW)))
+    leases.write(home, Lease(bead, fence, token(rig, f"{name}{fence}"), f"gp/polecats/{name}", branch, base, "exec", state,
+                             clock.stamp(NOW)))
     worktrees.add(rig, home.tree, branch=branch, start=base, sparse=True, githooks=None, replace_unready=True)
     return home
 
