@@ -155,14 +155,15 @@ def _moved(draft: Draft, around: Mapping[str, Record], record: Record, parent: s
 # ---- close, reopen -----------------------------------------------------------------------------------------
 
 def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, proof: proofs.Landing | None = None,
-          no_code: bool = False, force: bool = False, dry_run: bool = False) -> list[Record]:
+          no_code: bool = False, fence: int | None = None, force: bool = False, dry_run: bool = False) -> list[Record]:
     """Close beads; one that is closed already keeps its first closed_at and reason.
 
     A bead given to a worker closes only with `proof`, with a landing that git proves, or as `no_code` (its reason is the
-    proof). `force` insists against open blockers, children, pins and gates. Raises Refused with all that speaks against it.
+    proof); with `fence` only while its claim is this one. `force` insists against open blockers, children, pins and gates.
+    Raises Refused with all that speaks against it.
     """
     world = World(caller)
-    given = _Proof(proof.commit if proof else None, proof)
+    given = _Proof(proof.commit if proof else None, proof, fence)
     landed = dict.fromkeys(bead_ids, given) if proof or no_code else _landings(world, ledger, bead_ids)
 
     def one(draft: Draft, record: Record) -> Record:

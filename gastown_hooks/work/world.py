@@ -75,13 +75,14 @@ class World:
         ledger, name = self._place(text)
         if ledger.get(name) is not None:
             return ledger, name
-        records = {i: r for i, r in ledger.all().items() if r.get("status") != "tombstone"}
-        fits = _fitting(records, text, ledger.prefix)
+        among = [ledger] if name == text else self.shown()
+        known = {i: there for there in among for i, record in there.all().items() if record.get("status") != "tombstone"}
+        fits = [bead_id for there in among for bead_id in _fitting([i for i in known if known[i] is there], text, there.prefix)]
         if len(fits) == 1:
-            return ledger, fits[0]
+            return known[fits[0]], fits[0]
         if fits:
             raise BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
-        local = {ids.local_part(bead_id, ledger.prefix): bead_id for bead_id in records}
+        local = {ids.local_part(bead_id, there.prefix): bead_id for bead_id, there in known.items()}
         close = [local[part] for part in difflib.get_close_matches(ids.local_part(name, ledger.prefix), list(local), 3, 0.7)]
         raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
 
@@ -145,11 +146,11 @@ def nearest(folder: str) -> Beads | None:
             return None
 
 
-def _fitting(records: Mapping[str, Record], text: str, prefix: str) -> list[str]:
+def _fitting(known: list[str], text: str, prefix: str) -> list[str]:
     """The ids that begin with the text; a bead stands for its children where the text does not reach them."""
     local = text.removeprefix(prefix + "-")
     if len(local) < SHORTEST:
         return []
-    fits = [bead_id for bead_id in sorted(records) if ids.local_part(bead_id, prefix).startswith(local)]
+    fits = [bead_id for bead_id in sorted(known) if ids.local_part(bead_id, prefix).startswith(local)]
     return [bead_id for bead_id in fits
             if not any(bead_id.startswith(f"{other}.") and not local.startswith(ids.local_part(other, prefix) + ".") for other in fits)]

@@ -197,6 +197,8 @@ def test_a_workers_bead_closes_by_proof_alone(rig: Rig) -> None:
         with pytest.raises(Refused, match="not in the target branch"):
             attempt()
     landing = proof.Landing("c" * 40, "main", "gp-mr-1", "green/refinery")
+    with pytest.raises(Refused):
+        beads.close(ledger, me, NOW, ["gp-a1"], "of an older claim", proof=landing, fence=0)
     closed = beads.close(ledger, me, NOW, ["gp-a1"], "landed", proof=landing)[0]
     assert closed["status"] == "closed" and closed["metadata"] == {"landed_as": "c" * 40}
     assert closed["validations"][0]["validated_by"] == "green/refinery"
