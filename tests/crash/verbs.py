@@ -428,6 +428,44 @@ def patrol(root: str) -> list[Command]:
     return [Command(("refinery.py", "patrol", "--town", f"{root}/town", "--rig", RIG), f"{root}/town")]
 
 
+# ---- from sling to landed: runner, embedded agent, done, refinery, retire in one process tree
+
+INLINE = {"GT_WAKE": "inline"}
+
+
+def runnable(root: str) -> None:
+    """A rig with one bead that the embedded agent can do."""
+    rigged(root)
+    text = line(BEADS[0], run="echo 1 > one.txt") + line("gp-zzz99", title="bystander", status="closed")
+    put(f"{root}/town/{RIG}/.beads/issues.jsonl", text)
+    run(gt("rig", "list", cwd=f"{root}/town"), root)
+
+
+def sling_and_run(root: str) -> list[Command]:
+    return [gt("sling", BEADS[0], RIG, "--agent", "exec", "--start", cwd=f"{root}/town", env=INLINE)]
+
+
+def sling_and_tick(root: str) -> list[Command]:
+    """The same command again; in a town by hand a person starts the worker; then the rounds that a tick would start."""
+    town = f"{root}/town"
+    again = [gt("sling", BEADS[0], RIG, "--agent", "exec", "--start", cwd=town, env=INLINE, allowed=(0, 4, 5)),
+             gt("session", "start", f"{RIG}/toast", cwd=town, env=INLINE, allowed=(0, 3, 4, 5))]
+    rounds = [Command((f"{role}.py", "patrol", "--town", town, "--rig", RIG), town, INLINE) for role in ("witness", "refinery", "witness")]
+    return [*again, *rounds]
+
+
+def work_landed(story: Story) -> list[str]:
+    town = town_of(story)
+    record = town.ledger().records[BEADS[0]]
+    bad = [] if record.get("status") == "closed" else [f"the bead is {record.get('status')}, {record.get('notes')}"]
+    found = [checker.metadata(r) for r in checker.requests(town.ledger())]
+    bad += [] if [data.get("state") for data in found] == ["landed"] else [f"requests: {found}"]
+    bad += [] if checker.git(town.origin, "show", "main:one.txt", check=False) == "1" else ["the work is not in the target"]
+    slots = os.listdir(f"{town.rig}/polecats")
+    return bad + ([f"workers are left: {slots}"] if slots else []) + checker.settled(town) + laws(story) + bystanders(
+        story, BEADS[0], *(r["id"] for r in checker.requests(town.ledger())))
+
+
 SCENARIOS = [
     Scenario("install", lambda root: None, install_act, installed, glance=whole_or_no_town),
     Scenario("rig-add", rig_less, rig_add, rig_there, glance=rig_or_none),
@@ -446,6 +484,7 @@ SCENARIOS = [
     Scenario("refinery", queued, patrol, landed, recover=refinery_later, glance=always),
     Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost),
     Scenario("polecat-nuke", messy, nuke, retired, recover=nuke_again, glance=work_is_kept),
+    Scenario("sling-to-landed", runnable, sling_and_run, work_landed, recover=sling_and_tick, glance=always),
     Scenario("broken-no-swap", raced, patrol, all_landed, glance=nothing_of_a_person_is_lost, broken="no_swap"),
     Scenario("broken-close-first", queued, patrol, landed, glance=always, broken="close_first"),
     Scenario("broken-remove-first", messy, nuke, retired, recover=nuke_again, glance=work_is_kept, broken="remove_first"),
