@@ -138,14 +138,16 @@ class Town:
         self.gt("config", "default-agent", "exec", cwd=self.root)
         for change in changes:
             needs = ["--deps", ",".join(sorted(changes[n].bead for n in change.needs))] if change.needs else []
-            run = f"git apply --index --binary --whitespace=nowarn {shlex.quote(change.patch)}"
+            # The project's own commit hooks judged this change long ago, in another environment.
+            title = shlex.quote(change.title[:200])
+            run = f"git apply --index --binary --whitespace=nowarn {shlex.quote(change.patch)} && git commit -q --no-verify -m {title}"
             change.bead = self.bd("create", "--title", change.title[:200], "--prefix", "ag", *needs, "--run", run, "--silent").strip()
 
     def land(self, changes: list[Change], workers: int, kills: int, dice: random.Random) -> dict[str, Any]:
         """Sling what is ready, never more than `workers` at once, until all is closed."""
         self.gt("up", "--no-cron", cwd=self.root)
         began, killed, busiest, samples, full = time.monotonic(), 0, 0, 0, 0
-        ours = {change.bead for change in changes}
+        ours, told = {change.bead for change in changes}, ""
         try:
             while time.monotonic() - began < PATIENCE:
                 beads = json.loads(self.bd("list", "--all", "--limit", "0", "--json"))
@@ -160,9 +162,8 @@ class Town:
                 elif killed < kills and (chosen := [pid for a in agents if (pid := a["evidence"].get("pid"))]):
                     killed += _kill(dice.choice(chosen))
                 self.gt("daemon", "tick", cwd=self.root)
-                print(f"\r{done}/{len(ours)} landed, {len(agents)} workers, {killed} killed ", end="", file=sys.stderr, flush=True)
+                told = _tell(f"{done}/{len(ours)} landed, {len(agents)} workers, {killed} killed", told)
         finally:
-            print(file=sys.stderr)
             self.gt("down", cwd=self.root)
         return {"landed": done, "landing_seconds": round(time.monotonic() - began, 1), "most_workers": busiest, "kills": killed}
 
@@ -178,6 +179,12 @@ class Town:
         if result.returncode:
             raise SystemExit(f"{program} {' '.join(words[:3])} failed ({result.returncode}): {result.stderr.strip()}")
         return result.stdout
+
+
+def _tell(line: str, before: str) -> str:
+    if line != before:
+        print(line, file=sys.stderr, flush=True)
+    return line
 
 
 def _kill(pid: int) -> int:
