@@ -26,7 +26,12 @@ def cli() -> None:
 @click.argument("rig", required=False)
 @json_option
 def list_(rig: str | None, as_json: bool) -> None:
-    """List the workers of RIG, or of all rigs."""
+    """List the workers of RIG, or of all rigs.
+
+    \b
+    Example:
+      gt polecat list gp
+    """
     town, _ = town_and_caller()
     wanted = _rig(town, rig).name if rig else None
     found = [agent for agent in status.agents(town, clock.now()) if agent.role == "polecat" and wanted in (None, agent.rig)]
@@ -41,7 +46,12 @@ def list_(rig: str | None, as_json: bool) -> None:
 @click.argument("worker", metavar="RIG/NAME")
 @json_option
 def status_(worker: str, as_json: bool) -> None:
-    """Look at one worker: its claim, its state, and what a removal would save."""
+    """Look at one worker: its claim, its state, and what a removal would save.
+
+    \b
+    Example:
+      gt polecat status gp/toast
+    """
     town, _ = town_and_caller()
     rig, name = _worker(town, worker)
     home = rig.polecat(name)
@@ -102,7 +112,12 @@ def nuke(worker: str, force: bool, dry_run: bool, as_json: bool) -> None:
 @cli.command(short_help="Refused: only the worker itself is done.")
 @click.argument("worker", metavar="RIG/NAME")
 def done(worker: str) -> None:
-    """Refused: nobody but the worker can say that its work is done."""
+    """Refused: nobody but the worker can say that its work is done.
+
+    \b
+    Example:
+      gt polecat done gp/toast
+    """
     rig, name = _worker(town_and_caller()[0], worker)
     raise Refused(f"{rig.name}/{name} cannot be made done from outside", why="only the worker knows that its work is whole",
                   next=f"gt done, inside {rig.polecat(name).tree}; or gt polecat nuke {rig.name}/{name} (its work is saved)")
@@ -111,7 +126,12 @@ def done(worker: str) -> None:
 @cli.command(short_help="Refused: remove it and sling again.")
 @click.argument("worker", metavar="RIG/NAME")
 def reset(worker: str) -> None:
-    """Refused: a worker is never emptied, for its name would meet its old work."""
+    """Refused: a worker is never emptied, for its name would meet its old work.
+
+    \b
+    Example:
+      gt polecat reset gp/toast
+    """
     rig, name = _worker(town_and_caller()[0], worker)
     lease = leases.read(rig.polecat(name))
     again = f", then gt sling {lease.bead} {rig.name}" if lease is not None else ""

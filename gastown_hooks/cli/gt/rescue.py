@@ -25,7 +25,12 @@ def cli() -> None:
 @cli.command("list", short_help="List what is saved.")
 @json_option
 def list_(as_json: bool) -> None:
-    """List every saved state: what it holds, and whether that has landed since."""
+    """List every saved state: what it holds, and whether that has landed since.
+
+    \b
+    Example:
+      gt rescue list
+    """
     town, _ = town_and_caller()
     found = _listing(town)
     if as_json:
@@ -39,7 +44,12 @@ def list_(as_json: bool) -> None:
 @click.argument("key")
 @json_option
 def show(key: str, as_json: bool) -> None:
-    """Show what a saved state holds: the refs, and each path by what it was."""
+    """Show what a saved state holds: the refs, and each path by what it was.
+
+    \b
+    Example:
+      gt rescue show gp/toast/7
+    """
     town, _ = town_and_caller()
     found = rescue.show(*rescue.find(town, key))
     if as_json:
