@@ -66,8 +66,8 @@ def run(one: Round) -> int:
                  "--name", home.name],
         "env": config.clean_environment({"GT_TOKEN": wake.runner_token(rig, home.name), "GT_ROOT": rig.town.root,
                                          "GT_ROLE": "polecat", "GT_RIG": rig.name}),
-        "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "lease": home.lease, "actor": lease.actor,
-        "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
+        "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "lease": home.lease,
+        "actor": lease.actor, "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
     }
     if one.dry_run:
         return decide(one)
