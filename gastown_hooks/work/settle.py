@@ -74,8 +74,8 @@ def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any]) -
 
     def change(view: View) -> list[queue.Record]:
         found = view.get(request.id)
-        if found is None or found.get("status") == "closed":
-            return []
+        if found is None or queue.parse(found).state == queue.LANDED:
+            return []  # rejected or superseded at the last moment: what is in the target has landed all the same
         return [queue.moved(found, queue.LANDED, desk.now, desk.caller.actor, reason=f"Merged in {short(commit)}", landed_as=commit)]
 
     Ledger(desk.rig.beads).transact(change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import builders
@@ -167,6 +168,22 @@ def test_a_failed_request_can_be_retried_while_its_fence_stands(near: Yard) -> N
     (near.root / "mended").touch()
     assert [request for request, _ in near.round().landed] == [one]
     assert near.get("gp-one")["status"] == "closed"
+
+
+@pytest.mark.parametrize("word", ["reject", "reassign"])
+def test_what_is_taken_back_while_its_gate_runs_does_not_land(near: Yard, word: str) -> None:
+    """The gate command itself takes the request back."""
+    one, old = near.submit("one"), near.tip()
+    lines = [f"import sys; sys.path[:0] = [{str(Path(__file__).parents[2])!r}]", "from gastown_hooks.core.paths import Town",
+             "from gastown_hooks.stores.config import Caller", "from gastown_hooks.stores.ledger import Ledger",
+             "from gastown_hooks.work import queue", f"rig = Town({near.rig.town.root!r}).rig('gp')",
+             f"queue.reject(rig, {one!r}, reason='no', caller=Caller('overseer', '/', rig.town), now={near.now})" if word == "reject" else
+             "Ledger(rig.beads).transact(lambda view: [{**view.get('gp-one'), 'claim_fence': 2, 'assignee': 'gp/polecats/nux'}])"]
+    (near.root / "take_back.py").write_text("\n".join(lines))
+    near.gates(f"{sys.executable} {near.root}/take_back.py")
+    result = near.round()
+    assert not result.landed and near.tip() == old and near.journal() == []
+    assert near.request(one).state == (queue.REJECTED if word == "reject" else queue.SUPERSEDED)
 
 
 def test_a_stale_fence_is_superseded(yard: Yard) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from gastown_hooks.stores import git
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
 
-SEEDS = range(6)
+SEEDS = range(int(os.environ.get("SEEDS_FROM", "0")), int(os.environ.get("SEEDS_TO", "6")))  # more by hand
 GATE = "! grep -rqs BAD --include=*.txt ."
 
 
@@ -142,8 +143,7 @@ class History:
             if request.state in (queue.FAILED, queue.CONFLICT, queue.SUPERSEDED):
                 assert not inside or bead["claim_fence"] != request.fence
         for outsider in self.outsiders:
-            holders = yard.rig_git("for-each-ref", "--contains", outsider, "--format=%(refname)")
+            holders = builders.run(["git", f"--git-dir={yard.rig.repo}", "for-each-ref", "--contains", outsider]).out
             in_remote = builders.run(["git", "-C", str(yard.remote), "merge-base", "--is-ancestor", outsider, "main"]).code == 0
             assert holders or in_remote, f"{outsider} is lost"
-        commits = [line["metadata"].get("landed_as") for line in queue.requests(yard.rig, closed=True)]
-        assert all(Ledger(yard.rig.beads).problems() == [] for _ in commits[:1])
+        assert Ledger(yard.rig.beads).problems() == []
