@@ -95,6 +95,7 @@ class Scenario:
     glance: Check | None = None
     recover: Function | Callable[[str], list[Command]] | None = None
     broken: str = ""
+    promises: bool = True  # exit code 0 says that it is done; a round may also end well because all has to wait
     retry: int = 0  # exit codes of the recovery that are right, besides 0
     timeout: float = 60.0
 

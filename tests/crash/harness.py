@@ -172,6 +172,8 @@ def _judge(bench: Bench, scenario: Scenario, story: Story, report: Report, where
     found = list(scenario.glance(story)) if scenario.glance else []
     if story.mode in FAULTS and story.last.fired and story.last.code == 70:
         found.append(f"a refused call became a traceback: {story.last.output[-600:]}")
+    if story.mode in FAULTS and story.last.fired and story.last.code == 0 and scenario.promises:
+        found += [f"it says done, but {text}" for text in _laws(scenario, story)]
     if story.last.stray and not story.last.killed:
         found.append(f"processes outlive the act: {story.last.stray}")
     story.runs.append(bench.run(scenario, COUNT, 0, recovery=True))

@@ -8,6 +8,7 @@ import os
 from crash import checker
 from crash.engine import Acknowledge, Scenario, Story
 from gastown_hooks.core import fsio, lock, paths
+from gastown_hooks.stores import events, mail
 from gastown_hooks.stores.ledger import Ledger
 
 OLD, NEW = b"old text\n" * 40, b"new text, longer than before\n" * 400
@@ -270,6 +271,36 @@ def _plain_ledger(root: str) -> None:
     _put(_beads(root).issues, b"".join(line + b"\n" for line in sorted(lines, key=lambda line: line[7:12])))
 
 
+# ---- mail and events
+
+def _town(root: str) -> None:
+    os.makedirs(f"{root}/mayor")
+    _put(f"{root}/mayor/town.json", b'{"id":"t"}\n')
+    mail.deliver(f"{root}/box", "overseer", "mayor", "first", "before", key="first", now=1)
+    events.emit(paths.Town(root), "begin", "overseer", {}, 1)
+
+
+def _mail(root: str, ack: Acknowledge) -> None:
+    mail.deliver(f"{root}/box", "overseer", "mayor", "second", "body\n" * 900, key="second", now=2)
+    ack("mail")
+    events.emit(paths.Town(root), "mail", "overseer", {"subject": "second"}, 2)
+    ack("event")
+    mail.mark_seen(next(found for found in mail.messages(f"{root}/box") if found.subject == "second"))
+    ack("seen")
+
+
+def _mail_whole(story: Story) -> list[str]:
+    found = [text for _, text in checker.mails(story.root)]
+    whole = [text for text in found if b"Subject: second" in text and text.count(b"body\n") == 900]
+    kinds = [event["type"] for event in checker.json_lines(f"{story.root}/.events.jsonl")]
+    bad = [*checker.one_mail(story.root), *checker.readers_see(story.root)]
+    bad += ["an old mail is lost"] if not any(b"Subject: first" in text for text in found) else []
+    bad += [f"{len(found) - len(whole) - 1} mails are half a mail"] if len(found) - len(whole) != 1 else []
+    bad += ["the acknowledged mail is not there"] if "mail" in story.acked and len(whole) != 1 else []
+    bad += ["the acknowledged event is not there"] if "event" in story.acked and "mail" not in kinds else []
+    return bad + (["the old event is lost"] if kinds[:1] != ["begin"] else [])
+
+
 SCENARIOS = [
     Scenario("fsio-write", _one_old, _write, _new, glance=_old_or_new),
     Scenario("fsio-swap", _one_old, _swap, _new, glance=_old_or_new),
@@ -280,6 +311,7 @@ SCENARIOS = [
     Scenario("ledger-torn", _journaled_ledger, _steps, _all_done, glance=_refused_is_unseen),
     Scenario("ledger-edited", _edited, _after_edit, _edit_survives, glance=_edit_survives),
     Scenario("ledger-code-branch", _plain_ledger, _steps, _all_done, glance=_refused_is_unseen),
+    Scenario("mail", _town, _mail, _mail_whole, glance=_mail_whole),
     Scenario("broken-no-heal", _log, _append, _lines_whole, glance=_lines_whole, broken="no_heal"),
     Scenario("broken-journal-first", _ledger, _steps, _all_done, glance=_acknowledged, broken="journal_first"),
 ]
