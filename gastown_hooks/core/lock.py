@@ -85,7 +85,13 @@ def attempt(path: str) -> Lock | None:
 
 
 def is_held(path: str) -> bool:
-    """Whether somebody holds the lock now; a missing file is not held. Creates nothing."""
+    """Whether somebody holds the lock now; a missing file is not held. Creates nothing.
+
+    Trying the lock, however briefly, could turn away somebody who wants it; so it is tried only where the kernel's table,
+    which names a file by its inode alone, says that it is taken.
+    """
+    if holder_pid(path) is None:
+        return False
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -115,6 +121,8 @@ def holder(path: str) -> str:
     """The process that holds the lock, in words: "pid 12 (gt sling ab)", or "an unknown process"."""
     pid = holder_pid(path)
     try:
+        if pid is not None and not os.path.exists(f"/proc/{pid}"):
+            pid = _opener(path)  # the table names who took it, who may have handed it over and ended
         if pid is not None:
             with open(f"/proc/{pid}/cmdline", "rb") as command:
                 words = command.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
@@ -135,6 +143,18 @@ def holder_pid(path: str) -> int | None:
                     return int(fields[4])
     except (OSError, ValueError, IndexError):
         pass  # an unreadable table tells nothing
+    return None
+
+
+def _opener(path: str) -> int | None:
+    here = os.stat(path)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                if os.path.samestat(os.stat(f"/proc/{pid}/fd/{fd}"), here):
+                    return int(pid)
+        except OSError:
+            continue  # gone meanwhile, or somebody else's
     return None
 
 

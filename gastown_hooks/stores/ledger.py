@@ -210,14 +210,14 @@ class Ledger:
     def _absorb(self, pair: Pair) -> None:
         """Under the lock: bring a file that the journal does not continue (edited, restored, half a fold) together with it."""
         found = lines.parse(pair.issues())
-        for bead_id, history in pair.history().items():
-            there, base, last = found.lines.get(bead_id), history[0], history[-1]
+        for bead_id, last in pair.journaled().items():
+            there, history = found.lines.get(bead_id), pair.history()[bead_id]
             if there == last:
                 continue
             if there in history or there is None:
                 found.lines[bead_id] = last  # a fold died after its first rename, or a line removed that we had changed since
             else:
-                found.lines[bead_id] = _merged(base, last, there)
+                found.lines[bead_id] = _merged(history[0], last, there)
         if found.losers:
             with lock.acquire(self.beads.quarantine + ".lock"):
                 fsio.append(self.beads.quarantine, b"".join(line + b"\n" for line in found.losers))

@@ -62,7 +62,7 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
     if half_made:
         return [_complete(rig, record, now, start) for record in half_made]
     if dry_run:
-        chosen = _choose(ledger, rig, bead_ids, name, ledger.all(), now)
+        chosen = _choose(rig, bead_ids, name, ledger.all(), now)
         return [_assignment(rig, {"id": b, "assignee": f"{rig.name}/polecats/{n}", "claim_fence": 0}, False) for b, n in chosen.items()]
     claimed, held = _claim(rig, ledger, bead_ids, agent, name, caller, now)
     try:
@@ -131,7 +131,7 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
     """Names, runner locks and claims under the rig's pool lock. The caller releases the locks."""
     held: list[Lock] = []
     with lock.acquire(rig.lock("pool"), timeout=60):
-        chosen = _choose(ledger, rig, bead_ids, name, ledger.all(), now)
+        chosen = _choose(rig, bead_ids, name, ledger.all(), now)
         try:
             for worker in chosen.values():
                 fsio.make_folder(rig.polecat(worker).root)
@@ -142,15 +142,17 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
                 held.append(mine)
 
             def change(view: View) -> list[Record]:
-                _choose(ledger, rig, bead_ids, name, view.all(), now)  # again, under the ledger's lock: others close and update too
-                fence = max((int(r.get("claim_fence") or 0) for r in view.all().values()), default=0)
+                records = view.all()
+                for bead_id in chosen:  # again, under the ledger's lock: others close and update too
+                    _check_free(records, bead_id, now)
+                fence = max((int(r.get("claim_fence") or 0) for r in records.values()), default=0)
                 return [_claimed(view, bead_id, f"{rig.name}/polecats/{worker}", fence + step, agent, caller, now)
                         for step, (bead_id, worker) in enumerate(chosen.items(), 1)]
 
             return ledger.transact(change), held
         except BaseException:
             for one in held:
-                fsio.remove(one.path)
+                fsio.remove_tree(os.path.dirname(one.path))  # only its lock was in it
                 one.release()
             raise
 
@@ -164,7 +166,7 @@ def _claimed(view: View, bead_id: str, actor: str, fence: int, agent: str | None
     return updated(bead, changes)
 
 
-def _choose(ledger: Ledger, rig: Rig, bead_ids: list[str], name: str | None, records: dict[str, Record], now: int) -> dict[str, str]:
+def _choose(rig: Rig, bead_ids: list[str], name: str | None, records: dict[str, Record], now: int) -> dict[str, str]:
     """Bead to worker name. Raises what stands in the way of any of them."""
     for bead_id in bead_ids:
         _check_free(records, bead_id, now)
@@ -245,7 +247,8 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
     if lease is not None and lease.state != leases.PREPARING:
         return
     rig_config, settings = config.rig_config(rig), config.rig_settings(rig)
-    base = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", f"refs/heads/{rig_config.target}").out.strip()
+    # A sling that goes on after a kill keeps its start: the branch may be there already.
+    base = lease.base if lease else git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", f"refs/heads/{rig_config.target}").line
     agent = (bead.get("metadata") or {}).get("agent") or settings.agent or config.town_settings(rig.town).default_agent
     lease = leases.Lease(
         bead=bead["id"], fence=bead["claim_fence"], token=f"{config.town_id(rig.town)}.{os.urandom(12).hex()}", actor=bead["assignee"],
