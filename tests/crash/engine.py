@@ -96,6 +96,7 @@ class Scenario:
     recover: Function | Callable[[str], list[Command]] | None = None
     broken: str = ""
     promises: bool = True  # exit code 0 says that it is done; a round may also end well because all has to wait
+    thin: int = 1  # even the full matrix takes every n-th call only: for long acts made of parts that have their own scenario
     retry: int = 0  # exit codes of the recovery that are right, besides 0
     timeout: float = 60.0
 

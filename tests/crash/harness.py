@@ -94,7 +94,7 @@ def matrix(bench: Bench, scenario: Scenario, plan: Plan) -> Report:
         _singles(bench, scenario, dataclasses.replace(plan, modes=plan.only[:1]), report, [plan.only[1]])
     else:
         _all(bench, scenario, plan, report, cost, writes)
-        _doubles(bench, scenario, plan, report, started)
+        _doubles(bench, scenario, plan, report)
     report.seconds = time.monotonic() - started
     return report
 
@@ -122,7 +122,7 @@ def _all(bench: Bench, scenario: Scenario, plan: Plan, report: Report, cost: flo
     chance = random.Random(f"{plan.seed} {scenario.name}")
     work = sum(len(writes) if mode in (HALF_KILL, SHORT) else report.calls for mode in plan.modes)
     for mode in plan.modes:
-        every = plan.every_kill if mode in KILLS or report.calls < 100 else plan.every_fault
+        every = (plan.every_kill if mode in KILLS or report.calls < 100 else plan.every_fault) * scenario.thin
         if not every:
             every = max(1, round(work * cost / max(0.1, plan.seconds)))
         tears = mode in (HALF_KILL, SHORT)
@@ -133,10 +133,11 @@ def _all(bench: Bench, scenario: Scenario, plan: Plan, report: Report, cost: flo
             return
 
 
-def _doubles(bench: Bench, scenario: Scenario, plan: Plan, report: Report, started: float) -> None:
+def _doubles(bench: Bench, scenario: Scenario, plan: Plan, report: Report) -> None:
+    started = time.monotonic()
     chance = random.Random(f"{plan.seed} {scenario.name} twice")
     for _ in range(4 * plan.doubles):
-        late = plan.seconds and time.monotonic() - started > 2 * plan.seconds
+        late = plan.seconds and time.monotonic() - started > plan.seconds
         if late or report.points.get("double", 0) >= plan.doubles or len(report.violations) >= plan.most:
             return
         _double(bench, scenario, report, [chance.choice(KILLS) for _ in range(2)], [chance.randint(1, report.calls) for _ in range(2)])
@@ -228,6 +229,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--only", action="append", metavar="NAME", help="this scenario (may be given again)")
     options.add_argument("--mode", type=int, help="one mode: " + ", ".join(f"{i} {name}" for i, name in enumerate(NAMES) if i))
     options.add_argument("--k", type=int, help="one point, with --mode")
+    options.add_argument("--every", type=int, help="every n-th call instead of as many as the time allows")
     options.add_argument("--twice", metavar="MODE:K,MODE:K", help="one pair of kills")
     options.add_argument("--doubles", type=int, default=None, help="random pairs of kills")
     options.add_argument("--seconds", type=float, default=10.0, help="how long a scenario may take (without --all); about")
@@ -249,7 +251,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
     if options.all:
         plan.doubles = 200 if options.doubles is None else options.doubles
     else:
-        plan.every_kill, plan.every_fault, plan.doubles, plan.seconds = 0, 0, options.doubles or 0, options.seconds
+        every = options.every or 0
+        plan.every_kill, plan.every_fault, plan.doubles, plan.seconds = every, every, options.doubles or 0, options.seconds
     return plan
 
 

@@ -451,7 +451,9 @@ def sling_and_tick(root: str) -> list[Command]:
     again = [gt("sling", BEADS[0], RIG, "--agent", "exec", "--start", cwd=town, env=INLINE, allowed=(0, 4, 5)),
              gt("session", "start", f"{RIG}/toast", cwd=town, env=INLINE, allowed=(0, 3, 4, 5))]
     rounds = [Command((f"{role}.py", "patrol", "--town", town, "--rig", RIG), town, INLINE) for role in ("witness", "refinery", "witness")]
-    return [*again, *rounds]
+    waiting = [r["id"] for r in checker.requests(checker.Ledger(f"{town}/{RIG}/.beads")) if checker.metadata(r).get("state") == "waiting"]
+    retries = [gt("mq", "retry", request, cwd=town, env=INLINE) for request in waiting]  # put off for half a minute: a person's word
+    return [*again, *retries, *rounds]
 
 
 def work_landed(story: Story) -> list[str]:
@@ -482,9 +484,10 @@ SCENARIOS = [
     Scenario("sling-three", rigged, sling(*BEADS), claimed(*BEADS), recover=sling_again(*BEADS), glance=always),
     Scenario("done", committed, done_act, submitted, glance=always),
     Scenario("refinery", queued, patrol, landed, recover=refinery_later, glance=always, promises=False),
-    Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost, promises=False),
+    Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost,
+             promises=False, thin=5),
     Scenario("polecat-nuke", messy, nuke, retired, recover=nuke_again, glance=work_is_kept),
-    Scenario("sling-to-landed", runnable, sling_and_run, work_landed, recover=sling_and_tick, glance=always, promises=False),
+    Scenario("sling-to-landed", runnable, sling_and_run, work_landed, recover=sling_and_tick, glance=always, promises=False, thin=5),
     Scenario("broken-no-swap", raced, patrol, all_landed, glance=nothing_of_a_person_is_lost, broken="no_swap"),
     Scenario("broken-close-first", queued, patrol, landed, glance=always, broken="close_first"),
     Scenario("broken-remove-first", messy, nuke, retired, recover=nuke_again, glance=work_is_kept, broken="remove_first"),
