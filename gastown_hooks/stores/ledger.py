@@ -14,7 +14,7 @@ import json
 import os
 
 from gastown_hooks.core import fsio, lock, record
-from gastown_hooks.core.errors import Corrupt, Fenced, NotATown
+from gastown_hooks.core.errors import Corrupt, Fenced, LockTimeout, NotATown, StorageFailed
 from gastown_hooks.rules import merge3
 from gastown_hooks.stores import lines
 from gastown_hooks.stores.config import Writer
@@ -191,7 +191,10 @@ class Ledger:
         finally:
             os.close(fd)
         if size > min(max(os.stat(self.beads.issues).st_size // 16, 64 << 10), 1 << 20):
-            self.fold()
+            try:
+                self.fold()
+            except (StorageFailed, LockTimeout):
+                pass  # the write itself is durable; the tick folds again, and says when it cannot
 
     def _swap(self, before: Pair, staged: str) -> bool:
         with lock.acquire(self.beads.ledger_lock) as held:
