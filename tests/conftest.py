@@ -19,6 +19,15 @@ import builders  # noqa: E402
 
 CLEARED = ("GIT_", "GT_", "BD_", "BEADS_", "CLAUDE", "XDG_", "PYTHON")
 KEPT = ("PYTHONDONTWRITEBYTECODE",)
+# The account's crontab is never touched: whoever looks for the program finds this one, whose table is a file of the test's.
+CRONTAB = """#!/bin/sh
+table=$(dirname "$0")/../.crontab
+case $1 in
+  -l) [ -e "$table" ] || { echo "no crontab for tester" >&2; exit 1; }; cat "$table" ;;
+  -) cat >"$table" ;;
+  -r) rm -f "$table" ;;
+esac
+"""
 _opened: list[str] = []
 _allowed: list[str] = []
 
@@ -41,11 +50,15 @@ def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith(CLEARED) and name not in KEPT:
             monkeypatch.delenv(name)
+    (home / ".bin").mkdir()
+    (home / ".bin/crontab").write_text(CRONTAB)
+    (home / ".bin/crontab").chmod(0o755)
     git_config = home / ".gitconfig"
     git_config.write_text("[user]\n\tname = Test Owner\n\temail = owner@example.test\n[init]\n\tdefaultBranch = main\n"
                           "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[protocol \"file\"]\n\tallow = always\n")
     for name, value in {
-        "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "XDG_DATA_HOME": str(home / ".local/share"),
+        "HOME": str(home), "PATH": f"{home}/.bin:{os.environ.get('PATH', os.defpath)}",
+        "XDG_CONFIG_HOME": str(home / ".config"), "XDG_DATA_HOME": str(home / ".local/share"),
         "XDG_STATE_HOME": str(home / ".local/state"), "XDG_CACHE_HOME": str(home / ".cache"),
         "GIT_CONFIG_GLOBAL": str(git_config), "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "false",
         "GIT_TERMINAL_PROMPT": "0", "GT_WAKE": "off", "TZ": "UTC", "LC_ALL": "C.UTF-8",
