@@ -121,7 +121,10 @@ def _calm(bench: Bench, scenario: Scenario) -> tuple[Run, list[int]]:
 def _all(bench: Bench, scenario: Scenario, plan: Plan, report: Report, cost: float, writes: list[int]) -> None:
     chance = random.Random(f"{plan.seed} {scenario.name}")
     work = sum(len(writes) if mode in (HALF_KILL, SHORT) else report.calls for mode in plan.modes)
+    started = time.monotonic()
     for mode in plan.modes:
+        if plan.seconds and mode in FAULTS and time.monotonic() - started > 3 * plan.seconds:
+            return  # a slow machine, or a long act: the kills were looked at
         every = (plan.every_kill if mode in KILLS or report.calls < 100 else plan.every_fault) * scenario.thin
         if not every:
             every = max(1, round(work * cost / max(0.1, plan.seconds)))
