@@ -82,12 +82,11 @@ class Yard:
         if Ledger(self.rig.beads).get(bead_id) is None:
             self.bead(name, priority=priority, worker=worker, fence=fence, **more)
         branch = self.branch(name, worker, fence)
-        start = base or self.tip()
         if head is None:
             head = self.commit(branch, files if files is not None else {f"{name}.txt": f"{name}\n"}, base=base)
         self.now += clock.SECOND
         made = queue.submit(self.rig, self.get(bead_id), head=head, branch=branch, worker=f"gp/polecats/{worker}", fence=fence,
-                            target="main", caller=self.worker(bead_id, worker, fence), now=self.now, base=start)
+                            target="main", caller=self.worker(bead_id, worker, fence), now=self.now)
         return str(made["id"])
 
     def branch(self, name: str, worker: str = "toast", fence: int = 1) -> str:

@@ -164,17 +164,20 @@ def pin(request_id: str) -> str:
 
 # ---- submitting ---------------------------------------------------------------------------------------------
 
-def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fence: int, target: str, caller: Caller, now: int,
-           base: str | None = None) -> Record:
+def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fence: int, target: str, caller: Caller,
+           now: int) -> Record:
     """Queue the commit `head` of `branch` for `target`; the same submission again returns the request that is there.
 
-    `base` is the commit the branch started from (default: the merge base with the target). Open requests of the same bead with
-    another head are superseded. Raises BadInput, Refused (nothing to land, not the branch's commit, closed bead), Fenced.
+    Open requests of the same bead with another head are superseded. Raises BadInput, Refused (nothing to land, not the branch's
+    commit, closed bead), Fenced.
     """
     _check_branch(branch, target)
-    start = _check_head(rig, head, branch, target, base)
-    request_id = ids.derived(f"{rig_config(rig).prefix}-mr", source["id"], str(fence), head)
     _check_claim(rig, source["id"], fence)
+    request_id = ids.derived(f"{rig_config(rig).prefix}-mr", source["id"], str(fence), head)
+    there = Ledger(rig.beads).get(request_id)
+    if there is not None:
+        return there  # the target may hold it by now
+    start = _check_head(rig, head, branch, target)
     git.update_refs(rig.repo, [(pin(request_id), head, None)], f"gt: merge request {request_id}")
     fresh = _fresh(request_id, source, caller.actor, now, {
         "branch": branch, "head": head, "base": start, "target": target, "source": source["id"], "worker": worker,
@@ -240,8 +243,8 @@ def _check_branch(branch: str, target: str) -> None:
         raise BadInput(f"{ids.shown(branch)} is no branch to land", why=why, next="submit your own branch: gt done")
 
 
-def _check_head(rig: Rig, head: str, branch: str, target: str, base: str | None) -> str:
-    """The commit where the change starts."""
+def _check_head(rig: Rig, head: str, branch: str, target: str) -> str:
+    """The commit where the change starts: what a branch took over from the target (by a pull, a rebase) is not its work."""
     if len(head) != 40 or not _HEX.issuperset(head) or not head.strip("0"):
         raise BadInput(f"{ids.shown(head)} is no commit id", why="40 hexadecimal digits are expected")
     repo = Repo(rig.repo)
@@ -250,16 +253,16 @@ def _check_head(rig: Rig, head: str, branch: str, target: str, base: str | None)
         raise Refused(f"cannot land {head[:12]}", why=f"it is a {kind}" if kind else "it is not in the repository")
     if not reachable(rig, head, branch):
         raise Refused(f"cannot land {head[:12]}", why=f"it is not a commit of branch {ids.shown(branch)}")
-    tip = repo.resolve(proof.landed_ref(target)) or repo.resolve(f"refs/heads/{target}")
-    if tip is None:
+    known = (repo.resolve(ref) for ref in (proof.landed_ref(target), f"refs/heads/{target}", f"refs/remotes/origin/{target}"))
+    tips = [tip for tip in known if tip is not None]
+    if not tips:
         raise Refused(f"cannot land on {ids.shown(target)}", why="the rig has no such branch", next="gt rig status")
-    common = repo.merge_base(head, tip)
-    start = base or common
-    if start is None or common is None:
+    starts = [start for tip in tips if (start := repo.merge_base(head, tip)) is not None]
+    if not starts:
         raise Refused(f"cannot land {head[:12]}", why=f"it has no common history with {ids.shown(target)}")
-    if start == head or repo.tree(start) == repo.tree(head):
+    if any(repo.tree(start) == repo.tree(head) for start in starts):
         raise Refused(f"nothing to land in {head[:12]}", why="it changes nothing", next="gt done --no-code --reason TEXT")
-    return start
+    return starts[0]
 
 
 def reachable(rig: Rig, head: str, branch: str) -> bool:

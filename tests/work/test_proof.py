@@ -73,3 +73,21 @@ def test_a_merge_request_by_hand_of_old_commits_proves_nothing(far: Yard) -> Non
     with pytest.raises(Refused, match="nothing"):
         queue.submit(far.rig, far.get("gp-one"), head=far.tip(), branch="main2", worker="gp/polecats/toast", fence=1, target="main",
                      caller=far.worker("gp-one"), now=far.now) if far.rig_git("branch", "main2", "main") == "" else None
+
+
+@pytest.mark.parametrize("more", ["", "an empty commit"])
+def test_a_branch_that_was_only_brought_up_to_date_has_nothing_to_land(far: Yard, more: str) -> None:
+    far.bead("one")
+    far.outsider({"theirs.txt": "not one's work\n"})
+    branch = far.branch("one")
+    for known in (False, True):  # whether the queue adopted what others pushed
+        builders.git(far.rig.repo, f"--git-dir={far.rig.repo}", "fetch", "-q", str(far.remote), "+main:refs/remotes/origin/main")
+        builders.git(far.scratch, "fetch", "-q", str(far.remote), "main")
+        builders.git(far.scratch, "checkout", "-q", "--detach", "FETCH_HEAD")
+        if more:
+            builders.git(far.scratch, "commit", "-q", "--allow-empty", "-m", "nothing")
+        builders.git(far.scratch, "push", "-q", far.rig.repo, f"+HEAD:refs/heads/{branch}")
+        with pytest.raises(Refused, match="nothing to land"):
+            far.submit("one", head=builders.git(far.scratch, "rev-parse", "HEAD"))
+        if not known:
+            far.round()
