@@ -3,8 +3,10 @@
 
 Takes the last N first-parent commits of REPO (which is only read). Each becomes a bead whose `run` re-applies that commit's change
 to its first parent; a bead depends on the last earlier one that touches one of its files. Parallel workers do them, the merge
-queue lands them, and the tree at the end must be the original's. What cannot be re-applied is listed before the start and left
-out on both sides of the comparison. `--kill K` kills K random runners of workers on the way.
+queue lands them, and the tree at the end must be the original's. Paths that cannot be re-applied are listed before the start and
+left out on both sides of the comparison: what workers' trees leave out, what the queue's tree policy refuses (submodules, links
+out of the tree, odd names), and from then on whatever stands in the place of such a path. `--kill K` kills K random runners of
+workers on the way.
 """
 
 from __future__ import annotations
@@ -20,11 +22,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-SPARSE = (".claude", "CLAUDE.md", "CLAUDE.local.md", ".beads")  # left out of workers' trees, see docs/files.md
+try:
+    from gastown_hooks.core.ids import shown
+    from gastown_hooks.core.paths import SPARSE_EXCLUDED
+    from gastown_hooks.rules import tree_policy
+except ImportError:
+    raise SystemExit("this needs the Python that gt was installed into, e.g. ~/.local/share/gastown-hooks/env/bin/python") from None
+
+SPARSE = {path.strip("/") for path in SPARSE_EXCLUDED}
 PATIENCE = 1800.0
+Row = tuple[tuple[str, str], str, str]
 
 
 @dataclass
@@ -39,23 +50,31 @@ class Change:
     needs: set[int] = field(default_factory=set)
 
 
+class Left(NamedTuple):
+    """A path that is left out from this commit on, and why; path "": the whole commit changes nothing else."""
+
+    commit: str
+    path: str
+    why: str
+
+
 def main() -> int:
     options = _options()
     work = os.path.abspath(options.keep) if options.keep else tempfile.mkdtemp(prefix="gt-history-")
     os.makedirs(f"{work}/patches", exist_ok=True)
     started = time.monotonic()
     changes, left_out, start = plan(options.repo, options.number, f"{work}/patches")
-    for commit, path, why in left_out:
-        print(f"left out: {commit[:12]} {path}: {why}")
+    for left in left_out:
+        print(f"left out: {left.commit[:12]} {shown(left.path) if left.path else 'the whole commit'}: {left.why}", flush=True)
     town = Town(work, options.repo, start)
     town.build(changes)
     figures = town.land(changes, options.workers, options.kill, random.Random(options.seed))
-    different = compare(options.repo, town.repo, {path for _, path, _ in left_out})
+    different = compare(options.repo, town.repo, {left.path for left in left_out})
     figures |= {"commits": len(changes), "left_out": len(left_out), "different_paths": len(different),
                 "seconds": round(time.monotonic() - started, 1), "folder": work}
     print(json.dumps(figures, indent=2))
     for path in different[:20]:
-        print(f"different: {path}")
+        print(f"different: {shown(path)}")
     print("identical tree" if not different else "THE TREES DIFFER")
     return 1 if different else 0
 
@@ -71,52 +90,78 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def plan(repo: str, number: int, patches: str) -> tuple[list[Change], list[tuple[str, str, str]], str]:
+def plan(repo: str, number: int, patches: str) -> tuple[list[Change], list[Left], str]:
     """The changes in order with their dependencies, what is left out, and the commit before the first."""
     commits = git(repo, "rev-list", "--first-parent", "-n", str(number + 1), "HEAD").split()[::-1]
     if len(commits) < 2:
         raise SystemExit(f"{repo} has no second commit to land")
     changes: list[Change] = []
-    left_out: list[tuple[str, str, str]] = []
+    left_out: list[Left] = []
     last_touch: dict[str, int] = {}
     for parent, commit in itertools.pairwise(commits):
-        files = []
-        for path, why in touched(repo, parent, commit):
-            files.append(path) if not why else left_out.append((commit, path, why))
+        rows = touched(repo, parent, commit)
+        skipped = unlandable(repo, commit, rows, {left.path for left in left_out})
+        left_out += skipped
+        files = sorted({path for _, _, path in rows} - {left.path for left in skipped})
         if not files:
-            left_out.append((commit, "", "changes nothing that can be re-applied"))
+            left_out.append(Left(commit, "", "changes nothing that can be re-applied"))
             continue
-        patch = f"{patches}/{len(changes):04d}.patch"
-        with open(patch, "wb") as out:
-            only = [f":(literal){path}" for path in files]
-            out.write(raw(repo, "diff", "--binary", "--full-index", "--no-renames", parent, commit, "--", *only))
-        change = Change(commit, git(repo, "log", "-1", "--format=%s", commit).strip() or "(no title)", files, patch)
-        change.needs = {number for touch, number in last_touch.items() if any(_meet(touch, path) for path in files)}
+        title = git(repo, "log", "-1", "--format=%s", commit).strip() or "(no title)"
+        change = Change(commit, title, files, f"{patches}/{len(changes):04d}.patch")
+        with open(change.patch, "wb") as out:
+            out.write(difference(repo, parent, commit, [left.path for left in skipped]))
+        places = Places(files)
+        change.needs = {earlier for path, earlier in last_touch.items() if places.meet(path)}
         last_touch.update({path: len(changes) for path in files})
         changes.append(change)
     return changes, left_out, commits[0]
 
 
-def touched(repo: str, parent: str, commit: str) -> list[tuple[str, str]]:
-    """Each path the commit changes, with the reason why it cannot be re-applied, if any."""
+def unlandable(repo: str, commit: str, rows: list[Row], before: set[str]) -> list[Left]:
+    """The paths of this commit that cannot be re-applied; `before`: those of earlier commits, where the two trees differ by now."""
+    found = {path: why for modes, oid, path in rows if (why := _refusal(repo, modes, oid, path))}
+    places = Places(found.keys() | before)
+    found |= {path: "in the place of a path that was left out" for _, _, path in rows if path not in found and places.meet(path)}
+    return [Left(commit, path, why) for path, why in found.items()]
+
+
+def difference(repo: str, parent: str, commit: str, but: list[str]) -> bytes:
+    """The commit's change to its parent as a patch, whatever the user's settings for differences are."""
+    left = [f":(top,exclude,literal){path}" for path in but]
+    return raw(repo, "diff-tree", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv", parent, commit,
+               "--", ":/", *left)
+
+
+def touched(repo: str, parent: str, commit: str) -> list[Row]:
+    """For each path that the commit changes: both modes, the new object, the path."""
     fields = git(repo, "diff-tree", "-r", "-z", "--no-renames", parent, commit).split("\0")
-    found = []
-    for head, path in zip(fields[::2], fields[1::2], strict=False):
-        old_mode, new_mode = head[1:7], head[8:14]
-        why = ""
-        if "160000" in (old_mode, new_mode):
-            why = "a submodule"
-        elif path.split("/")[0] in SPARSE:
-            why = "outside of workers' sparse trees"
-        elif path == ".gitmodules":
-            why = "submodule settings"
-        found.append((path, why))
-    return found
+    heads = [head.removeprefix(":").split(" ") for head in fields[:-1:2]]
+    return [((old, new), oid, path) for (old, new, _, oid, _), path in zip(heads, fields[1::2], strict=True)]
 
 
-def _meet(one: str, other: str) -> bool:
-    """The same path, or one a folder that the other is in (a file may become a folder, or the reverse)."""
-    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
+def _refusal(repo: str, modes: tuple[str, str], oid: str, path: str) -> str | None:
+    if path.split("/")[0] in SPARSE:
+        return "outside of workers' sparse trees"
+    if tree_policy.SUBMODULE in modes:
+        return "a submodule"
+    link = git(repo, "cat-file", "blob", oid) if modes[1] == tree_policy.LINK else None
+    return tree_policy.refusal(tree_policy.Entry(path, modes[1], link)) if modes[1].strip("0") else None
+
+
+class Places:
+    """Paths, and the folders that they are in."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = set(paths)
+        self.folders = {folder for path in self.paths for folder in _above(path)}
+
+    def meet(self, path: str) -> bool:
+        """One of the paths, or one a folder that the other is in (a file may become a folder, or the reverse)."""
+        return path in self.paths or path in self.folders or not self.paths.isdisjoint(_above(path))
+
+
+def _above(path: str) -> list[str]:
+    return [path[:end] for end, char in enumerate(path) if char == "/"]
 
 
 class Town:
@@ -159,8 +204,9 @@ class Town:
                 ready = [b["id"] for b in json.loads(self.bd("ready", "--json")) if b["id"] in ours]
                 if ready and len(agents) < workers:
                     self.gt("sling", *ready[:workers - len(agents)], "again", cwd=self.root)
-                elif killed < kills and (chosen := [pid for a in agents if (pid := a["evidence"].get("pid"))]):
-                    killed += _kill(dice.choice(chosen))
+                pids = [pid for a in agents if (pid := a["evidence"].get("pid"))]
+                if pids and killed < kills and killed * len(ours) <= done * kills:  # spread over the whole run
+                    killed += _kill(dice.choice(pids))
                 self.gt("daemon", "tick", cwd=self.root)
                 told = _tell(f"{done}/{len(ours)} landed, {len(agents)} workers, {killed} killed", told)
         finally:
