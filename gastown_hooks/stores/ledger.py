@@ -224,10 +224,16 @@ class Ledger:
         if found.losers:
             with lock.acquire(self.beads.quarantine + ".lock"):
                 fsio.append(self.beads.quarantine, b"".join(line + b"\n" for line in found.losers))
-        text = found.text()
+        base, text = pair.base, found.text()
         if text != pair.issues():
-            fsio.write(self.beads.issues, text)
-        fsio.write(self.beads.journal, header(signature(os.stat(self.beads.issues))))
+            staged = fsio.stage(self.beads.issues, text)
+            base = signature(os.stat(staged))
+            if signature(os.stat(self.beads.issues)) != pair.base:
+                fsio.remove(staged)  # edited again since we read it: look again
+                return
+            fsio.swap(staged, self.beads.issues)
+        # The signature of what was read or written, not of what is there by now: an edit in between must show.
+        fsio.write(self.beads.journal, header(base))
 
 
 def _merged(base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
@@ -239,7 +245,8 @@ def _decode(line: bytes, bead_id: str) -> Record:
     try:
         return record.decode(line)
     except ValueError as error:
-        raise Corrupt(f"bead {bead_id} is damaged", why=str(error), next="bd doctor") from None
+        raise Corrupt(f"bead {bead_id} is damaged", why=str(error),
+                      next=f"grep -n {bead_id} .beads/issues.jsonl .beads/issues.journal") from None
 
 
 __all__ = ["CODE_BRANCH", "OWN_BRANCH", "Ledger", "Signature", "View", "Writer"]

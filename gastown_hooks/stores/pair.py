@@ -32,7 +32,7 @@ class Pair:
     """The journal's whole lines and the file, read in this order; `matches` tells whether they belong together."""
 
     def __init__(self, journal: bytes, inode: int, has_journal: bool, data: bytes, base: Signature) -> None:
-        self._journal, self._inode, self.has_journal, self._data, self._base = journal, inode, has_journal, data, base
+        self._journal, self._inode, self.has_journal, self._data, self.base = journal, inode, has_journal, data, base
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
 
@@ -55,11 +55,11 @@ class Pair:
 
     def matches(self) -> bool:
         """Whether the journal continues exactly this file (no journal yet: nothing to continue)."""
-        return not self.has_journal or self._journal.startswith(header(self._base))
+        return not self.has_journal or self._journal.startswith(header(self.base))
 
     def same_files(self, other: Pair) -> bool:
         """Whether nobody swapped or edited either file since `other` was read; the journal may have grown."""
-        return (self._inode, self._base) == (other._inode, other._base) and self._journal.startswith(other._journal)
+        return (self._inode, self.base) == (other._inode, other.base) and self._journal.startswith(other._journal)
 
     def issues(self) -> bytes:
         return self._data
