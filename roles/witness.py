@@ -14,7 +14,7 @@ from gastown_hooks.core.errors import GastownError
 from gastown_hooks.role import Round, main
 from gastown_hooks.rules import liveness
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import retire, sling, wake, workers
+from gastown_hooks.work import sling, wake, workers
 
 DUTY = {
     "role": "witness",
@@ -68,10 +68,11 @@ def _tend(one: Round, name: str, records: workers.Records) -> None:
         wake.start_runner(rig, name)
     elif verdict == "restart" and lease is not None:
         one.say(f"{name}: {workers.restart(rig, name, lease, caller=one.caller, now=one.now, tick=clock.since_boot())}")
-    elif verdict == "retire" and workers.confirmed(rig, name, "retire"):
-        saved = retire.retire(rig, name, caller=one.caller, now=one.now, reason=_reason(facts))
-        one.say(f"{name}: retired, {len(saved.saved)} refs saved")
-        wake.wake(rig.town, "refinery", rig.name)
+    elif verdict == "retire":
+        saved = workers.retire_confirmed(rig, name, caller=one.caller, now=one.now, reason=_reason(facts))
+        if saved is not None:
+            one.say(f"{name}: retired, {len(saved.saved)} refs saved")
+            wake.wake(rig.town, "refinery", rig.name)
 
 
 def _reason(facts: liveness.Worker) -> str:

@@ -54,12 +54,13 @@ class Intent:
     tip: str = ""
 
 
-def retire(rig: Rig, name: str, *, caller: Caller, now: int, reason: str, force: bool = False) -> Salvage:
+def retire(rig: Rig, name: str, *, caller: Caller, now: int, reason: str, force: bool = False, held: Lock | None = None) -> Salvage:
     """Save what the worker made, prove it, and remove the worker; an unsettled claim goes back to the queue.
 
     A worker that is gone already gives an empty Salvage. Raises Refused while its runner or session lives (`force` ends them),
     and always when a process that is not the worker's sits in its tree or a file cannot be read; Changed when somebody keeps
-    writing. Whoever runs this below the worker's runner (the runner itself, its last step) is not ended.
+    writing. Whoever runs this below the worker's runner (the runner itself, its last step) is not ended. `held`: the runner's
+    lock, of a caller who saw under it that nobody is at work.
     """
     ids.name(name, "polecat")
     home = rig.polecat(name)
@@ -68,21 +69,22 @@ def retire(rig: Rig, name: str, *, caller: Caller, now: int, reason: str, force:
         if not os.path.isdir(home.root):
             return Salvage("", [], [])
         intent, lease = _intent(home), leases.read(home)
-        if intent is None and not force:
+        if not force and held is None:
             check_idle(rig, home)
         if intent is None:
             intent = Intent(caller.actor, reason, clock.stamp(now), force, fence_of(rig, home, lease), lease.bead if lease else "")
             _advance(home, intent)
         try:
-            held = _end_processes(rig, home, lease)
+            _end_processes(rig, home, lease)
+            mine = None if held is not None or _below_runner(home) else _runner_lock(rig, home)
         except GastownError:
             fsio.remove(home.retiring)
             raise
         try:
             return _carry_out(rig, home, lease, intent, caller, now)
         finally:
-            if held is not None:
-                held.release()
+            if mine is not None:
+                mine.release()
 
 
 def check_idle(rig: Rig, home: Home) -> None:
@@ -140,7 +142,9 @@ def _carry_out(rig: Rig, home: Home, lease: Lease | None, intent: Intent, caller
     worktrees.remove(rig, home.tree)
     _drop_branch(rig, intent)
     _give_back(rig, home, lease, saved, intent, caller, now)
-    _tell(rig, home, intent, saved, caller, now)
+    payload = {"rig": rig.name, "name": home.name, "fence": intent.fence, "bead": intent.bead, "reason": intent.reason,
+               "salvage": saved.key}
+    events.emit(rig.town, "kill" if intent.force else "retired", caller.actor, payload, now)
     fsio.make_folder(rig.town.removed_root)
     fsio.rename(home.root, rig.retired(home.name))
     fsio.remove_tree(rig.retired(home.name))
@@ -233,22 +237,10 @@ def _give_back(rig: Rig, home: Home, lease: Lease | None, saved: Salvage, intent
     Ledger(rig.beads).transact(change)
 
 
-def _tell(rig: Rig, home: Home, intent: Intent, saved: Salvage, caller: Caller, now: int) -> None:
-    """One event, also when the retire was killed after it."""
-    payload = {"rig": rig.name, "name": home.name, "fence": intent.fence, "bead": intent.bead, "reason": intent.reason,
-               "salvage": saved.key, "since": intent.at}
-    kind = "kill" if intent.force else "retired"
-    if not any(event.get("type") == kind and event.get("payload") == payload for event in events.read(rig.town)):
-        events.emit(rig.town, kind, caller.actor, payload, now)
-
-
 # ---- processes
 
-def _end_processes(rig: Rig, home: Home, lease: Lease | None) -> Lock | None:
-    """End the worker's processes; returns the runner's lock, None when we run below its holder.
-
-    Only what is recorded as the worker's is signalled: the process in its heartbeat, and whatever carries its tokens.
-    """
+def _end_processes(rig: Rig, home: Home, lease: Lease | None) -> None:
+    """End what is recorded as the worker's, nothing else: the process in its heartbeat, and whatever carries its tokens."""
     runner = wake.runner_token(rig, home.name)
 
     def find() -> list[Process]:
@@ -259,8 +251,9 @@ def _end_processes(rig: Rig, home: Home, lease: Lease | None) -> Lock | None:
     if left:
         raise Refused(f"{rig.name}/{home.name} does not end", why=f"still there: {_shown(left)}",
                       next="end these processes, then try again")
-    if _below_runner(home):
-        return None
+
+
+def _runner_lock(rig: Rig, home: Home) -> Lock:
     held = lock.attempt(home.runner_lock)
     if held is None:
         raise Refused(f"{rig.name}/{home.name} is busy", why=f"its runner lock is held by {lock.holder(home.runner_lock)}",

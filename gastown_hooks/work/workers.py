@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from gastown_hooks.core import clock, errors, fsio, ids, lock
@@ -14,8 +15,9 @@ from gastown_hooks.stores import beats, config, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import queue, sling, turns, wake
+from gastown_hooks.work import queue, retire, sling, turns, wake
 from gastown_hooks.work.lease import Lease
+from gastown_hooks.work.salvage import Salvage
 
 Records = dict[str, dict[str, Any]]
 
@@ -88,18 +90,17 @@ def restart(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int, tick
     return "started"
 
 
-def confirmed(rig: Rig, name: str, wanted: str) -> bool:
-    """Whether fresh facts, read while nobody else can handle the worker, give the same verdict."""
+def retire_confirmed(rig: Rig, name: str, *, caller: Caller, now: int, reason: str) -> Salvage | None:
+    """Retire the worker if fresh facts say so too while nobody else can handle it; None when they do not."""
     home = rig.polecat(name)
-    if not os.path.isdir(home.root):
-        return False
-    held = lock.attempt(home.runner_lock)
+    held = lock.attempt(home.runner_lock) if os.path.isdir(home.root) else None
     if held is None:
-        return False
+        return None
     with held:
-        records = Ledger(rig.beads).all()
-        facts, _ = look(rig, name, records)
-    return liveness.verdict(_free(facts, is_at_work(rig, home))) == wanted
+        facts, _ = look(rig, name, Ledger(rig.beads).all())
+        if liveness.verdict(replace(facts, running=False, alive=is_at_work(rig, home))) != "retire":  # the lock is ours
+            return None
+        return retire.retire(rig, name, caller=caller, now=now, reason=reason, held=held)
 
 
 def bead_of(rig: Rig, name: str, lease: Lease | None, records: Records) -> dict[str, Any]:
@@ -108,11 +109,6 @@ def bead_of(rig: Rig, name: str, lease: Lease | None, records: Records) -> dict[
     if found is None:
         raise errors.NotFound(f"no bead for {rig.name}/{ids.shown(name)}")
     return found
-
-
-def _free(facts: Worker, alive: bool | None) -> Worker:
-    """The facts without our own hold on the runner's lock."""
-    return Worker(facts.claimed, facts.submitted, facts.home, facts.lease, False, alive, facts.stalled, facts.agents_start)
 
 
 def _lease(home: Home) -> tuple[Lease | None, str | None]:
