@@ -60,7 +60,7 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
         raise BadInput(f"{rig.name}/{name} takes one bead", why="a worker has one hook", next=f"gt sling BEAD… {rig.name}")
     half_made = _half_made(rig, ledger, bead_ids)
     if half_made:
-        return [_complete(rig, record, now, start) for record in half_made]
+        return [_assignment(rig, bead, False) if dry_run else _complete(rig, bead, now, start) for bead in half_made]
     if dry_run:
         chosen = _choose(rig, bead_ids, name, ledger.all(), now)
         return [_assignment(rig, {"id": b, "assignee": f"{rig.name}/polecats/{n}", "claim_fence": 0}, False) for b, n in chosen.items()]
@@ -246,17 +246,21 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
                        next=f"gt polecat nuke {rig.name}/{home.name}")
     if lease is not None and lease.state != leases.PREPARING:
         return
-    rig_config, settings = config.rig_config(rig), config.rig_settings(rig)
-    # A sling that goes on after a kill keeps its start: the branch may be there already.
-    base = lease.base if lease else git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", f"refs/heads/{rig_config.target}").line
-    agent = (bead.get("metadata") or {}).get("agent") or settings.agent or config.town_settings(rig.town).default_agent
-    lease = leases.Lease(
-        bead=bead["id"], fence=bead["claim_fence"], token=f"{config.town_id(rig.town)}.{os.urandom(12).hex()}", actor=bead["assignee"],
-        branch=branch_of(rig, bead), base=base, agent=str(agent), state=leases.PREPARING, created_at=clock.stamp(now))
+    lease = lease or _lease(rig, bead, now)  # a sling that goes on after a kill keeps it: branch and processes may be there already
     leases.write(home, lease)
     fsio.make_folder(home.mail)
-    fsio.copy(wake.role_file(rig.witness, "polecat"), f"{home.root}/polecat.py")
-    stubs.install(home.githooks, home, rig, rig_config.target)
-    worktrees.add(rig, home.tree, branch=lease.branch, start=base, sparse=True, githooks=home.githooks, replace_unready=True)
+    fsio.copy(wake.role_file(rig.witness, "polecat"), home.role_file("polecat"))
+    stubs.install(home.githooks, home, rig, config.rig_config(rig).target)
+    worktrees.add(rig, home.tree, branch=lease.branch, start=lease.base, sparse=True, githooks=home.githooks, replace_unready=True)
     furnish.furnish(rig, home.tree, config.clean_environment(worker_environment(rig, lease)))
     leases.advance(home, lease, leases.READY)
+
+
+def _lease(rig: Rig, bead: Record, now: int) -> leases.Lease:
+    """A new lease for the claim, from the target's tip."""
+    target = f"refs/heads/{config.rig_config(rig).target}"
+    agent = (bead.get("metadata") or {}).get("agent") or config.rig_settings(rig).agent or config.town_settings(rig.town).default_agent
+    return leases.Lease(
+        bead=bead["id"], fence=bead["claim_fence"], token=f"{config.town_id(rig.town)}.{os.urandom(12).hex()}", actor=bead["assignee"],
+        branch=branch_of(rig, bead), base=git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", target).line,
+        agent=str(agent), state=leases.PREPARING, created_at=clock.stamp(now))
