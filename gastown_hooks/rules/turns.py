@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_FAILURES = 3
 MAX_UNFINISHED = 2
@@ -62,8 +62,8 @@ def counted(record: Record) -> Record:
     if record.ended in ("", STOPPED, CUT, MISSING):
         return record
     if failed:
-        return _with(record, failures=record.failures + 1, unfinished=0)
-    return _with(record, failures=0, unfinished=record.unfinished + 1)
+        return replace(record, failures=record.failures + 1, unfinished=0)
+    return replace(record, failures=0, unfinished=record.unfinished + 1)
 
 
 def next_step(facts: Facts) -> Step:
@@ -109,7 +109,3 @@ def _after_turn(facts: Facts, record: Record) -> Step:
     if record.failures:
         return Step("turn", how(record), min(LONGEST_WAIT, FIRST_WAIT << (record.failures - 1)))
     return Step("turn", how(record) if record.begun else "first turn")
-
-
-def _with(record: Record, **changes: int) -> Record:
-    return Record(**{**{name: getattr(record, name) for name in Record.__slots__}, **changes})

@@ -59,7 +59,7 @@ def close_without_code(caller: Caller, now: int, bead_id: str, reason: str) -> R
     if bead.get("status") in ("hooked", "in_progress"):
         raise Conflict(f"{bead_id} is with {bead.get('assignee')}", why="it may still land", next=f"gt polecat nuke {bead.get('assignee')}")
     _need(reason)
-    return _close_no_code(ledger, caller, now, bead_id, reason)
+    return beads.close(ledger, caller, now, [bead_id], reason, no_code=True, fence=bead.get("claim_fence", 0))[0]
 
 
 def uncommitted(tree: str) -> list[str]:
@@ -138,12 +138,16 @@ def _give_back(rig: Rig, home: Home, lease: Lease, ledger: Ledger, caller: Calle
     if no_code:
         if git.run(home.tree, "rev-parse", "HEAD").line != lease.base or uncommitted(home.tree):
             raise Refused(f"{lease.bead} has changes", why="--no-code says that there are none", next="gt done, or drop them first")
-        _close_no_code(ledger, caller, now, lease.bead, reason)
+        beads.close(ledger, caller, now, [lease.bead], reason, no_code=True, fence=lease.fence)
         return
     wanted = {ESCALATED: "blocked", DEFERRED: "deferred"}.get(status)
     if wanted is None:
         raise BadInput(f"--status {shown(status)}", why=f"known: {COMPLETED}, {ESCALATED}, {DEFERRED}")
     note = f"{status} by {caller.actor}: {reason}"
+    if status == ESCALATED:  # first: once the bead is given back, this claim says nothing any more
+        key = f"escalated-{lease.bead}-{lease.fence}"
+        for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
+            mail.deliver(mailbox, caller.actor, who, f"ESCALATED {lease.bead}", note, key=key, now=now)
 
     def change(view: View) -> list[Record]:
         bead = view.get(lease.bead) or {}
@@ -152,14 +156,6 @@ def _give_back(rig: Rig, home: Home, lease: Lease, ledger: Ledger, caller: Calle
                                "updated_by": caller.actor})]
 
     ledger.transact(change)
-    if status == ESCALATED:
-        key = f"escalated-{lease.bead}-{lease.fence}"
-        for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
-            mail.deliver(mailbox, caller.actor, who, f"ESCALATED {lease.bead}", note, key=key, now=now)
-
-
-def _close_no_code(ledger: Ledger, caller: Caller, now: int, bead_id: str, reason: str) -> Record:
-    return beads.close(ledger, caller, now, [bead_id], reason, no_code=True)[0]
 
 
 def _need(reason: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from gastown_hooks.core import clock, fsio
@@ -37,7 +37,7 @@ def last(home: Home, lease: Lease) -> Record:
         raise Corrupt(f"{home.turns} is no record of turns", why=str(error)) from None
     if record.fence != lease.fence:
         return Record(lease.fence)
-    return record if record.ended or not record.begun else Record(**{**value, "ended": rules.CUT})
+    return record if record.ended or not record.begun else replace(record, ended=rules.CUT)
 
 
 def write(home: Home, record: Record) -> None:
@@ -111,14 +111,16 @@ def commit(rig: Rig, home: Home, lease: Lease, message: str) -> str | None:
 def stall(rig: Rig, home: Home, lease: Lease, record: Record, reason: str, caller: Caller, now: int) -> None:
     """Nothing more is tried: the slot and its work stay, somebody is asked, once. The third worker lost poisons the bead."""
     note = f"{lease.actor} stalled: {reason}"
-    poisoned = _lost(rig, lease, note, caller, now)
-    write(home, Record(**{**asdict(record), "stalled": reason}))
+    poison = rules.poisoned(_lost_on(Ledger(rig.beads).get(lease.bead), lease))
     key = f"stalled-{lease.bead}-{lease.fence}"
     body = f"{note}\n\nIts tree: {home.tree}\nLast output: gt peek {rig.name}/{home.name}\n" + (
-        "Three workers were lost on this bead; it is blocked until somebody looks at it.\n" if poisoned else "")
+        "Three workers were lost on this bead; it is blocked until somebody looks at it.\n" if poison else "")
+    # The mail first: once bead and record say it, nobody looks at this worker again.
     for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
         mail.deliver(mailbox, caller.actor, who, f"STALLED {rig.name}/{home.name} on {lease.bead}", body, key=key, now=now)
-    events.emit(rig.town, "poisoned" if poisoned else "stalled", caller.actor,
+    _note_lost(rig, lease, note, caller, now)
+    write(home, replace(record, stalled=reason))
+    events.emit(rig.town, "poisoned" if poison else "stalled", caller.actor,
                 {"bead": lease.bead, "worker": lease.actor, "reason": reason}, now)
 
 
@@ -134,7 +136,8 @@ def hold(home: Home, reason: str) -> None:
     try:
         lease = leases.read(home)
         if lease is not None:
-            write(home, Record(**{**asdict(last(home, lease)), "stalled": reason}))
+            before = last(home, lease)
+            write(home, replace(before, stalled=before.stalled or reason))  # why it stalled first is what a person wants to know
     except Corrupt:
         pass  # a slot whose files cannot be read is not started by anybody
 
@@ -181,25 +184,26 @@ def _in_progress(rig: Rig, lease: Lease) -> None:
     Ledger(rig.beads).transact(change)
 
 
-def _lost(rig: Rig, lease: Lease, note: str, caller: Caller, now: int) -> bool:
-    """Record on the bead that this worker was lost on it; True when that makes the bead poison."""
+def _lost_on(bead: dict[str, Any] | None, lease: Lease) -> list[str]:
+    """The workers lost on the bead, this one among them, while it is this one's."""
+    if bead is None or not claimed(bead, lease):
+        return []
     name = f"{lease.actor.rpartition('/')[2]}@{lease.fence}"
-    poison = False
+    return [*(one for one in (bead.get("metadata") or {}).get("lost", ()) if one != name), name]
 
+
+def _note_lost(rig: Rig, lease: Lease, note: str, caller: Caller, now: int) -> None:
+    """Record on the bead that this worker was lost on it; one that is poison by that is nobody's any more."""
     def change(view: View) -> list[dict[str, Any]]:
-        nonlocal poison
         bead = view.get(lease.bead)
-        if bead is None or not claimed(bead, lease):
+        lost = _lost_on(bead, lease)
+        if bead is None or not lost:
             return []
-        metadata = bead.get("metadata") or {}
-        lost = [*(one for one in metadata.get("lost", ()) if one != name), name]
-        poison = rules.poisoned(lost)
         notes = bead.get("notes") or ""
         told = notes if note in notes else f"{notes}\n\n{note}".strip()
-        changes: dict[str, Any] = {"metadata": {**metadata, "lost": lost}, "notes": told}
-        if poison:
+        changes: dict[str, Any] = {"metadata": {**(bead.get("metadata") or {}), "lost": lost}, "notes": told}
+        if rules.poisoned(lost):
             changes |= {"status": "blocked", "assignee": None, "labels": sorted({*(bead.get("labels") or ()), "poison"})}
         return [updated(bead, {**changes, "updated_at": clock.stamp(now), "updated_by": caller.actor})]
 
     Ledger(rig.beads).transact(change)
-    return poison
