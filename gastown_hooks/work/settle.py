@@ -67,7 +67,8 @@ def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any]) -
     source = ledger.get(request.source)
     ours = source is not None and (source.get("claim_fence") or 0) == request.fence
     if source is not None and ours and source.get("status") not in ("closed", "tombstone"):
-        beads.close(ledger, desk.caller, desk.now, [request.source], f"Merged in {short(commit)}", proof=landing)
+        beads.close(ledger, desk.caller, desk.now, [request.source], f"Merged in {short(commit)}", proof=landing,
+                    fence=request.fence)
     extra = "" if ours else f"\nThe bead is on another claim by now and stays as it is: gt mq status {request.id}"
     desk.mail(WITNESS, f"MERGED {request.source}", f"Issue: {request.source}\nMR: {request.id}\nBranch: {request.branch}\n"
               f"Worker: {request.worker}\nTarget: {desk.target}\nCommit: {commit}{extra}\n", f"merged-{request.id}-{short(commit)}")
