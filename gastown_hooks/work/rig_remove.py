@@ -70,7 +70,7 @@ def unlanded(rig: Rig) -> list[str]:
 def _acts(rig: Rig, kept: str, caller: Caller, now: int) -> Iterator[Act]:
     for name in rigs.folders(rig.polecats):
         yield Act(f"save the work of {rig.name}/{name} and retire it",
-                  partial(retire.retire, rig, name, caller=caller, now=now, reason="its rig is removed"))
+                  partial(retire.retire, rig, name, caller=caller, now=now, reason="its rig is removed", force=True))
     yield Act(f"move {rig.root} to {kept}", partial(_move, rig, kept))
     yield Act(f"drop the routes to {rig.name}", partial(Routes(rig.town).remove, rig.name))
 
