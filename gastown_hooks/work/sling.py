@@ -193,7 +193,7 @@ def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
     reasons = ready.blockers(records, bead_id, now)
     if reasons:
         raise Refused(f"{bead_id} is not ready", why="; ".join(str(reason) for reason in reasons[:3]), next=f"bd show {bead_id}")
-    request = queue.open_request(records, bead)
+    request = requests.open_request(records, bead)
     if request is not None and request["status"] == "open":
         raise Conflict(f"{bead_id} is submitted", why=f"{request['id']} waits in the merge queue", next=f"gt mq status {request['id']}")
 
@@ -203,7 +203,7 @@ def names_in_use(rig: Rig, records: dict[str, Record]) -> set[str]:
     is what a sling left that was killed before its claim; the next one takes it."""
     taken = {name for name in os.listdir(rig.polecats) if not _is_unused(rig.polecat(name))} if os.path.isdir(rig.polecats) else set()
     for bead in records.values():
-        if bead.get("status") in CLAIMED and is_worker(rig, bead.get("assignee")) and queue.open_request(records, bead) is None:
+        if bead.get("status") in CLAIMED and is_worker(rig, bead.get("assignee")) and requests.open_request(records, bead) is None:
             taken.add(str(bead["assignee"]).rpartition("/")[2])
     return taken
 
@@ -217,13 +217,15 @@ def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str]) -> list[Record]:
     found = [bead for bead in (ledger.get(bead_id) for bead_id in bead_ids) if bead is not None]
     if len(found) != len(bead_ids) or not all(b.get("status") in CLAIMED and is_worker(rig, b.get("assignee")) for b in found):
         return []
-    unfinished = [bead for bead in found if not _is_ready(rig, bead)]
-    return found if unfinished and not any(lock.is_held(worker_home(rig, b).runner_lock) for b in unfinished) else []
+    # The lock before the lease: the owner holds it from before its claim until its lease says ready.
+    if any(lock.is_held(worker_home(rig, bead).runner_lock) for bead in found):
+        return []
+    return [] if all(_is_ready(rig, bead) for bead in found) else found
 
 
 def _is_ready(rig: Rig, bead: Record) -> bool:
     lease = leases.read(worker_home(rig, bead))
-    return (lease is not None and lease.state != leases.PREPARING) or queue.open_request(Ledger(rig.beads).all(), bead) is not None
+    return (lease is not None and lease.state != leases.PREPARING) or requests.open_request(Ledger(rig.beads).all(), bead) is not None
 
 
 # ---- the slot ----------------------------------------------------------------------------------------------
