@@ -11,7 +11,8 @@ from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, Not
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import SPARSE_EXCLUDED, Home, Rig
 from gastown_hooks.core.record import updated
-from gastown_hooks.stores import config, events, git, mail
+from gastown_hooks.stores import changes, config, events, git, mail
+from gastown_hooks.stores.changes import Change
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
@@ -62,18 +63,9 @@ def close_without_code(caller: Caller, now: int, bead_id: str, reason: str) -> R
     return beads.close(ledger, caller, now, [bead_id], reason, no_code=True, fence=bead.get("claim_fence", 0))[0]
 
 
-def uncommitted(tree: str) -> list[str]:
-    """What git status shows in a worker's tree, without the paths that its sparse checkout leaves out."""
-    fields = iter(git.run(tree, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty").out.split("\0"))
-    found = []
-    for field in fields:
-        if not field:
-            continue
-        if field[0] in "RC":
-            next(fields, None)  # the old name
-        if not _outside(field[3:]):
-            found.append(field[3:])
-    return found
+def uncommitted(tree: str) -> list[Change]:
+    """What is not committed in a worker's tree, without the paths that its sparse checkout leaves out."""
+    return [change for change in changes.listed(tree) if not _outside(change.path)]
 
 
 def _outside(path: str) -> bool:
@@ -99,7 +91,7 @@ def _claim_of(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
 def _submit(rig: Rig, home: Home, lease: Lease, bead: Record, caller: Caller, now: int) -> Record:
     dirty = uncommitted(home.tree)
     if dirty:
-        names = ", ".join(shown(path) for path in dirty[:3]) + (f" and {len(dirty) - 3} more" if len(dirty) > 3 else "")
+        names = ", ".join(shown(change.path) for change in dirty[:3]) + (f" and {len(dirty) - 3} more" if len(dirty) > 3 else "")
         raise Refused(f"{lease.bead} has uncommitted changes", why=names, next="git add -A && git commit -m 'what you did', then gt done")
     head = _head(home, lease)
     pin = f"refs/gt/work/{home.name}/{lease.fence}"

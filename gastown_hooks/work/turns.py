@@ -99,8 +99,9 @@ def commit(rig: Rig, home: Home, lease: Lease, message: str) -> str | None:
     changed = done.uncommitted(home.tree)
     if not changed:
         return None
-    git.run(home.tree, "add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul",
-            input=b"\0".join(os.fsencode(f":(literal){path}") for path in changed), env=env)
+    unstaged = [os.fsencode(f":(literal){change.path}") for change in changed if change.unstaged]  # a staged deletion is no path any more
+    if unstaged:
+        git.run(home.tree, "add", "--all", "--pathspec-from-file=-", "--pathspec-file-nul", input=b"\0".join(unstaged), env=env)
     if git.run(home.tree, "diff", "--cached", "--quiet", check=False).code == 0:
         return None
     git.run(home.tree, "-c", f"core.hooksPath={home.githooks}", "commit", "--quiet", "--file=-", "--cleanup=whitespace",
