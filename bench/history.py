@@ -34,6 +34,7 @@ except ImportError:
     raise SystemExit("this needs the Python that gt was installed into, e.g. ~/.local/share/gastown-hooks/env/bin/python") from None
 
 SPARSE = {path.strip("/") for path in SPARSE_EXCLUDED}
+GATE = "git diff --cached --quiet HEAD && test -z \"$(git ls-files --deleted)\""
 PATIENCE = 1800.0
 Row = tuple[tuple[str, str], str, str]
 
@@ -179,7 +180,7 @@ class Town:
         git(project, "remote", "remove", "origin")
         git(project, "checkout", "-q", "-B", "main", self.start)
         self.gt("install", self.root)
-        self.gt("rig", "add", "again", project, "--prefix", "ag", "--gate", "git diff --quiet HEAD", cwd=self.root)
+        self.gt("rig", "add", "again", project, "--prefix", "ag", "--gate", GATE, cwd=self.root)
         self.gt("config", "default-agent", "exec", cwd=self.root)
         for change in changes:
             needs = ["--deps", ",".join(sorted(changes[n].bead for n in change.needs))] if change.needs else []
