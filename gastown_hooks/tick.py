@@ -104,7 +104,7 @@ def _fold(town: Town) -> None:
 def _turn_log(town: Town) -> None:
     """Keep one old daemon.log beside the present one."""
     if os.path.exists(town.daemon_log) and os.path.getsize(town.daemon_log) > LOG_BYTES:
-        fsio.rename(town.daemon_log, f"{town.daemon_log}.1")
+        fsio.rename(town.daemon_log, town.old_daemon_log)
 
 
 def _before(town: Town) -> dict[str, Any]:

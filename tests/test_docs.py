@@ -87,6 +87,40 @@ def test_every_command_has_help_with_an_example(program: str) -> None:
     assert not wrong, "\n".join(["", *wrong])
 
 
+def texts(node: ast.AST) -> Iterator[str]:
+    """The texts that an expression can be; what a placeholder stands for is X."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(part.value if isinstance(part, ast.Constant) and isinstance(part.value, str) else "X" for part in node.values)
+    elif isinstance(node, ast.Constant):
+        yield str(node.value)
+    else:
+        for part in ast.iter_child_nodes(node):
+            yield from texts(part)
+
+
+def next_steps() -> Iterator[tuple[str, str]]:
+    """(where, text) of every `next=` and `"next":` in the program."""
+    for path in [*(ROOT / "gastown_hooks").rglob("*.py"), *(ROOT / "roles").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            values = [word.value for word in node.keywords if word.arg == "next"] if isinstance(node, ast.Call) else []
+            if isinstance(node, ast.Dict):
+                values += [value for key, value in zip(node.keys, node.values, strict=True)
+                           if isinstance(key, ast.Constant) and key.value == "next"]
+            for value in values:
+                yield from ((f"{path.relative_to(ROOT)}:{node.lineno}", text) for text in texts(value))
+
+
+def test_every_next_step_names_a_command_that_is_there() -> None:
+    there = {words for program in ("gt", "bd") for words, command, _ in commands(program, loader.program(program, ""))}
+    wrong = []
+    for where, text in next_steps():
+        for name, verb, noun in re.findall(r"\b(gt|bd) ([a-z][a-z-]+)(?: ([a-z][a-z-]+))?", text):
+            deeper = [words for words in there if words.startswith(f"{name} {verb} ")]
+            if f"{name} {verb}" not in there or (noun and deeper and f"{name} {verb} {noun}" not in there):
+                wrong.append(f"{where}: {text}")
+    assert not wrong, "\n".join(["", *wrong])
+
+
 @pytest.mark.parametrize("word", ["./install.sh --demo", "./install.sh --test"])
 def test_the_readme_has_the_two_commands(word: str) -> None:
     assert word in (ROOT / "README.md").read_text(encoding="utf-8")

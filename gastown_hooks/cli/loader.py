@@ -13,6 +13,24 @@ from gastown_hooks import __version__
 from gastown_hooks.core.ids import shown
 
 JSON_WANTED = "gastown_hooks.json"
+_FIRST_STEPS = {
+    "gt": """\b
+First steps:
+  gt install ~/gt && cd ~/gt
+  gt rig add app URL-OR-FOLDER --gate 'make test'
+  bd create 'What is to be done' --prefix ap
+  gt up
+  gt sling BEAD app
+  gt status
+""",
+    "bd": """\b
+First steps:
+  bd init
+  bd create 'What is to be done'
+  bd ready
+  bd update ID --claim
+  bd close ID
+"""}
 
 
 class Group(click.Group):
@@ -57,7 +75,7 @@ class Folder(Group):
 def program(name: str, summary: str) -> Folder:
     """The top group of `gt` or `bd`; `--json`, `-C` and `--version` may stand before the command."""
     return Folder(
-        f"gastown_hooks.cli.{name}", name=name, help=summary, no_args_is_help=True,
+        f"gastown_hooks.cli.{name}", name=name, help=summary, no_args_is_help=True, epilog=_FIRST_STEPS.get(name),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         params=[
             click.Option(["-C", "--directory", "folder"], metavar="DIR", callback=_enter, is_eager=True,

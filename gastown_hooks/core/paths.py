@@ -87,6 +87,7 @@ class Rig:
         self.settings = f"{root}/settings/config.json"
         self.repo = f"{root}/.repo.git"
         self.guard = f"{root}/.repo.git/gt-githooks"
+        self.worktrees = f"{root}/.repo.git/gt-worktrees"
         self.beads = Beads(f"{root}/{BEADS}")
         self.mayor = Home(f"{root}/mayor")
         self.witness = Home(f"{root}/witness")
@@ -128,6 +129,7 @@ class Town:
         self.settings = f"{root}/settings/config.json"
         self.mode = f"{root}/daemon/mode.json"
         self.daemon_log = f"{root}/daemon/daemon.log"
+        self.old_daemon_log = f"{root}/daemon/daemon.log.1"
         self.last_tick = f"{root}/daemon/last_tick.json"
         self.runtime = f"{root}/.runtime"
         self.locks = f"{root}/.runtime/locks"
@@ -172,7 +174,8 @@ def town_at(start: str) -> Town:
     """Like `find_town`, but a missing town is the user's error."""
     town = find_town(start)
     if town is None:
-        raise NotATown(f"{start} is not in a town", why="no mayor/town.json at or above it", next="gt install ~/gt")
+        raise NotATown(f"{start} is not in a town", why="no mayor/town.json at or above it",
+                       next="cd into your town, or make one: gt install ~/gt")
     return town
 
 

@@ -65,6 +65,17 @@ def command(settings: Settings, agent_name: str, prompt: str, *, session: str = 
     return argv, dict(preset.env)
 
 
+def by_hand(settings: Settings, agent_name: str) -> list[str] | None:
+    """The command with which a person starts the agent program in a terminal; None for `exec`, which has none."""
+    preset = _preset(settings, agent_name)
+    return list(preset.command) if preset.prompted else None
+
+
+def check(settings: Settings, agent_name: str) -> None:
+    """Raises NotFound or BadConfig for an agent program that could not be started."""
+    _preset(settings, agent_name)
+
+
 def known(settings: Settings) -> list[str]:
     """The names of all agent programs, the presets first."""
     return [*PRESETS, *sorted(name for name in settings.agents if name not in PRESETS)]

@@ -50,7 +50,8 @@ class Caller:
 
     def in_town(self) -> Town:
         if self.town is None:
-            raise NotATown(f"{self.cwd} is not in a town", why="no mayor/town.json at or above it", next="gt install ~/gt")
+            raise NotATown(f"{self.cwd} is not in a town", why="no mayor/town.json at or above it",
+                           next="cd into your town, or make one: gt install ~/gt")
         return self.town
 
 

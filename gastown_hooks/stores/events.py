@@ -42,5 +42,5 @@ def _parsed(town: Town) -> Iterator[dict[str, Any]]:
             if not isinstance(event, dict):
                 raise ValueError("not a JSON object")
         except ValueError as error:
-            raise Corrupt(f"{town.events} line {number}", why=str(error), next="gt doctor --fix") from None
+            raise Corrupt(f"{town.events} line {number}", why=str(error), next=f"sed -n {number}p {town.events}") from None
         yield event

@@ -158,7 +158,7 @@ def _set_up(path: str, command: str, env: dict[str, str], timeout: float) -> Non
         if code != 0:
             how = f"took more than {timeout:g} s" if code is None else f"ended with {code}"
             last = child.text(said).strip().splitlines()[-1:]
-            raise GitFailed(f"the set-up command of {path} {how}", why=shown(last[0], 200) if last else "", next="gt rig settings")
+            raise GitFailed(f"the set-up command of {path} {how}", why=shown(last[0], 200) if last else "", next="gt config list")
     finally:
         os.close(said)
         os.close(nothing)
@@ -167,7 +167,7 @@ def _set_up(path: str, command: str, env: dict[str, str], timeout: float) -> Non
 def _inside(name: str) -> str:
     """The path, which must stay in the folder that it is relative to."""
     if not name or os.path.isabs(name) or ".." in name.split("/") or name.split("/")[0] == ".git":
-        raise BadConfig(f"{shown(name)} is no path inside a tree", next="gt rig settings")
+        raise BadConfig(f"{shown(name)} is no path inside a tree", next="gt config list")
     return name
 
 
@@ -192,7 +192,7 @@ def _make(rig: Rig, path: str, ref: str | None, start: str, settings: dict[str, 
 
 def _aside(rig: Rig, name: str) -> str:
     """A free place on the same disk where git does not look for worktrees; what a killed run left there is removed."""
-    place = f"{rig.repo}/gt-worktrees/{name}"
+    place = f"{rig.worktrees}/{name}"
     fsio.remove_tree(place)
     fsio.make_folder(os.path.dirname(place))
     return place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -162,7 +163,8 @@ def _guarded(found: Overview, part: str, look: Callable[[], None]) -> None:
     try:
         look()
     except GastownError as error:
-        found.needs_you.append({"what": f"{part} cannot be read", "why": str(error), "next": error.next or "gt doctor"})
+        found.needs_you.append({"what": f"{part} cannot be read", "why": str(error),
+                                "next": error.next or f"ls -l {shlex.quote(found.town)}"})
 
 
 def _town_needs(town: Town, found: Overview) -> None:
@@ -170,16 +172,17 @@ def _town_needs(town: Town, found: Overview) -> None:
         found.needs_you.append({"what": f"rig {rig.name} is half made", "why": "its gt rig add did not finish",
                                 "next": f"run it again, or: gt rig remove {rig.name}"})
     for message in mail.unread(town.overseer.mail):
-        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"gt mail read {message.id}"})
+        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"cat {shlex.quote(message.path)}"})
 
 
 def _rig_part(rig: Rig, found: Overview, now: int) -> None:
     if config.rig_settings(rig).gates is None:
         found.needs_you.append({"what": f"{rig.name} has no gates", "why": "its queue lands nothing until you choose",
-                                "next": f"gt config set {rig.name}.gates …"})
+                                "next": f"gt config set {rig.name}.gates COMMAND…, or none"})
     ledger = Ledger(rig.beads)
     for problem in ledger.problems()[:3]:
-        found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why, "next": "bd doctor"})
+        found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why,
+                                "next": f"sed -n {problem.number}p {shlex.quote(rig.beads.issues)}"})
     for request in queue.requests(rig):
         line = rigs.request_line(request)
         (found.waiting if line["state"] in (queue.QUEUED, queue.WAITING) else found.failed).append({"rig": rig.name, **line})
@@ -195,11 +198,16 @@ def _agent_part(town: Town, found: Overview, now: int) -> None:
         line = {"agent": agent.actor, "bead": agent.bead, "state": agent.state, "age": agent.age, "why": agent.why}
         if agent.state == states.STALLED:
             found.needs_you.append({"what": f"{agent.actor} is stalled on {agent.bead}", "why": agent.why,
-                                    "next": f"gt peek {agent.actor}"})
+                                    "next": _after_stall(agent)})
         if agent.state in (states.STALLED, states.ZOMBIE, states.UNKNOWN):
             found.failed.append(line)
         elif agent.state != states.DONE:
             found.working.append(line)
+
+
+def _after_stall(agent: Agent) -> str:
+    who = agent.actor.replace("/polecats/", "/")
+    return f"gt session start {who}" if agent.why.startswith("stopped by ") else f"gt peek {who}, then gt session start {who}"
 
 
 def _since(record: Record, now: int) -> int:

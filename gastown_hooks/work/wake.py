@@ -111,7 +111,7 @@ def role_file(home: Home, role: str) -> str:
     for place in places:
         if os.path.isfile(place):
             return place
-    raise NotFound(f"no role file {role}.py", why=f"not in {' nor '.join(places)}", next="gt doctor --fix")
+    raise NotFound(f"no role file {role}.py", why=f"not in {' nor '.join(places)}", next="./install.sh, in your checkout of gastown-hooks")
 
 
 def spawn(argv: list[str], environment: dict[str, str], log: str, held: Lock | None) -> int:

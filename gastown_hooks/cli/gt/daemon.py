@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 
 import click
@@ -17,21 +18,30 @@ from gastown_hooks.stores import config
 from gastown_hooks.work import cron
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="The town's clockwork: a cron line, or a loop.")
 def cli() -> None:
-    """The town's clockwork: nothing stays resident, cron starts a short tick."""
+    """The town's clockwork. Nothing stays resident: cron starts a short tick every few minutes.
+
+    \b
+    Examples:
+      gt daemon start
+      gt daemon status
+      gt daemon tick
+      gt daemon run --every 30
+      gt daemon stop
+    """
 
 
-@cli.command()
+@cli.command(short_help="Put the cron line in place.")
 @dry_run_option
 def start(dry_run: bool) -> None:
-    """Put the cron line in place; the town then starts and restarts workers by itself."""
+    """Put the cron line in place; the town then starts and restarts workers by itself. gt up does this too."""
     town, _ = town_and_caller()
     if not cron.available():
         if not dry_run:
             config.set_mode(town, "running")
         say("there is no crontab program here; keep this running instead (a terminal, a unit, a container's main process):")
-        say(f"  cd {town.root} && gt daemon run")
+        say(f"  cd {shlex.quote(town.root)} && gt daemon run")
         return
     if dry_run:
         say(f"would have in the crontab: {os.fsdecode(cron.line(town))}")
@@ -40,7 +50,7 @@ def start(dry_run: bool) -> None:
     say("cron line put in place" if cron.start(town) else "the cron line is in place")
 
 
-@cli.command()
+@cli.command(short_help="Take the cron line out.")
 @dry_run_option
 def stop(dry_run: bool) -> None:
     """Take the cron line out; workers that run go on, nobody starts them again."""
@@ -52,10 +62,10 @@ def stop(dry_run: bool) -> None:
     say("cron line taken out" if cron.stop(town) else "there is no cron line")
 
 
-@cli.command()
+@cli.command(short_help="Mode, cron line, last tick.")
 @json_option
 def status(as_json: bool) -> None:
-    """Mode, cron line, last tick."""
+    """Mode, cron line, last tick, and what failed in it."""
     town, _ = town_and_caller()
     last = fsio.read_json(town.last_tick) or {}
     found = {"mode": config.mode(town), "cron": cron.installed(town), "loop": _loop(town), "last_tick": last.get("at"),
@@ -68,14 +78,16 @@ def status(as_json: bool) -> None:
     if found["loop"]:
         say("loop: gt daemon run is running")
     say(f"last tick: {ago(str(found['last_tick']), clock.now()) if found['last_tick'] else 'never'}")
+    if found["mode"] == "running" and not found["cron"] and not found["loop"]:
+        say(f"nothing ticks. Next: {'gt daemon start' if found['cron'] is False else f'cd {shlex.quote(town.root)} && gt daemon run'}")
     for phase, why in found["failed"].items():
         say(f"  {phase} failed: {why}")
 
 
-@cli.command()
+@cli.command(short_help="Run what is due, once.")
 @json_option
 def tick(as_json: bool) -> None:
-    """Run what is due, once."""
+    """Run what is due, once: what the cron line does."""
     town, _ = town_and_caller()
     report = ticks.tick(town)
     if report is None:
@@ -89,7 +101,7 @@ def tick(as_json: bool) -> None:
         raise Refused("the tick had failures", why="; ".join(f"{phase}: {why}" for phase, why in report["failed"].items()))
 
 
-@cli.command()
+@cli.command(short_help="Tick in the foreground, where there is no cron.")
 @click.option("--every", "seconds", type=click.IntRange(1, 3600), default=60, show_default=True, help="Seconds between two ticks.")
 def run(seconds: int) -> None:
     """Tick again and again in the foreground: for containers and machines without cron."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from gastown_hooks.stores.config import clean_environment
 RIG = "greenplace"
 WORKERS = 3
 PATIENCE = 120.0
+SHOWN = 8  # lines of each command's output
 CHECK = """#!/bin/sh
 # The project's tests: every part must parse and pass its own check.
 for part in parts/*.sh; do
@@ -86,12 +88,12 @@ class _Show:
         self.started = time.monotonic()
 
     def run(self, *words: str, shown: str | None = None) -> str:
-        self.say(f"$ {shown or ' '.join(words)}")
+        self.say(f"$ {shown or shlex.join(words)}")
         result = subprocess.run(self._argv(words), cwd=self.cwd, env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if result.returncode != 0:
             raise GastownError(f"the demo's command failed: {' '.join(words[:4])}", why=(result.stderr or result.stdout).strip()[-600:],
                                next=f"look into {self.place}")
-        for line in result.stdout.splitlines()[:3]:
+        for line in result.stdout.splitlines()[:SHOWN]:
             self.say(f"    {line}")
         return result.stdout
 

@@ -12,7 +12,8 @@ from gastown_hooks.work import done
 
 @click.command(short_help="End a worker's task: submit its commits to the merge queue.")
 @click.argument("bead", required=False)
-@click.option("--status", default=done.COMPLETED, type=click.Choice([done.COMPLETED, done.ESCALATED, done.DEFERRED], case_sensitive=False),
+@click.option("--status", default=done.COMPLETED, metavar="COMPLETED|ESCALATED|DEFERRED",
+              type=click.Choice([done.COMPLETED, done.ESCALATED, done.DEFERRED], case_sensitive=False),
               help="COMPLETED submits; ESCALATED and DEFERRED give the bead back with a reason.")
 @click.option("--no-code", is_flag=True, help="The task needs no commit: close the bead with this proof (needs --reason).")
 @click.option("--reason", default="", help="Why; for every end that is not a plain submission.")

@@ -15,7 +15,7 @@ from gastown_hooks.rules import order
 from gastown_hooks.stores import config
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import desk, foreign, queue, wake
+from gastown_hooks.work import desk, foreign, hook, queue, wake
 from gastown_hooks.work.submit import submit_branch
 
 Record = dict[str, Any]
@@ -31,7 +31,7 @@ def cli() -> None:
       gt mq list greenplace --all --json
       gt mq next greenplace
       gt mq status gp-mr-0a1b2c3d
-      gt mq submit --bead gp-abc12
+      gt mq submit
       gt mq retry gp-mr-0a1b2c3d
       gt mq reject gp-mr-0a1b2c3d --reason "done otherwise"
       gt mq accept 0123456789abcdef0123456789abcdef01234567 greenplace
@@ -51,6 +51,8 @@ def list_(rig: str | None, everything: bool, as_json: bool) -> None:
     if as_json:
         emit_json(found if rig is None else found[0])
         return
+    if not found:
+        say("no rigs yet. Next: gt rig add NAME URL-OR-FOLDER")
     for one in found:
         gates = "; ".join(one["gates"]) if isinstance(one["gates"], list) else one["gates"]
         say(f"{one['rig']}  target {one['target']}  gates: {gates}")
@@ -58,6 +60,9 @@ def list_(rig: str | None, everything: bool, as_json: bool) -> None:
             say(f"  CLOSED since {one['closed'].get('since')}: {one['closed'].get('why')}")
         for words in one["damaged"]:
             say(f"  {words}")
+        if not one["requests"]:
+            say("  nothing in the queue" if everything else "  nothing waits (--all shows what landed, too)")
+            continue
         table([(r["id"], r["state"], f"P{r['priority']}", r["source"], r["worker"], ago(r["created_at"], now), r["reason"])
                for r in one["requests"]], ("ID", "STATE", "PRI", "BEAD", "WORKER", "SUBMITTED", "REASON"))
 
@@ -78,13 +83,22 @@ def next_(rig: str | None, as_json: bool) -> None:
 
 
 @cli.command(short_help="Submit the branch you are on.")
-@click.option("--bead", required=True, metavar="ID", help="The bead that the branch is the work of.")
+@click.option("--bead", metavar="ID", help="The bead that the branch is the work of (default: the one on your hook).")
 @click.option("--rig", metavar="RIG", help="The rig (default: the bead's).")
 @dry_run_option
 @json_option
-def submit(bead: str, rig: str | None, dry_run: bool, as_json: bool) -> None:
-    """Submit the branch you are on. The bead is yours from now on and closes when the work has landed."""
+def submit(bead: str | None, rig: str | None, dry_run: bool, as_json: bool) -> None:
+    """Submit the branch you are on. The bead is yours from now on and closes when the work has landed.
+
+    From a checkout outside of the town, name the town: GT_ROOT=~/gt gt mq submit --bead ID
+
+    \b
+    Examples:
+      gt mq submit
+      gt mq submit --bead gp-abc12
+    """
     town, caller = town_and_caller()
+    bead = bead or _hooked(caller)
     chosen = _rig(town, caller, rig) if rig else _rig_of(town, bead)
     made = submit_branch(chosen, ids.bead(bead), caller=caller, now=clock.now(), dry_run=dry_run)
     if made is None:
@@ -92,40 +106,43 @@ def submit(bead: str, rig: str | None, dry_run: bool, as_json: bool) -> None:
     elif as_json:
         emit_json(_shown(made))
     else:
-        say(f"{made['id']}  queued for {made['metadata']['target']}")
+        say(f"{made['id']}  queued for {made['metadata']['target']}, the work of {bead}. Next: gt mq status {made['id']}")
 
 
 @cli.command(short_help="One request and what became of it.")
-@click.argument("request")
+@click.argument("request", metavar="REQUEST|BEAD")
 @json_option
 def status(request: str, as_json: bool) -> None:
     """One request with all that is known of it."""
     town, _ = town_and_caller()
-    found = queue.find(_rig_of(town, request), request)
+    rig = _rig_of(town, request)
+    found = _request(rig, request)
     if as_json:
         emit_json(_shown(found.record))
         return
     for key, value in _shown(found.record).items():
         if value not in ("", None):
             say(f"{key:12} {value}")
+    if found.state in (queue.FAILED, queue.CONFLICT):
+        say(f"Next: gt sling {found.source} {rig.name} (a new try), or gt mq retry {found.id} (the same commits again)")
 
 
 @cli.command(short_help="Queue a request again.")
-@click.argument("request")
+@click.argument("request", metavar="REQUEST|BEAD")
 @dry_run_option
 @json_option
 def retry(request: str, dry_run: bool, as_json: bool) -> None:
     """Queue a failed, conflicting or waiting request again, while its bead was not given to somebody else."""
     town, caller = town_and_caller()
     rig = _rig_of(town, request)
-    made = queue.retry(rig, request, caller=caller, now=clock.now(), dry_run=dry_run)
+    made = queue.retry(rig, _request(rig, request).id, caller=caller, now=clock.now(), dry_run=dry_run)
     if not dry_run:
         wake.wake(town, "refinery", rig.name)
     _told(made, as_json, "would be queued again" if dry_run else "queued again")
 
 
 @cli.command(short_help="Close a request without landing it.")
-@click.argument("request")
+@click.argument("request", metavar="REQUEST|BEAD")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; it becomes a note of the bead.")
 @dry_run_option
 @json_option
@@ -133,22 +150,36 @@ def reject(request: str, reason: str, dry_run: bool, as_json: bool) -> None:
     """Close a request without landing it. Its bead is open again; its commits are kept."""
     town, caller = town_and_caller()
     rig = _rig_of(town, request)
-    made = queue.reject(rig, request, reason=reason, caller=caller, now=clock.now(), dry_run=dry_run)
+    made = queue.reject(rig, _request(rig, request).id, reason=reason, caller=caller, now=clock.now(), dry_run=dry_run)
     _told(made, as_json, "would be rejected" if dry_run else "rejected")
 
 
 @cli.command(short_help="Go on from a rewritten history.")
 @click.argument("commit")
 @click.argument("rig", required=False)
-def accept(commit: str, rig: str | None) -> None:
+@dry_run_option
+def accept(commit: str, rig: str | None, dry_run: bool) -> None:
     """Go on from the remote's tip after its history was rewritten on purpose, once it passed the gates."""
     town, caller = town_and_caller()
     chosen = _rig(town, caller, rig)
     if caller.role == "polecat":
-        raise BadInput(f"{caller.actor} may not decide that", next="gt escalate")
+        raise BadInput(f"{caller.actor} may not decide that", why="a rewritten history is a person's decision",
+                       next="gt done --status ESCALATED --reason TEXT")
+    if dry_run:
+        say(f"would test {ids.shown(commit)} by {chosen.name}'s gates and go on from it")
+        return
     foreign.accept(chosen, commit, caller=caller, now=clock.now())
     wake.wake(town, "refinery", chosen.name)
     say(f"{chosen.name} goes on from {commit}")
+
+
+def _hooked(caller: Caller) -> str:
+    """The one bead on the caller's hook."""
+    found = [str(bead["id"]) for bead in hook.hooked(caller)]
+    if len(found) != 1:
+        raise BadInput("say which bead this branch is the work of", next="gt mq submit --bead ID",
+                       why=f"on the hook of {caller.actor}: {', '.join(found) or 'nothing'}")
+    return found[0]
 
 
 def _queue(rig: Rig, now: int, everything: bool) -> Record:
@@ -185,10 +216,16 @@ def _rig(town: Town, caller: Caller, name: str | None) -> Rig:
     known = {rig.name: rig for rig in town.rigs()}
     chosen = name or caller.rig or (inside if inside in known else None) or (next(iter(known)) if len(known) == 1 else None)
     if chosen is None:
-        raise BadInput("which rig?", why=f"known: {', '.join(known) or 'none yet'}", next="name one, or cd into it")
+        raise BadInput("say which rig", why=f"known: {', '.join(known) or 'none yet'}", next="gt rig list")
     if chosen not in known:
         raise NotFound(f"no rig {ids.shown(chosen)}", why=f"known rigs: {', '.join(known) or 'none yet'}", next="gt rig list")
     return known[chosen]
+
+
+def _request(rig: Rig, text: str) -> queue.Request:
+    """The request of this id, or the last one of this bead. Raises NotFound."""
+    mine = [found for found in queue.requests(rig, closed=True) if queue.is_usable(found) and queue.parse(found).source == text]
+    return queue.parse(max(mine, key=lambda found: str(found["created_at"]))) if mine else queue.find(rig, text)
 
 
 def _rig_of(town: Town, bead_id: str) -> Rig:

@@ -38,6 +38,9 @@ def list_(rig: str | None, as_json: bool) -> None:
     if as_json:
         emit_json([agent.as_json() for agent in found])
         return
+    if not found:
+        say("no workers. Next: gt sling BEAD RIG")
+        return
     table([(agent.actor.replace("/polecats/", "/"), agent.state, agent.bead, "" if agent.age is None else f"{agent.age}s", agent.why)
            for agent in found], ("POLECAT", "STATE", "BEAD", "BEAT", "WHY"))
 
@@ -157,7 +160,7 @@ def _ask(rig: Rig, name: str, plan: list[str]) -> None:
 def _check_right(caller: Caller, rig: Rig, name: str) -> None:
     if caller.role == "polecat" and (caller.rig, caller.name) != (rig.name, name):
         raise Refused(f"{caller.actor} may not remove {rig.name}/{name}", why="a polecat has one worker to care for, itself",
-                      next="gt escalate, or leave it to the witness")
+                      next="leave it to the witness")
 
 
 def _rig(town: Town, name: str) -> Rig:

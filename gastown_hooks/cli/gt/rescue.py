@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import cleaned, emit_json, json_option, say, table, town_and_caller
+from gastown_hooks.cli.common import cleaned, dry_run_option, emit_json, json_option, remark, say, table, town_and_caller
 from gastown_hooks.cli.loader import Group
-from gastown_hooks.core import clock
-from gastown_hooks.core.paths import Town
+from gastown_hooks.core import clock, ids
+from gastown_hooks.core.errors import NotFound
+from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import events
 from gastown_hooks.work import rescue
 
@@ -23,21 +24,33 @@ def cli() -> None:
 
 
 @cli.command("list", short_help="List what is saved.")
+@click.argument("rig", required=False)
+@click.option("--all", "everything", is_flag=True, help="Also what has landed since (JSON always has it).")
 @json_option
-def list_(as_json: bool) -> None:
-    """List every saved state: what it holds, and whether that has landed since.
+def list_(rig: str | None, everything: bool, as_json: bool) -> None:
+    """List the saved states of RIG (default: of all rigs) and what each holds. What has landed since is left out.
 
     \b
-    Example:
+    Examples:
       gt rescue list
+      gt rescue list gp --all
     """
     town, _ = town_and_caller()
-    found = _listing(town)
+    rigs = {one.name: one for one in town.rigs()}
+    if rig is not None and rig not in rigs:
+        raise NotFound(f"no rig {ids.shown(rig)}", why=f"known rigs: {', '.join(rigs) or 'none yet'}", next="gt rig list")
+    found = _listing([rigs[rig]] if rig else list(rigs.values()))
     if as_json:
         emit_json(found)
         return
-    table([(row["key"], row["head"][:12], row["holds"], "landed" if row["landed"] else "kept") for row in found],
-          ("KEY", "HEAD", "HOLDS", "STATE"))
+    shown = [row for row in found if everything or not row["landed"]]
+    if shown:
+        table([(row["key"], row["head"][:12], row["holds"], "landed" if row["landed"] else "kept") for row in shown],
+              ("KEY", "HEAD", "HOLDS", "STATE"))
+    else:
+        say("nothing is saved that has not landed")
+    if len(shown) < len(found):
+        remark(f"{len(found) - len(shown)} more have landed: gt rescue list --all")
 
 
 @cli.command(short_help="Look at one saved state.")
@@ -93,9 +106,9 @@ def restore(key: str, to: str | None, as_json: bool) -> None:
         say(f"note: {note}")
 
 
-def _listing(town: Town) -> list[dict[str, Any]]:
+def _listing(rigs: list[Rig]) -> list[dict[str, Any]]:
     rows = []
-    for rig in town.rigs():
+    for rig in rigs:
         landed = rescue.landed(rig)
         for saved in rescue.entries(rig):
             count = sum(1 for ref in saved.refs if ref.startswith("stash/"))

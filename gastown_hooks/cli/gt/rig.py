@@ -11,6 +11,7 @@ from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import name as checked
+from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
 from gastown_hooks.work import rig_add, rig_remove, rigs
 
@@ -38,20 +39,34 @@ def cli() -> None:
 @click.option("--gate", "gates", metavar="CMD", multiple=True,
               help="A command that must succeed before anything lands; repeat it for more, or say none.")
 @dry_run_option
+@json_option
 def add(name: str, place: str, prefix: str | None, branch: str | None, roles: str | None, gates: tuple[str, ...],
-        dry_run: bool) -> None:
-    """Add a project from a git URL or a folder. A folder of yours is only read, never changed."""
+        dry_run: bool, as_json: bool) -> None:
+    """Add a project from a git URL or a folder. A folder of yours is only read, never changed.
+
+    What lands goes to the folder's remote; without one it stays in the rig, and you pull it. --dry-run lists every single act.
+
+    \b
+    Examples:
+      gt rig add app https://example.com/you/app.git --gate 'make test'
+      gt rig add app ~/code/app --prefix ap --gate 'pytest -q' --gate 'ruff check .'
+      gt rig add app ~/code/app --gate none --dry-run
+    """
     town, caller = town_and_caller()
     wish = rig_add.Wish(name, place, prefix, branch, tuple(roles.split(",")) if roles is not None else None, _gates(gates),
                         _ask if sys.stdin.isatty() and sys.stdout.isatty() else None)
     added = rig_add.add(town, wish, caller=caller, dry_run=dry_run, now=clock.now())
-    for act in added.acts:
+    if as_json:
+        emit_json({"rig": name, "acts": added.acts, "notes": added.notes, "dry_run": dry_run})
+        return
+    for act in added.acts if dry_run else ():
         say(act)
-    for note in added.notes:
-        say(f"note: {note}")
+    if not dry_run:
+        _tell_added(town.rig(name), bool(added.acts))
+    for note in added.notes if added.acts else ():
+        say(f"  note: {note}")
     if added.acts and not dry_run:
-        prefix = config.rig_config(town.rig(name)).prefix
-        say(f"\nRig {name} is ready. Next: bd create TITLE --prefix {prefix}, then gt sling BEAD {name}")
+        say(f"  Next: bd create TITLE --prefix {config.rig_config(town.rig(name)).prefix}, then gt sling BEAD {name}")
 
 
 @cli.command("list", short_help="List the projects.")
@@ -62,6 +77,9 @@ def list_(as_json: bool) -> None:
     found = rigs.listing(town)
     if as_json:
         emit_json([rig.as_json() for rig in found])
+        return
+    if not found:
+        say("no rigs yet. Next: gt rig add NAME URL-OR-FOLDER")
         return
     table([(r.name, r.prefix, r.target, r.workers, r.queued, r.open_beads, r.problem or r.url or r.source or "") for r in found],
           ("RIG", "PREFIX", "TARGET", "WORKERS", "QUEUED", "OPEN", "FROM"))
@@ -88,16 +106,27 @@ def status(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Remove it with unlanded work in it; that work is saved first and kept.")
 @dry_run_option
-def remove(name: str, force: bool, dry_run: bool) -> None:
+@json_option
+def remove(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
     """Take a project out of the town. Refused while work in it is unlanded. Nothing is deleted: its folder moves to .removed."""
     town, caller = town_and_caller()
     removed = rig_remove.remove(town, name, force=force, dry_run=dry_run, caller=caller, now=clock.now())
+    if as_json:
+        emit_json({"rig": name, "acts": removed.acts, "unlanded": removed.unlanded, "kept": removed.kept, "dry_run": dry_run})
+        return
     for act in removed.acts:
         say(act)
     for line in removed.unlanded:
         say(f"unlanded: {line}")
     if removed.kept and not dry_run:
         say(f"kept, with all its refs, in {removed.kept}; remove that folder when you are sure")
+
+
+def _tell_added(rig: Rig, is_new: bool) -> None:
+    made, gates = config.rig_config(rig), config.rig_settings(rig).gates
+    shown = "none set" if gates is None else gates if isinstance(gates, str) else "; ".join(gates)
+    verb = "is a rig" if is_new else "is a rig already"
+    say(f"{'✓ ' if is_new else ''}{rig.name} {verb}: {made.target} of {made.url or made.source}, prefix {made.prefix}, gates: {shown}")
 
 
 def _gates(given: tuple[str, ...]) -> rig_add.Gates:

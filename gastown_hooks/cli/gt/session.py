@@ -15,13 +15,20 @@ from gastown_hooks.work import lease as leases
 from gastown_hooks.work import stop, turns, wake
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, short_help="Start or stop one worker.")
 def cli() -> None:
-    """Start or stop one worker's session."""
+    """Start or stop one worker's agent program. Its claim, its tree and its work stay.
+
+    \b
+    Examples:
+      gt session start greenplace/toast
+      gt session stop greenplace/toast
+      gt session stop greenplace/toast --dry-run
+    """
 
 
-@cli.command(name="stop")
-@click.argument("agent", metavar="RIG/AGENT")
+@cli.command(name="stop", short_help="End one worker's processes.")
+@click.argument("agent", metavar="RIG/NAME")
 @dry_run_option
 @json_option
 def stop_one(agent: str, dry_run: bool, as_json: bool) -> None:
@@ -34,14 +41,16 @@ def stop_one(agent: str, dry_run: bool, as_json: bool) -> None:
     elif not done.found:
         say(f"{rig.name}/{name} is not running")
     else:
-        say(f"{'would stop' if dry_run else 'stopped'} {rig.name}/{name}: {' '.join(map(str, done.found))}")
+        say(f"{'would stop' if dry_run else 'stopped'} {rig.name}/{name}: {len(done.found)} processes {' '.join(map(str, done.found))}")
+        if not dry_run:
+            say(f"its claim and its work stay; it goes on with: gt session start {rig.name}/{name}")
     if done.left:
         raise Refused(f"{rig.name}/{name} does not end", why=f"processes {' '.join(map(str, done.left))}",
                       next="ps -o pid,stat,wchan,args -p PID")
 
 
-@cli.command()
-@click.argument("agent", metavar="RIG/AGENT")
+@cli.command(short_help="Start one worker.")
+@click.argument("agent", metavar="RIG/NAME")
 @dry_run_option
 def start(agent: str, dry_run: bool) -> None:
     """Start the worker's runner, in a town by hand too; a stalled worker begins to count anew."""

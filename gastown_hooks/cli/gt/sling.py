@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.runtime import agents
 from gastown_hooks.stores import config
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import lease as leases
 from gastown_hooks.work import sling
 from gastown_hooks.work import wake as waking
 
@@ -23,7 +29,7 @@ def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, a
     """Give each bead a worker of its own on the rig: a name, a worktree, a branch from the target's tip.
 
     All beads are assigned or none. A bead has one owner: a second sling is told who it is. In a running town the
-    worker's agent starts at once; in a town by hand the line to start it is printed.
+    worker's agent starts at once; in a town by hand the line that starts it is printed.
 
     \b
     Examples:
@@ -31,20 +37,28 @@ def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, a
       gt sling gp-abc12 gp-def34 greenplace --agent codex
       gt sling gp-abc12 greenplace/toast --dry-run
     """
-    if len(words) < 2:
-        raise BadInput("a bead and a rig are needed", next="gt sling BEAD RIG, see: bd ready, gt rig list")
     town, caller = common.town_and_caller()
+    if len(words) < 2:
+        raise BadInput("a bead and a rig are needed", next=_completed(town, *words))
     rig_name, _, name = words[-1].removesuffix("/").partition("/")
     rig = town.rig(ids.name(rig_name, "rig"))
+    if agent is not None:
+        agents.check(config.town_settings(town), agent)
     beads = [ids.bead(word) for word in words[:-1]]
     made = sling.sling(town, beads, rig, agent=agent, name=name.removeprefix("polecats/") or None, caller=caller, now=clock.now(),
                        start=start, dry_run=dry_run)
     if as_json:
         common.emit_json([{"bead": a.bead, "rig": a.rig, "worker": a.actor, "fence": a.fence, "branch": a.branch, "tree": a.tree,
-                           "started": a.started, "dry_run": dry_run} for a in made])
+                           "started": a.started, "by_hand": None if dry_run else _line_by_hand(rig, a), "dry_run": dry_run} for a in made])
         return
     for assignment in made:
         _tell(rig, assignment, dry_run)
+
+
+def _completed(town: Town, word: str = "BEAD") -> str:
+    """The command with the rig that the bead's prefix belongs to, where it is known."""
+    rig = Routes(town).rig_of(word) if word != "BEAD" and "-" in word else None
+    return f"gt sling {ids.shown(word)} {rig.name}" if rig else f"gt sling {ids.shown(word)} RIG (see: bd ready, gt rig list)"
 
 
 def _tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
@@ -52,7 +66,27 @@ def _tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
         common.say(f"would give {made.bead} to {made.actor}")
         return
     common.say(f"✓ {made.bead} → {made.actor} (fence {made.fence})")
+    who = f"{made.rig}/{made.name}"
+    if _lacks_script(rig, made):
+        common.say(f"  note: the exec agent carries out a bead's script, and this one has none: bd update {made.bead} --run SCRIPT")
     if made.started or not waking.runner_is_free(rig.polecat(made.name)):
-        common.say(f"  working; look: gt peek {made.rig}/{made.name}")
+        common.say(f"  working; look: gt peek {who}")
     elif config.mode(rig.town) == "by-hand":
-        common.say(f"  the town is by hand; start it: gt session start {made.rig}/{made.name}, or all: gt up")
+        common.say("  the town is by hand, so nothing was started. Next, one of:")
+        line = _line_by_hand(rig, made)
+        if line is not None:
+            common.say(f"    {line}    # you and the agent, in this terminal; its first command: gt prime")
+        common.say(f"    gt session start {who}    # the agent alone (gt up: all of them)")
+
+
+def _line_by_hand(rig: Rig, made: sling.Assignment) -> str | None:
+    """The line that starts the worker's agent program in a terminal; None where it has none."""
+    lease = leases.read(rig.polecat(made.name))
+    settings = config.town_settings(rig.town)
+    words = agents.by_hand(settings, lease.agent) if lease is not None and lease.agent in agents.known(settings) else None
+    return f"cd {shlex.quote(made.tree)} && {shlex.join(words)}" if words else None
+
+
+def _lacks_script(rig: Rig, made: sling.Assignment) -> bool:
+    lease = leases.read(rig.polecat(made.name))
+    return lease is not None and lease.agent == agents.EXEC and not (Ledger(rig.beads).get(made.bead) or {}).get("run")

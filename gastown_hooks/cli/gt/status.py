@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from gastown_hooks.cli.common import emit_json, json_option, say, town_and_caller
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Town
+from gastown_hooks.rules.agent_states import BY_HAND, STALLED
 from gastown_hooks.work import status
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -44,12 +47,16 @@ def _show(town: Town, as_json: bool) -> None:
         emit_json(found.as_json())
         return
     say(f"{found.town}: {'running' if found.mode == 'running' else 'by hand (gt up starts it)'}")
-    say("last seen: " + ", ".join(f"{link['link']} {_ago(link['age'])}" for link in found.links))
+    say("last seen: " + ", ".join(_links(found.links)))
     _section("Needs you", [f"{n['what']}: {n['why']}. Next: {n['next']}" for n in found.needs_you])
-    _section("Failed", [_line(entry) for entry in found.failed])
-    _section("Working", [_line(entry) for entry in found.working])
+    _section("Failed", [_line(entry) for entry in found.failed if entry["state"] != STALLED])  # those need you
+    _section("Working", [_line(entry) for entry in found.working if entry["state"] != BY_HAND])
+    _section("By hand", [f"{_line(entry)}. To let it work: gt session start {_short(entry['agent'])}"
+                         for entry in found.working if entry["state"] == BY_HAND])
     _section("Waiting to land", [_line(entry) for entry in found.waiting])
     _section("Done in the last day", [f"{d['id']}  {d['title']}" for d in found.done])
+    if not (found.needs_you or found.failed or found.working or found.waiting):
+        say("\nNothing is under way. " + _hint(town))
 
 
 def _section(title: str, lines: list[str]) -> None:
@@ -61,11 +68,33 @@ def _section(title: str, lines: list[str]) -> None:
         say(f"  and {len(lines) - _SHOWN} more")
 
 
-def _line(entry: dict[str, object]) -> str:
-    who = entry.get("agent") or entry.get("id")
+def _links(links: list[dict[str, Any]]) -> Iterator[str]:
+    """Tick and deacon, then each rig by the older of its two roles. The deacon is left out until it has been there."""
+    oldest: dict[str, int | None] = {}
+    for link in links:
+        name, age = link["link"].partition("/")[0], link["age"]
+        before = oldest.setdefault(name, age)
+        oldest[name] = None if None in (before, age) else max(before or 0, age)
+    return (f"{name} {_ago(age)}" for name, age in oldest.items() if name != "deacon" or age is not None)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    who = _short(entry.get("agent") or entry.get("id"))
     age = f", last beat {_ago(entry['age'])}" if entry.get("age") is not None else ""
-    why = entry.get("why") or entry.get("reason")
+    why = str(entry.get("why") or entry.get("reason") or "")
     return f"{who}  {entry['bead']}  {entry['state']}{age}" + (f": {why}" if why else "")
+
+
+def _short(actor: object) -> str:
+    """A worker as commands take it: RIG/NAME."""
+    return str(actor).replace("/polecats/", "/")
+
+
+def _hint(town: Town) -> str:
+    rigs = town.rigs()
+    if not rigs:
+        return "Next: gt rig add NAME URL-OR-FOLDER"
+    return f"Next: bd ready shows what can start, gt sling BEAD {rigs[0].name if len(rigs) == 1 else 'RIG'} starts it"
 
 
 def _ago(seconds: object) -> str:

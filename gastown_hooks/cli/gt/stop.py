@@ -7,27 +7,35 @@ from dataclasses import asdict
 import click
 
 from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller
-from gastown_hooks.core import clock
+from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
 from gastown_hooks.work import stop
 
 
-@click.command()
+@click.command(short_help="End the workers' processes.")
 @click.option("--all", "everything", is_flag=True, help="Every rig.")
 @click.option("--rig", "rig_name", metavar="NAME", help="This rig only.")
 @dry_run_option
 @json_option
 def cli(everything: bool, rig_name: str | None, dry_run: bool, as_json: bool) -> None:
-    """End the recorded processes of workers and what carries their token, nothing else. Claims stay, work is kept."""
+    """End the recorded processes of workers and what carries their token, nothing else. Claims stay, work is kept.
+
+    The roles of the town go on: gt down ends them too. gt session start RIG/NAME lets a stopped worker go on.
+
+    \b
+    Examples:
+      gt stop --all --dry-run
+      gt stop --rig greenplace
+    """
     if everything == bool(rig_name):
-        raise BadInput("which workers?", next="gt stop --all, or gt stop --rig NAME")
+        raise BadInput("say which workers to stop", next="gt stop --all, or gt stop --rig NAME")
     town, caller = town_and_caller()
     rigs = town.rigs()
     if rig_name:
         known = ", ".join(rig.name for rig in rigs) or "none yet"
         rigs = [rig for rig in rigs if rig.name == rig_name]
         if not rigs:
-            raise NotFound(f"no rig {rig_name}", why=f"known rigs: {known}", next="gt rig list")
+            raise NotFound(f"no rig {ids.shown(rig_name)}", why=f"known rigs: {known}", next="gt rig list")
     found = [one for rig in rigs for one in stop.rig_workers(rig, caller=caller, now=clock.now(), dry_run=dry_run)]
     if as_json:
         emit_json([asdict(one) for one in found])

@@ -84,7 +84,8 @@ def test_rescue_brings_it_back(town: WorkerTown) -> None:
     assert gt(town, "polecat", "nuke", f"gp/{name}", "--force").code == 0
     [row] = json.loads(gt(town, "rescue", "list", "--json").out)
     assert row["key"] == "gp/toast/1" and row["holds"] == "commits, files, 1 stash entry" and not row["landed"]
-    assert "gp/toast/1" in gt(town, "rescue", "list").out
+    assert "gp/toast/1" in gt(town, "rescue", "list").out and "gp/toast/1" in gt(town, "rescue", "list", "gp").out
+    assert gt(town, "rescue", "list", "nope").code == 3
     shown = json.loads(gt(town, "rescue", "show", "toast/1", "--json").out)
     assert shown["staged"] == ["staged.txt"] and shown["untracked"] == ["loose\nname"] and shown["bead"] == "gp-aaaaa"
     assert shown["ignored"] == [{"path": "x.o", "size": 1}] and shown["stashes"] == ["On polecat/toast/aaaaa@1: mine"]

@@ -18,10 +18,15 @@ def town(run_cli: Run, tmp_path: Path) -> Path:
 
 
 def test_add_list_status_remove(run_cli: Run, town: Path, repo: Path) -> None:
-    told = run_cli("gt", "rig", "add", "app", str(repo), "--gate", "true", "--gate", "echo ok", "--prefix", "xy", "--dry-run")
+    assert "gt rig add" in run_cli("gt", "rig", "list").out
+    words = ["gt", "rig", "add", "app", str(repo), "--gate", "true", "--gate", "echo ok", "--prefix", "xy"]
+    told = run_cli(*words, "--dry-run")
     assert told.code == 0 and not (town / "app").exists()
-    done = run_cli("gt", "rig", "add", "app", str(repo), "--gate", "true", "--gate", "echo ok", "--prefix", "xy")
-    assert done.code == 0 and done.out.startswith(told.out), done.err
+    assert "\n".join(json.loads(run_cli(*words, "--dry-run", "--json").out)["acts"]) + "\n" == told.out
+    done = run_cli(*words)
+    assert done.code == 0 and len(done.out.splitlines()) == 4, done.err
+    assert done.out.splitlines()[0] == f"✓ app is a rig: main of {repo}, prefix xy, gates: true; echo ok"
+    assert run_cli(*words).out == f"app is a rig already: main of {repo}, prefix xy, gates: true; echo ok\n"
     assert "bd create TITLE --prefix xy" in done.out and f"git -C {repo} pull" in done.out
     assert json.loads((town / "app/settings/config.json").read_text()) == {"gates": ["true", "echo ok"]}
     [listed] = json.loads(run_cli("gt", "rig", "list", "--json").out)
@@ -30,8 +35,8 @@ def test_add_list_status_remove(run_cli: Run, town: Path, repo: Path) -> None:
     status = json.loads(run_cli("gt", "rig", "status", "app", "--json").out)
     assert status["tip"] == status["landed"] and status["roles"] == ["witness", "refinery", "mayor"]
     assert "xy" in run_cli("gt", "rig", "status", "app").out
-    told = run_cli("gt", "rig", "remove", "app", "--dry-run")
-    assert told.code == 0 and (town / "app").exists()
+    told = run_cli("gt", "rig", "remove", "app", "--dry-run", "--json")
+    assert told.code == 0 and json.loads(told.out)["acts"] and (town / "app").exists()
     done = run_cli("gt", "rig", "remove", "app")
     assert done.code == 0 and "kept, with all its refs, in" in done.out and not (town / "app").exists()
 

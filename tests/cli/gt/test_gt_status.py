@@ -23,6 +23,39 @@ def test_status(run_cli: Run, town: Path) -> None:
     assert lines[0] == f"{town}: by hand (gt up starts it)" and lines[3] == "Needs you (1)" and "app has no gates" in lines[4]
     found = json.loads(run_cli("gt", "status", "--json").out)
     assert found["mode"] == "by-hand" and [n["what"] for n in found["needs_you"]] == ["app has no gates"]
+    assert lines[1] == "last seen: tick never, app never"
+
+
+def test_status_says_what_to_do_next(run_cli: Run, tmp_path: Path, repo: Path) -> None:
+    run_cli("gt", "install", "gt")
+    run_cli.cwd = tmp_path / "gt"
+    assert run_cli("gt", "status").out.splitlines()[-1] == "Nothing is under way. Next: gt rig add NAME URL-OR-FOLDER"
+    run_cli("gt", "rig", "add", "app", str(repo), "--gate", "none")
+    assert "gt sling BEAD app starts it" in run_cli("gt", "status").out.splitlines()[-1]
+
+
+def test_a_town_by_hand_prints_the_line_that_starts_the_work(run_cli: Run, town: Path) -> None:
+    bead = run_cli("bd", "create", "x", "--prefix", "ap", "--silent").out.strip()
+    done = run_cli("gt", "sling", bead, "app")
+    assert f"cd {town}/app/polecats/toast/rig && claude --dangerously-skip-permissions " in done.out, done.err
+    assert "gt session start app/toast " in done.out
+    assert "gt session start app/toast" in run_cli("gt", "status").out
+    other = run_cli("bd", "create", "y", "--prefix", "ap", "--silent").out.strip()
+    assert f"gt sling {other} app" in run_cli("gt", "sling", other).err
+    done = run_cli("gt", "sling", other, "app", "--agent", "nobody")
+    assert done.code == 3 and json.loads(run_cli("bd", "show", other, "--json").out)[0]["status"] == "open"
+    done = run_cli("gt", "sling", other, "app", "--agent", "exec")
+    assert f"bd update {other} --run SCRIPT" in done.out and "polecats/nux/rig &&" not in done.out
+
+
+def test_a_stalled_worker_is_told_once_and_with_the_way_on(run_cli: Run, town: Path) -> None:
+    bead = run_cli("bd", "create", "x", "--prefix", "ap", "--silent").out.strip()
+    run_cli("gt", "sling", bead, "app")
+    home = town / "app/polecats/toast"
+    (home / "turns.json").write_text(json.dumps({"fence": 1, "stalled": "three turns failed"}))
+    assert run_cli("gt", "stop", "--all").code == 0  # does not hide why it stalled
+    out = run_cli("gt", "status").out
+    assert out.count("three turns failed") == 1 and "Next: gt peek app/toast, then gt session start app/toast" in out
 
 
 def test_status_watches(town: Path) -> None:

@@ -68,3 +68,32 @@ def test_a_crew_member_submits_a_branch_and_the_bead_closes_when_it_landed(yard:
     yard.now = yard.now * 2
     assert [request for request, _ in yard.round().landed] == [one] and yard.file("crew.txt") == "x"
     assert yard.get("gp-crew")["status"] == "closed"
+
+
+def test_submit_takes_the_bead_on_the_callers_hook(yard: Yard, run_cli: builders.Run) -> None:
+    crew = Path(yard.rig.crew("ann").tree)
+    builders.git(yard.root, "clone", "-q", yard.rig.repo, str(crew), "-b", "main")
+    builders.git(crew, "switch", "-q", "-c", "topic")
+    builders.commit(crew, {"crew.txt": "x"}, "crew work")
+    for name in ("one", "two"):
+        yard.put({"id": f"gp-{name}", "title": name, "status": "open", "priority": 2, "issue_type": "task",
+                  "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"})
+    done = run_cli("gt", "mq", "submit", cwd=crew)
+    assert done.code == 2 and "hook of gp/crew/ann: nothing" in done.err and "gt mq submit --bead ID" in done.err
+    assert run_cli("gt", "hook", "gp-one", cwd=crew).code == 0
+    done = run_cli("gt", "mq", "submit", "--json", cwd=crew)
+    assert json.loads(done.out)["source"] == "gp-one", done.err
+    assert run_cli("gt", "hook", "gp-two", cwd=crew).code == 0
+    assert "gp-one, gp-two" in run_cli("gt", "mq", "submit", cwd=crew).err
+
+
+def test_a_request_is_found_by_its_bead(yard: Yard, run_cli: builders.Run) -> None:
+    assert "nothing waits" in run_cli("gt", "mq", "list", cwd=yard.rig.root).out
+    yard.gates("test ! -e one.txt")
+    one = yard.submit("one")
+    yard.round()
+    shown = run_cli("gt", "mq", "status", "gp-one", cwd=yard.rig.root)
+    assert one in shown.out and f"gt mq retry {one}" in shown.out.splitlines()[-1], shown.err
+    assert run_cli("gt", "mq", "retry", "gp-one", cwd=yard.rig.root).code == 0 and yard.request(one).state == queue.QUEUED
+    tip = builders.git(yard.rig.repo, "rev-parse", "main")
+    assert "would test" in run_cli("gt", "mq", "accept", tip, "gp", "--dry-run", cwd=yard.rig.root).out

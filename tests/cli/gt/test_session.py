@@ -97,7 +97,9 @@ def test_peek_shows_the_end_and_escapes_what_is_not_text(town: WorkerTown) -> No
     assert first == "line 99" and "\x1b" not in second and "\x07" not in second and "\\x1b]0;owned\\x07" in second
     assert len(gt(town, "peek", "gp/toast").out.splitlines()) == 40
     fsio.remove(home.transcript)
-    assert gt(town, "peek", "gp/toast").out == ""
+    empty = gt(town, "peek", "gp/toast")
+    assert empty.out == "" and "gt session start gp/toast" in empty.err
+    assert json.loads(gt(town, "peek", "gp/toast", "--json").out) == {"worker": "gp/toast", "lines": []}
     assert gt(town, "peek", "gp/nobody").code == 3 and gt(town, "peek", "gp/../..").code == 2
 
 
