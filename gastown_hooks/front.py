@@ -63,6 +63,9 @@ def _click(name: str, words: list[str]) -> int:
     import click
 
     from gastown_hooks.cli import loader
+    for word in words:
+        if any("\ud800" <= char <= "\udfff" for char in word):  # bytes that are no text: no file of ours could hold them
+            raise errors.BadInput(f"{_escaped(word)} is not UTF-8 text")
     try:
         result = loader.program(name, _SUMMARIES[name]).main(args=words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
@@ -86,8 +89,12 @@ def _one_line(text: str) -> str:
     line, hint, rest = " ".join(text.split()).partition(" Did you mean ")
     if hint:
         line = f"{line.rstrip('.')} (did you mean {rest.rstrip('?')}?)"
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
+    safe = _escaped(line)
     return safe[:1].lower() + safe[1:].rstrip(".") if safe[1:2].islower() else safe.rstrip(".")
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def _flushed(code: int) -> int:

@@ -150,7 +150,7 @@ def handled(program: str, main: Callable[[], int], *, report: Callable[[str], ob
     try:
         return main()
     except GastownError as error:
-        say(f"{program}: {error}")
+        say(_printable(f"{program}: {error}"))
         return error.exit_code
     except KeyboardInterrupt:
         say(f"{program}: interrupted")
@@ -160,6 +160,11 @@ def handled(program: str, main: Callable[[], int], *, report: Callable[[str], ob
     except Exception:
         sys.excepthook(*sys.exc_info())  # the traceback, without importing that module
         return BUG
+
+
+def _printable(line: str) -> str:
+    """One line, whatever a name or a program's words in it hold."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
 
 
 def for_agent_hook(code: int) -> int:

@@ -55,6 +55,7 @@ class Ledger:
     def __init__(self, beads: Beads, writer: Writer | None = None, claims: Ledger | None = None) -> None:
         self.beads, self.writer, self.claims = beads, writer, claims
         self._settings: dict[str, str] | None = None
+        self.left_out: list[lines.Problem] = []  # the lines that the last `all` passed over
 
     @staticmethod
     def create_files(beads: Beads, prefix: str, mode: str) -> None:
@@ -77,8 +78,11 @@ class Ledger:
         return View(self._read()).get(bead_id)
 
     def all(self) -> dict[str, Record]:
-        """Every bead by id, tombstones included. Bad lines are left to `problems`."""
-        return self._read().records()
+        """Every bead by id, tombstones included. Lines that are no bead are passed over, and are then in `left_out`."""
+        pair = self._read()
+        records = pair.records()
+        self.left_out = pair.problems
+        return records
 
     def check_claim(self) -> None:
         """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""

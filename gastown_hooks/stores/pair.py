@@ -35,6 +35,7 @@ class Pair:
         self._journal, self._inode, self.has_journal, self._data, self.base = journal, inode, has_journal, data, base
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
+        self.problems: list[lines.Problem] = []  # what `records` left out
 
     @staticmethod
     def open(beads: Beads, *, journal: bool) -> Pair | None:
@@ -92,7 +93,8 @@ class Pair:
 
     def _lines(self) -> dict[str, bytes]:
         if self._parsed is None:
-            self._parsed = lines.parse(self._data).lines
+            found = lines.parse(self._data)
+            self._parsed, self.problems = found.lines, found.problems
         return self._parsed
 
     def transaction(self, changed: dict[str, bytes]) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, Refused
+from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import git
 from gastown_hooks.stores.config import Caller
@@ -120,7 +121,7 @@ def accept(rig: Rig, commit: str, *, caller: Caller, now: int) -> None:
     desk = open_desk(rig, now)
     seen = desk.tip_now()
     if commit != seen:
-        raise Refused(f"{short(commit)} is not the tip of {desk.target}", why=f"that is {seen}", next=f"gt mq accept {seen}")
+        raise Refused(f"{shown(short(commit))} is not the tip of {desk.target}", why=f"that is {seen}", next=f"gt mq accept {seen}")
     landed = desk.repo().resolve(desk.landed_ref)
     if landed == seen:
         return

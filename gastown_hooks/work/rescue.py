@@ -22,6 +22,7 @@ from gastown_hooks.work.snapshot import Entries
 from gastown_hooks.work.worktree_state import ASSUMED, INTENT, SKIPPED
 
 _KEY = re.compile(r"(?:([a-z][a-z0-9_-]*)/)?([a-z][a-z0-9_-]*)/(\d+)(?:\.(\d+))?")
+LONGEST_NAME = 255
 # Operations that go on where they stopped. A rebase names the worker's branch, which is gone: its notes stay in `meta`.
 _RESUMED = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG")
 
@@ -93,7 +94,7 @@ def find(town: Town, key: str) -> tuple[Rig, Saved]:
     rigs = [rig for rig in town.rigs() if match[1] in (None, rig.name)]
     found = [(rig, saved) for rig in rigs for saved in entries(rig) if (saved.name, saved.fence, saved.generation) == wanted]
     if not found:
-        raise NotFound(f"nothing is saved under {key}", next="gt rescue list")
+        raise NotFound(f"nothing is saved under {shown(key)}", next="gt rescue list")
     if len(found) > 1:
         raise Conflict(f"{key} is saved in several rigs", why=", ".join(saved.key for _, saved in found), next="give the whole key")
     return found[0]
@@ -133,6 +134,7 @@ def restore(rig: Rig, saved: Saved, to: str | None = None) -> Restored:
     """
     path, branch = os.path.abspath(to or _default(rig, saved)), f"rescue/{saved.label}"
     with lock.acquire(rig.lock("rescue"), timeout=60):
+        _check_place(path)
         mark = _mark(rig, path)
         if mark is not None and fsio.read(mark) == saved.key.encode() + b"\n":
             return Restored(path, branch, True, [])
@@ -152,6 +154,14 @@ def restore(rig: Rig, saved: Saved, to: str | None = None) -> Restored:
         assert mark is not None
         fsio.write(mark, saved.key.encode() + b"\n")
     return Restored(path, branch, False, notes)
+
+
+def _check_place(path: str) -> None:
+    """Before anything is written: what git, and the name of its folder for the worktree, could not be made from."""
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise Conflict(f"{shown(path)} is no folder", next="gt rescue restore KEY --to DIR")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in path.split("/")):
+        raise BadInput(f"{shown(path)} has too long a name in it", next="gt rescue restore KEY --to DIR")
 
 
 def _default(rig: Rig, saved: Saved) -> str:

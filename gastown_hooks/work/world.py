@@ -33,6 +33,10 @@ class World:
         self.routes = Routes(caller.town) if caller.town else None
         self._open: dict[str, Ledger] = {}
 
+    def left_out(self) -> list[str]:
+        """What was passed over in the ledgers that were read: lines that are no bead."""
+        return [f"{ledger.beads.issues} {problem}" for ledger in self._open.values() for problem in ledger.left_out]
+
     def home(self) -> Ledger:
         """The caller's own ledger. Raises NotATown where there is none."""
         return self._ledger(home_beads(self.caller)[0])

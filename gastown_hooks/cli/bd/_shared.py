@@ -17,12 +17,23 @@ from gastown_hooks.work.world import World
 Record = dict[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 ICONS = {"open": "○", "in_progress": "◐", "blocked": "●", "closed": "✓", "deferred": "❄", "pinned": "📌", "hooked": "◇"}
+_WARNINGS = 5
 # Kept out of a plain list: the town's own records, not somebody's to-do.
 HIDDEN = ready.NOT_WORK - {"molecule", "convoy"}
 
 
 def world() -> World:
-    return World(config.caller())
+    """The caller's ledgers. Lines in them that are no bead are told at the command's end, on standard error."""
+    found = World(config.caller())
+    click.get_current_context().call_on_close(lambda: _warn(found.left_out()))
+    return found
+
+
+def _warn(left_out: list[str]) -> None:
+    for words in left_out[:_WARNINGS]:
+        remark(f"bd: warning: {words}; the line is kept, and left out here")
+    if len(left_out) > _WARNINGS:
+        remark(f"bd: warning: and {len(left_out) - _WARNINGS} more lines that are no bead")
 
 
 def located(where: World, texts: Sequence[str], *, quiet: bool = False) -> dict[str, Ledger]:

@@ -8,7 +8,7 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
-from gastown_hooks.core import clock
+from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields
 from gastown_hooks.stores import config
@@ -107,7 +107,7 @@ def _place(where: World, bead_id: str | None, parent: str | None, prefix: str | 
         means["--prefix"] = where.at(prefix)
     if rig is not None:
         town = where.caller.in_town()
-        means["--rig"] = where.at(config.rig_config(town.rig(rig)).prefix)
+        means["--rig"] = where.at(config.rig_config(town.rig(ids.name(rig, "rig"))).prefix)
     if bead_id is not None:
         means["--id"] = where.of(bead_id)
     if parent is not None:

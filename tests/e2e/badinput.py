@@ -1,0 +1,204 @@
+"""What the tests of bad input share: every command with arguments that are right, a town to spoil, and the judgement."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import builders
+import click
+import pytest
+from workers import WorkerTown
+
+from gastown_hooks import front
+from gastown_hooks.cli import loader
+from gastown_hooks.core import clock, errors
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import queue
+
+Params = dict[str, list[str]]
+HOSTILE = ("..", "-x", "a;b", "#(id)", "x" * 300, "", "a\nb", "\x1b[31mred", "/".join([".."] * 12 + ["etc", "passwd"]), "/etc", "$(touch owned)", "é", "\udcff",
+           "--", "%s{0}", "a b", "*", "gp-zzzzz")
+CODES = {code for code, _, _ in errors.exit_codes()} - {errors.BUG, errors.INTERRUPTED}
+# Run until they are told to stop, or make a town of their own.
+ELSEWHERE = {("gt", "daemon", "run"), ("gt", "demo")}
+# Free text, a file to read, a person's name, a filter that matches nothing: what any text may be.
+FREE = {"title", "title_option", "description", "design", "acceptance_criteria", "notes", "append_notes", "reason", "run", "labels",
+        "any_labels", "add_labels", "remove_labels", "set_labels", "external_ref", "gates", "title_contains", "assignee", "body_file", "reason_file"}
+FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"}}
+
+# What goes through the whole town; a broken file is one of many things they meet, and tells no single line.
+ACTS = {("gt", "daemon", "tick"), ("gt", "down"), ("gt", "up"), ("gt", "daemon", "start"), ("gt", "daemon", "stop")}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One call in this process."""
+
+    code: int
+    out: str
+    err: str
+
+
+def commands(program: str) -> dict[tuple[str, ...], click.Command]:
+    """Every command of the program by its words."""
+    return dict(_leaves((program,), loader.program(program, "")))
+
+
+def _leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(command, click.Group):
+        yield words, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from _leaves((*words, name), found)
+
+
+def right(words: tuple[str, ...]) -> Params:
+    """The arguments that a command must have, each with a value that is right in `place`."""
+    return {("gt", "config", "get"): {"key": ["gp.gates"]}, ("gt", "config", "set"): {"key": ["gp.gate_timeout"], "values": ["5"]},
+            ("gt", "config", "unset"): {"key": ["gp.gate_timeout"]},
+            ("gt", "config", "agent", "get"): {"name": ["exec"]},
+            ("gt", "config", "agent", "set"): {"name": ["mine"], "command": ["true"]},
+            ("gt", "config", "agent", "remove"): {"name": ["fake"]},
+            ("gt", "hook"): {}, ("gt", "done"): {}, ("gt", "install"): {"path": ["."]},
+            ("gt", "mq", "submit"): {"bead": ["gp-bbbbb"]}, ("gt", "mq", "status"): {"request": ["REQUEST"]},
+            ("gt", "mq", "retry"): {"request": ["REQUEST"]}, ("gt", "mq", "reject"): {"request": ["REQUEST"], "reason": ["no"]},
+            ("gt", "mq", "accept"): {"commit": ["0" * 40], "rig": ["gp"]}, ("gt", "peek"): {"agent": ["gp/toast"]},
+            ("gt", "polecat", "status"): {"worker": ["gp/toast"]}, ("gt", "polecat", "nuke"): {"worker": ["gp/toast"], "force": ["--force"]},
+            ("gt", "polecat", "done"): {"worker": ["gp/toast"]}, ("gt", "polecat", "reset"): {"worker": ["gp/toast"]},
+            ("gt", "rescue", "show"): {"key": ["gp/toast/1"]}, ("gt", "rescue", "restore"): {"key": ["gp/toast/1"]},
+            ("gt", "rig", "add"): {"name": ["other"], "place": ["../project"]}, ("gt", "rig", "status"): {"name": ["gp"]},
+            ("gt", "rig", "remove"): {"name": ["gp"]}, ("gt", "session", "start"): {"agent": ["gp/toast"]},
+            ("gt", "session", "stop"): {"agent": ["gp/toast"]}, ("gt", "sling"): {"words": ["gp-bbbbb", "gp"]},
+            ("bd", "close"): {"bead_ids": ["gp-bbbbb"]}, ("bd", "create"): {"title": ["A title"]},
+            ("bd", "dep", "add"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
+            ("bd", "dep", "remove"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
+            ("bd", "dep", "rm"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
+            ("bd", "dep", "tree"): {"bead_id": ["gp-bbbbb"]}, ("bd", "reopen"): {"bead_ids": ["gp-bbbbb"]},
+            ("bd", "show"): {"bead_ids": ["gp-bbbbb"]}, ("bd", "update"): {"bead_ids": ["gp-bbbbb"]},
+            }.get(words, {})
+
+
+def call(command: click.Command, words: tuple[str, ...], given: Params, extra: list[str] | None = None) -> list[str]:
+    """The words of a call: options first, positions in their order after `--`."""
+    options, positions = [], []
+    for param in command.params:
+        values = given.get(str(param.name), [])
+        if isinstance(param, click.Argument):
+            positions += values
+        elif isinstance(param, click.Option) and values:
+            options += values if param.is_flag else [word for value in values for word in (max(param.opts, key=len), value)]
+    return [*words, *options, "--", *positions, *(extra or [])]
+
+
+def invoke(words: list[str], cwd: str, stdin: bytes = b"") -> Ended:
+    """Run the entry point in this process, as its own process would with these arguments."""
+    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", list(words))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
+        code = getattr(front, words[0])()
+        texts = []
+        for stream in (out, err):
+            stream.flush()
+            texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Ended(code, *texts)
+
+
+def state(*roots: str) -> dict[str, str]:
+    """Everything below the folders: kind, mode and content; locks and what the kernel keeps are no content."""
+    found = {}
+    for root in roots:
+        for folder, folders, names in os.walk(root):
+            folders[:] = [name for name in folders if name not in ("locks",)]
+            for name in [*folders, *names]:
+                path = os.path.join(folder, name)
+                if name.endswith(".lock"):
+                    continue
+                mode = os.lstat(path).st_mode
+                if os.path.islink(path):
+                    found[path] = f"{mode:o} {os.readlink(path)}"
+                elif os.path.isfile(path):
+                    with open(path, "rb") as file:
+                        found[path] = f"{mode:o} {hashlib.sha256(file.read()).hexdigest()}"
+                else:
+                    found[path] = f"{mode:o}"
+    return found
+
+
+def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+
+
+def plain(ended: Ended) -> str:
+    """What is wrong with how a refused call ended; "" when it is one clear line and a code of the table."""
+    if ended.code not in CODES:
+        return f"exit code {ended.code}: {ended.err[-600:]}"
+    if ended.code == 0:
+        return ""
+    if "Traceback" in ended.err or ended.err.count("\n") != 1 or not ended.err.endswith("\n"):
+        return f"not one line: {ended.err[-600:]!r}"
+    if not ended.err.rstrip("\n").isprintable():
+        return f"not printable: {ended.err!r}"
+    return ""
+
+
+class Place:
+    """A town with a worker that was slung, beads, a request in the queue and saved work; it can be put back."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.built = WorkerTown(path)
+        town, rig = self.built.town, self.built.rig
+        for bead in ("gp-aaaaa", "gp-bbbbb", "gp-ccccc"):
+            self.built.bead(bead)
+        self.built.agent("")
+        home = self.built.sling("gp-aaaaa")
+        record = self.built.get("gp-aaaaa")
+        head = builders.commit(Path(home.tree), {"work.txt": "work\n"}, "work")
+        lease = record["assignee"]
+        made = queue.submit(rig, record, head=head, branch=self.git("symbolic-ref", "--short", "HEAD", tree=home.tree), worker=lease,
+                            fence=1, target="main", caller=Caller("overseer", town.root, town), now=clock.now())
+        self.request = str(made["id"])
+        self.git("update-ref", "refs/gt/salvage/toast/1/head", head, tree=rig.repo)
+        self.root = town.root
+        self.copy = f"{path}/copy"
+        shutil.copytree(self.root, self.copy, symlinks=True)
+        self.put_back()
+
+    def git(self, *args: str, tree: str) -> str:
+        return builders.git(tree, *args)
+
+    def state(self) -> dict[str, str]:
+        return state(self.root, f"{self.path}/project", f"{self.path}/home")
+
+    def put_back(self) -> None:
+        shutil.rmtree(self.root)
+        shutil.copytree(self.copy, self.root, symlinks=True)
+        for name in os.listdir(self.path):
+            if name not in ("town", "copy", "project", "home", "fake.py"):
+                path = self.path / name
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for beads in (self.built.town.beads, self.built.rig.beads):
+            Ledger(beads).all()  # the copy is a file of its own: taken up now, not by the command
+        self.before = self.state()
+
+    def changes(self) -> list[str]:
+        found = differences(self.before, self.state())
+        extra = sorted(set(os.listdir(self.path)) - {"town", "copy", "project", "home", "fake.py"})
+        return found + extra
+
+    def right(self, words: tuple[str, ...]) -> Params:
+        return {key: [self.request if value == "REQUEST" else value for value in values] for key, values in right(words).items()}
