@@ -171,9 +171,9 @@ def agent_get(name: str, as_json: bool) -> None:
 def agent_set(name: str, command: str, like: str | None, dry_run: bool) -> None:
     """Add an agent program: gt config agent set claude-glm "claude-glm --model glm-4". No shell runs the command."""
     town, caller = town_and_caller()
-    like = _like(command, name) if like is None else like
-    if like and like not in agents.PRESETS:
+    if like is not None and like not in agents.PRESETS:
         raise BadInput(f"no built-in agent program {ids.shown(like)}", why=f"known: {', '.join(agents.PRESETS)}")
+    like = _like(command, name) if like is None else like
     _tell(work.set_agent(town, name, command, like, actor=caller.actor, dry_run=dry_run, now=clock.now()))
     say(f"{name} works like {like}" if like else f"{name} works like none of the built-in ones: its prompt is its last argument")
 
