@@ -17,10 +17,11 @@ from typing import Any
 from gastown_hooks.core import clock, errors, fsio, lock
 from gastown_hooks.core.errors import BadInput, Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town, town_at
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import queue, wake
+from gastown_hooks.work import wake
 
 LIMIT = 60
 LOG_BYTES = 8 << 20
@@ -84,7 +85,7 @@ def _round(town: Town, role: str, rig: Rig) -> None:
 
 def _has_queue(this: Tick, rig: Rig) -> bool:
     try:
-        return bool(queue.requests(rig))
+        return bool(requests.among(Ledger(rig.beads).all().values()))
     except GastownError as error:
         this.failed[f"{rig.name}.queue"] = str(error)
         return True  # unreadable is not empty: the refinery looks and says so

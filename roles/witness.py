@@ -12,7 +12,7 @@ import sys
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import GastownError
 from gastown_hooks.role import Round, main
-from gastown_hooks.rules import liveness
+from gastown_hooks.rules import claims, liveness
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import sling, wake, workers
 
@@ -42,7 +42,7 @@ def patrol(one: Round) -> int:
     rig = one.its_rig()
     records = Ledger(rig.beads).all()  # a ledger that cannot be read ends the round here: unknown destroys nothing
     failed = 0
-    for name in sorted({*workers.slots(rig), *workers.claims(rig, records)}):
+    for name in sorted({*workers.slots(rig), *claims.unsubmitted(rig.name, records)}):
         try:
             _tend(one, name, records)
         except GastownError as error:

@@ -13,6 +13,7 @@ import builders
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import worktrees
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
@@ -104,7 +105,7 @@ class Yard:
         self.now += later * clock.SECOND
         return land.round(self.rig, self.now)
 
-    def request(self, request_id: str) -> queue.Request:
+    def request(self, request_id: str) -> requests.Request:
         return queue.find(self.rig, request_id)
 
     def has(self, ref: str) -> bool:

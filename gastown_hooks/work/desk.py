@@ -17,10 +17,10 @@ from typing import Any
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import Corrupt, GitFailed, Refused
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import config, events, git, mail
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work import proof
 
 OVERSEER, WITNESS = "overseer", "witness"
 
@@ -74,7 +74,7 @@ class Desk:
 
     @property
     def landed_ref(self) -> str:
-        return proof.landed_ref(self.target)
+        return requests.landed_ref(self.target)
 
     @property
     def remote(self) -> bool:

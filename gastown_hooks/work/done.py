@@ -11,6 +11,7 @@ from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, Not
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import SPARSE_EXCLUDED, Home, Rig
 from gastown_hooks.core.record import updated
+from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import changes, config, events, git, mail
 from gastown_hooks.stores.changes import Change
 from gastown_hooks.stores.config import Caller
@@ -40,7 +41,7 @@ def done(caller: Caller, now: int, *, status: str = COMPLETED, no_code: bool = F
         raise NotFound(f"no bead {lease.bead}", next="bd list")
     if lease.state == leases.DONE or bead.get("status") == "closed":
         leases.advance(home, lease, leases.DONE)
-        return queue.open_request(Ledger(rig.beads).all(), bead)
+        return requests.open_request(Ledger(rig.beads).all(), bead)
     if status == COMPLETED and not no_code:
         request = _submit(rig, home, lease, bead, caller, now)
     else:
@@ -57,7 +58,7 @@ def close_without_code(caller: Caller, now: int, bead_id: str, reason: str) -> R
     bead = ledger.get(bead_id)
     if bead is None:
         raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
-    if bead.get("status") in ("hooked", "in_progress"):
+    if bead.get("status") in claims.CLAIMED:
         raise Conflict(f"{bead_id} is with {bead.get('assignee')}", why="it may still land", next=f"gt polecat nuke {bead.get('assignee')}")
     _need(reason)
     return beads.close(ledger, caller, now, [bead_id], reason, no_code=True, fence=bead.get("claim_fence", 0))[0]

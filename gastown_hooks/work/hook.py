@@ -7,6 +7,7 @@ from gastown_hooks.core.errors import Conflict, NotFound, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.core.record import updated
+from gastown_hooks.rules import claims
 from gastown_hooks.stores import events
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import View
@@ -16,14 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
 
-ON_HOOK = ("hooked", "in_progress")
-
 
 def hooked(caller: Caller) -> list[Record]:
     """The beads on the caller's hook, those begun first, then by priority. A failed look-up raises: it is never "no work"."""
     routes = Routes(caller.in_town())
     found = [bead for beads in _ledgers(routes, caller) for bead in routes.open(beads, caller).all().values()
-             if bead.get("assignee") == caller.actor and bead.get("status") in ON_HOOK]
+             if bead.get("assignee") == caller.actor and bead.get("status") in claims.CLAIMED]
     return sorted(found, key=lambda bead: (bead["status"] != "in_progress", bead.get("priority", 2), bead["id"]))
 
 
@@ -37,7 +36,7 @@ def attach(caller: Caller, bead_id: str, now: int) -> Record:
         bead = view.get(bead_id)
         if bead is None or bead.get("status") == "tombstone":
             raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
-        if bead.get("status") in ON_HOOK and bead.get("assignee") == caller.actor:
+        if bead.get("status") in claims.CLAIMED and bead.get("assignee") == caller.actor:
             return []
         if bead.get("status", "open") != "open":
             raise Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}", next=f"bd show {bead_id}")

@@ -14,12 +14,13 @@ from typing import Any
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, Fenced, GastownError, GitFailed, NotFound, Refused, RemoteRefused
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.rules import requests
+from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import foreign, gate, proof, queue, settle, stack
 from gastown_hooks.work.desk import WITNESS, Desk, RoundResult, listed, open_desk, short
-from gastown_hooks.work.queue import Request
 from gastown_hooks.work.stack import Clash, Stack
 
 REBUILDS = 5  # a remote that moves faster than the gates run: the rest waits for the next round
@@ -72,8 +73,8 @@ def next_request(desk: Desk) -> Request | None:
     """The next request whose turn it is; None when the round is over. While the target is red, only fixes have a turn."""
     if desk.stop:
         return None
-    found = queue.next_due(desk.rig, desk.now, tried=desk.result.put_off, label=queue.FIX_LABEL if desk.fixes_only else None)
-    return queue.parse(found) if found is not None else None
+    found = queue.next_due(desk.rig, desk.now, tried=desk.result.put_off, label=requests.FIX_LABEL if desk.fixes_only else None)
+    return requests.parse(found) if found is not None else None
 
 
 def hold_rest(desk: Desk) -> None:
@@ -203,7 +204,7 @@ def _refuse_stale(desk: Desk, request: Request) -> bool:
     if not fresh.open:
         return True
     repo = desk.repo()
-    pinned, there = repo.resolve(queue.pin(request.id)), repo.kind(request.head) == "commit"
+    pinned, there = repo.resolve(requests.pin(request.id)), repo.kind(request.head) == "commit"
     if there and proof.contained_by_ancestry(desk.rig.repo, request.base, request.head, desk.tip) and settle.elsewhere(desk, request):
         return True
     try:
@@ -222,9 +223,9 @@ def _refuse_stale(desk: Desk, request: Request) -> bool:
 
 
 def _supersede(desk: Desk, request: Request, why: str) -> None:
-    def change(view: View) -> list[queue.Record]:
+    def change(view: View) -> list[dict[str, Any]]:
         found = view.get(request.id)
-        return [queue.moved(found, queue.SUPERSEDED, desk.now, desk.caller.actor, reason=why)] if found is not None else []
+        return [queue.moved(found, requests.SUPERSEDED, desk.now, desk.caller.actor, reason=why)] if found is not None else []
 
     Ledger(desk.rig.beads).transact(change)
     desk.event("merge_superseded", {"request": request.id, "bead": request.source, "reason": why})
@@ -241,7 +242,7 @@ def _conflict(desk: Desk, clash: Clash) -> None:
             f"The work is {request.head} (branch {request.branch}), {desk.target} was at {clash.on}. "
             f"Bring the work onto the target: git cherry-pick {short(request.base or clash.on)}..{short(request.head)}, mend, commit.")
     key = f"rework-{request.id}-{short(request.head)}-{short(clash.on)}"
-    _send_back(desk, request, queue.CONFLICT, why, note, f"REWORK_REQUEST {request.id}", key)
+    _send_back(desk, request, requests.CONFLICT, why, note, f"REWORK_REQUEST {request.id}", key)
 
 
 def _fail(desk: Desk, request: Request, why: str, commit: str, verdict: gate.Verdict | None = None) -> None:
@@ -249,7 +250,7 @@ def _fail(desk: Desk, request: Request, why: str, commit: str, verdict: gate.Ver
     if verdict is not None and verdict.tail:
         note += f"\nLast words of the gate (all: {verdict.log}):\n{verdict.tail}"
     key = f"merge-failed-{request.id}-{short(commit)}-{request.tries}"
-    _send_back(desk, request, queue.FAILED, why, note, f"MERGE_FAILED {request.id}", key, verdict.log if verdict else None)
+    _send_back(desk, request, requests.FAILED, why, note, f"MERGE_FAILED {request.id}", key, verdict.log if verdict else None)
 
 
 def _send_back(desk: Desk, request: Request, state: str, why: str, note: str, subject: str, key: str, log: str | None = None) -> None:
@@ -272,14 +273,14 @@ def put_off(desk: Desk, request: Request, why: str) -> None:
 
 
 def _mark(desk: Desk, request_ids: list[str], why: str, **metadata: object) -> None:
-    def change(view: View) -> list[queue.Record]:
-        there = [found for request_id in request_ids if (found := view.get(request_id)) is not None and queue.parse(found).open]
+    def change(view: View) -> list[dict[str, Any]]:
+        there = [found for request_id in request_ids if (found := view.get(request_id)) is not None and requests.parse(found).open]
         changed = []
         for found in there:
             data = found["metadata"]
-            if metadata or (data.get("state"), data.get("reason")) != (queue.WAITING, why):
+            if metadata or (data.get("state"), data.get("reason")) != (requests.WAITING, why):
                 kept = metadata or {"not_before": data.get("not_before")}
-                changed.append(queue.moved(found, queue.WAITING, desk.now, desk.caller.actor, reason=why, **kept))
+                changed.append(queue.moved(found, requests.WAITING, desk.now, desk.caller.actor, reason=why, **kept))
         return changed
 
     Ledger(desk.rig.beads).transact(change)
@@ -292,7 +293,7 @@ def plan(rig: Rig, now: int) -> list[str]:
     tip = rig_tip(rig)
     words = []
     for found in queue.in_order(rig, now):
-        request = queue.parse(found)
+        request = requests.parse(found)
         try:
             queue.check_source(rig, request.source, request.fence)
             built = stack.build(rig, tip, [request])
@@ -307,7 +308,7 @@ def rig_tip(rig: Rig) -> str:
     """The last landing as the rig knows it."""
     settings = config.rig_config(rig)
     repo = Repo(rig.repo)
-    tip = repo.resolve(proof.landed_ref(settings.target)) or repo.resolve(f"refs/heads/{settings.target}")
+    tip = repo.resolve(requests.landed_ref(settings.target)) or repo.resolve(f"refs/heads/{settings.target}")
     if tip is None:
         raise Refused(f"{settings.target} has no commit", next=f"gt rig status {rig.name}")
     return tip

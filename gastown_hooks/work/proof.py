@@ -12,12 +12,12 @@ from typing import Any
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import git
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
 
 Record = dict[str, Any]
-REQUEST_TYPE = "merge-request"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,6 @@ class Landing:
                 "quality_signals": {**self.signals, "commit": self.commit, "merge_request": self.request}}
 
 
-def landed_ref(target: str) -> str:
-    """The ref that follows each landing."""
-    return f"refs/gt/landed/{target}"
-
-
 def landed(rig: Rig, record: Record) -> str | None:
     """The commit by which the bead's current work is in the target branch; None when git does not prove it.
 
@@ -51,11 +46,9 @@ def landed(rig: Rig, record: Record) -> str | None:
     """
     fence = record.get("claim_fence") or 0
     repo = Repo(rig.repo)
-    for other in Ledger(rig.beads).all().values():
+    for other in requests.among(Ledger(rig.beads).all().values(), closed=True):
         metadata = other.get("metadata")
-        if other.get("issue_type") != REQUEST_TYPE or not isinstance(metadata, dict):
-            continue
-        if metadata.get("source") != record["id"] or metadata.get("fence") != fence or fence < 1:
+        if not isinstance(metadata, dict) or metadata.get("source") != record["id"] or metadata.get("fence") != fence or fence < 1:
             continue
         found = _landed_by(rig, repo, metadata)
         if found is not None:
@@ -89,7 +82,7 @@ def contained_by_ancestry(repo_path: str, base: str | None, head: str, tip: str)
 
 def _landed_by(rig: Rig, repo: Repo, metadata: Record) -> str | None:
     target, head, commit = metadata.get("target"), metadata.get("head"), metadata.get("landed_as")
-    tip = repo.resolve(landed_ref(str(target)))
+    tip = repo.resolve(requests.landed_ref(str(target)))
     if tip is None or not isinstance(head, str) or repo.resolve(head) is None:
         return None
     if isinstance(commit, str) and repo.resolve(commit) is not None and repo.is_ancestor(commit, tip):

@@ -1,112 +1,50 @@
-"""The merge queue's requests: beads of type merge-request, in the rig's ledger.
+"""The merge queue: submitting, looking, retrying and rejecting requests, which are beads in the rig's ledger (rules/requests).
 
-`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits,
-tries}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again,
-nobody's), landed, rejected or superseded (closed). The id is made from bead, fence and head, so submitting twice is submitting
-once. `head` is pinned under `refs/gt/mr/<id>`: what is pushed to the branch later is another request.
+The id is made from bead, fence and head, so submitting twice is submitting once. `head` is pinned under `refs/gt/mr/<id>`: what
+is pushed to the branch later is another request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from gastown_hooks.core import clock, ids, record
 from gastown_hooks.core.errors import BadInput, Corrupt, Fenced, NotFound, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import order
+from gastown_hooks.rules.requests import (
+    FIX_LABEL,
+    QUEUED,
+    REJECTED,
+    STATUS,
+    SUPERSEDED,
+    TYPE,
+    Request,
+    among,
+    is_usable,
+    landed_ref,
+    parse,
+    pin,
+)
 from gastown_hooks.stores import events, git
 from gastown_hooks.stores.config import Caller, rig_config
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import proof
 
 Record = dict[str, Any]
 Change = Callable[[Record], Record]
 
-QUEUED, WAITING, FAILED, CONFLICT = "queued", "waiting", "failed", "conflict"
-LANDED, REJECTED, SUPERSEDED = "landed", "rejected", "superseded"
-STATUS = {QUEUED: "open", WAITING: "open", FAILED: "blocked", CONFLICT: "blocked",
-          LANDED: "closed", REJECTED: "closed", SUPERSEDED: "closed"}
-FIX_LABEL = "fix-main"  # passes while the target is closed because it is red
 _HEX = frozenset("0123456789abcdef")
 _BAD_IN_BRANCH = frozenset(" ~^:?*[\\\x7f")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A merge request's fields, checked. `record` is the bead itself."""
-
-    id: str
-    source: str
-    branch: str
-    head: str
-    base: str | None
-    target: str
-    worker: str
-    fence: int
-    state: str
-    reason: str
-    created_at: str
-    record: Record
-
-    @property
-    def waits(self) -> int:
-        """How often it was put off in a row."""
-        return _count(self.record, "waits")
-
-    @property
-    def tries(self) -> int:
-        """How often it was sent back."""
-        return _count(self.record, "tries")
-
-    @property
-    def is_fix(self) -> bool:
-        """Whether it may land while the target is red."""
-        return FIX_LABEL in (self.record.get("labels") or [])
-
-    @property
-    def open(self) -> bool:
-        return self.state in (QUEUED, WAITING)
-
-
-def _count(found: Record, key: str) -> int:
-    value = found["metadata"].get(key)
-    return value if type(value) is int and value > 0 else 0
-
-
-def parse(found: Record) -> Request:
-    """Raises Corrupt for a merge-request bead whose metadata cannot be used."""
-    data = found.get("metadata")
-    texts = ("source", "branch", "head", "target", "worker", "state")
-    if (not isinstance(data, dict) or type(data.get("fence")) is not int
-            or any(not isinstance(data.get(key), str) for key in texts)):
-        raise Corrupt(f"merge request {found['id']} is damaged", why="a field of its metadata is missing or of the wrong kind",
-                      next=f"bd show {found['id']}")
-    if data["state"] not in STATUS:
-        raise Corrupt(f"merge request {found['id']} is damaged", why=f"unknown state {ids.shown(data['state'])}",
-                      next=f"bd show {found['id']}")
-    base = data.get("base")
-    return Request(found["id"], data["source"], data["branch"], data["head"], base if isinstance(base, str) else None,
-                   data["target"], data["worker"], data["fence"], data["state"], str(data.get("reason") or ""),
-                   str(found.get("created_at")), found)
-
-
-def is_usable(found: Record) -> bool:
-    """Whether `parse` takes it."""
-    try:
-        return bool(parse(found))
-    except Corrupt:
-        return False
 
 
 # ---- looking ------------------------------------------------------------------------------------------------
 
 def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
     """The rig's merge requests that are not settled (queued, waiting, failed, conflict); with `closed` all of them."""
-    return _requests(Ledger(rig.beads).all().values(), closed=closed)
+    return among(Ledger(rig.beads).all().values(), closed=closed)
 
 
 def in_order(rig: Rig, now: int) -> list[Record]:
@@ -135,19 +73,9 @@ def next_due(rig: Rig, now: int, *, tried: Iterable[str] = (), label: str | None
 def find(rig: Rig, request_id: str) -> Request:
     """Raises NotFound when there is no merge request of this id."""
     found = Ledger(rig.beads).get(ids.bead(request_id))
-    if found is None or found.get("issue_type") != proof.REQUEST_TYPE or found.get("status") == "tombstone":
+    if found is None or found.get("issue_type") != TYPE or found.get("status") == "tombstone":
         raise NotFound(f"no merge request {ids.shown(request_id)}", next=f"gt mq list {rig.name}")
     return parse(found)
-
-
-def open_request(records: dict[str, Record], bead: Record) -> Record | None:
-    """The bead's unsettled merge request of its present fence, among these records."""
-    wanted = bead["id"], bead.get("claim_fence")
-    for found in _requests(records.values()):
-        metadata = found.get("metadata")
-        if isinstance(metadata, dict) and (metadata.get("source"), metadata.get("fence")) == wanted:
-            return found
-    return None
 
 
 def source_ledger(rig: Rig, bead_id: str, caller: Caller | None = None) -> Ledger:
@@ -155,11 +83,6 @@ def source_ledger(rig: Rig, bead_id: str, caller: Caller | None = None) -> Ledge
     routes = Routes(rig.town)
     beads = routes.beads_of(bead_id)
     return routes.open(beads, caller) if caller is not None else Ledger(beads)
-
-
-def pin(request_id: str) -> str:
-    """The ref that keeps a request's commit."""
-    return f"refs/gt/mr/{request_id}"
 
 
 # ---- submitting ---------------------------------------------------------------------------------------------
@@ -187,7 +110,7 @@ def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fen
         there = view.get(request_id)
         if there is not None:
             return []
-        older = [found for found in _requests(view.all().values()) if is_usable(found) and parse(found).source == source["id"]]
+        older = [found for found in among(view.all().values()) if is_usable(found) and parse(found).source == source["id"]]
         return [fresh, *(moved(found, SUPERSEDED, now, caller.actor, reason=f"superseded by {request_id}") for found in older)]
 
     written = Routes(rig.town).open(rig.beads, caller).transact(change)
@@ -210,7 +133,7 @@ def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Reco
     labels = ["gt:merge-request", *(label for label in source.get("labels") or [] if label == FIX_LABEL)]
     return record.arrange({
         "id": request_id, "title": f"Merge: {source.get('title', '')}"[:500], "status": STATUS[QUEUED],
-        "priority": order.priority(source), "issue_type": proof.REQUEST_TYPE, "created_at": clock.stamp(now), "created_by": actor,
+        "priority": order.priority(source), "issue_type": TYPE, "created_at": clock.stamp(now), "created_by": actor,
         "updated_at": clock.stamp(now), "updated_by": actor, "metadata": metadata, "labels": labels})
 
 
@@ -253,16 +176,17 @@ def _check_head(rig: Rig, head: str, branch: str, target: str) -> str:
         raise Refused(f"cannot land {head[:12]}", why=f"it is a {kind}" if kind else "it is not in the repository")
     if not reachable(rig, head, branch):
         raise Refused(f"cannot land {head[:12]}", why=f"it is not a commit of branch {ids.shown(branch)}")
-    known = (repo.resolve(ref) for ref in (proof.landed_ref(target), f"refs/heads/{target}", f"refs/remotes/origin/{target}"))
+    known = (repo.resolve(ref) for ref in (landed_ref(target), f"refs/heads/{target}", f"refs/remotes/origin/{target}"))
     tips = [tip for tip in known if tip is not None]
     if not tips:
         raise Refused(f"cannot land on {ids.shown(target)}", why="the rig has no such branch", next="gt rig status")
     starts = [start for tip in tips if (start := repo.merge_base(head, tip)) is not None]
     if not starts:
         raise Refused(f"cannot land {head[:12]}", why=f"it has no common history with {ids.shown(target)}")
-    if any(repo.tree(start) == repo.tree(head) for start in starts):
+    start = max(starts, key=lambda one: sum(repo.is_ancestor(other, one) for other in starts))  # the one nearest to the head
+    if repo.tree(start) == repo.tree(head):
         raise Refused(f"nothing to land in {head[:12]}", why="it changes nothing", next="gt done --no-code --reason TEXT")
-    return starts[0]
+    return start
 
 
 def reachable(rig: Rig, head: str, branch: str) -> bool:
@@ -270,11 +194,6 @@ def reachable(rig: Rig, head: str, branch: str) -> bool:
     repo = Repo(rig.repo)
     tips = [repo.resolve(f"refs/heads/{branch}"), *repo.refs("refs/gt/work/").values()]
     return any(tip is not None and (tip == head or repo.is_ancestor(head, tip)) for tip in tips)
-
-
-def _requests(records: Iterable[Record], *, closed: bool = False) -> list[Record]:
-    return [found for found in records if found.get("issue_type") == proof.REQUEST_TYPE and found.get("status") != "tombstone"
-            and (closed or found.get("status") != "closed")]
 
 
 # ---- a person's or the witness's word -------------------------------------------------------------------------

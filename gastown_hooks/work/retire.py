@@ -16,11 +16,12 @@ from gastown_hooks.core.errors import Conflict, Corrupt, GastownError, NotFound,
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import updated
+from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import beats, events, git, processes, worktrees
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import queue, salvage, stashes, wake, worktree_state
+from gastown_hooks.work import salvage, stashes, wake, worktree_state
 from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.salvage import Salvage
 from gastown_hooks.work.snapshot import Changed
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 GRACE = 2.0
 _ROUNDS = 4
 BEGUN, SAVED, REMOVING = "begun", "saved", "removing"
-_CLAIMED = ("hooked", "in_progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +226,9 @@ def _give_back(rig: Rig, home: Home, lease: Lease | None, saved: Salvage, intent
 
     def change(view: View) -> list[Record]:
         bead = view.get(lease.bead)
-        if bead is None or bead.get("status") not in _CLAIMED or bead.get("assignee") != lease.actor:
+        if bead is None or bead.get("status") not in claims.CLAIMED or bead.get("assignee") != lease.actor:
             return []
-        if bead.get("claim_fence") != lease.fence or queue.open_request(view.all(), bead) is not None:
+        if bead.get("claim_fence") != lease.fence or requests.open_request(view.all(), bead) is not None:
             return []
         notes = f"{bead.get('notes') or ''}\n\n{note}".strip()
         return [updated(bead, {"status": "open", "assignee": None, "notes": notes, "updated_at": clock.stamp(now),

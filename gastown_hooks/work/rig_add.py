@@ -17,11 +17,12 @@ from gastown_hooks.core import clock, fsio, ids, lock, record
 from gastown_hooks.core.errors import BadInput, Conflict, Refused, RemoteAway
 from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, TRACKED_LEDGER, Home, Rig, Town
 from gastown_hooks.rules import gates as guesses
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import proof, rig_source
+from gastown_hooks.work import rig_source
 from gastown_hooks.work.acts import Act, carry_out
 from gastown_hooks.work.rig_source import Source
 from gastown_hooks.work.town import home_acts
@@ -206,7 +207,7 @@ def _fetch(plan: _Plan) -> None:
             f"cannot fetch {ids.shown(git.shown_url(source.place), 200)}", why=fault.why, next="run the same command again")
     tip = git.run(new, "rev-parse", "--verify", "--end-of-options", plan.tracking).line
     # What comes to the target from now on by another way than the queue is foreign, and gated before anything stands on it.
-    git.update_refs(new, [(f"refs/heads/{plan.target}", tip, ""), (proof.landed_ref(plan.target), tip, "")], "gt: rig add")
+    git.update_refs(new, [(f"refs/heads/{plan.target}", tip, ""), (requests.landed_ref(plan.target), tip, "")], "gt: rig add")
     fsio.rename(new, rig.repo)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import GastownError, NotFound, Refused
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import config, events, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
@@ -92,13 +93,13 @@ def _left_over(town: Town, rig: Rig, dry_run: bool) -> Removed:
 
 def _claims(rig: Rig) -> Iterator[str]:
     for record in Ledger(rig.beads).all().values():
-        if record.get("status") in rigs.CLAIMED:
+        if record.get("status") in claims.CLAIMED:
             yield f"{record['id']} is with {ids.shown(str(record.get('assignee') or 'somebody'))}"
 
 
 def _requests(rig: Rig) -> Iterator[str]:
     for request in queue.requests(rig):
-        yield f"merge request {request['id']} is {queue.parse(request).state}"
+        yield f"merge request {request['id']} is {requests.parse(request).state}"
 
 
 def _refs(rig: Rig) -> Iterator[str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gastown_hooks.core.errors import GastownError
+from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town
-from gastown_hooks.stores import config
+from gastown_hooks.rules import requests
+from gastown_hooks.stores import config, git
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work import proof, queue
 
-CLAIMED = ("hooked", "in_progress")
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +52,35 @@ def half_made(town: Town) -> list[Rig]:
 def summary(rig: Rig) -> Summary:
     """Raises NotFound, BadConfig, Corrupt."""
     made, records = config.rig_config(rig), Ledger(rig.beads).all().values()
-    open_beads = [r for r in records if r.get("status") not in ("closed", "tombstone") and r.get("issue_type") != proof.REQUEST_TYPE]
+    open_beads = [r for r in records if r.get("status") not in ("closed", "tombstone") and r.get("issue_type") != requests.TYPE]
     return Summary(rig.name, made.prefix, made.target, made.url, made.source, config.rig_settings(rig).gates,
-                   len(folders(rig.polecats)), len(folders(rig.crew_root)), len(queue.requests(rig)), len(open_beads))
+                   len(folders(rig.polecats)), len(folders(rig.crew_root)), len(requests.among(records)), len(open_beads))
 
 
 def status(rig: Rig) -> dict[str, Any]:
     """The rig in detail: what `gt rig status` shows."""
     found = summary(rig)
-    repo = Repo(rig.repo)
-    tip, landed = repo.resolve(f"refs/heads/{found.target}"), repo.resolve(proof.landed_ref(found.target))
-    return {**found.as_json(), "repository": rig.repo, "tip": tip, "landed": landed,
+    refs = git.run(rig.repo, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/gt/landed").out.splitlines()
+    tips = dict(line.split(" ") for line in refs)
+    return {**found.as_json(), "repository": rig.repo, "tip": tips.get(f"refs/heads/{found.target}"),
+            "landed": tips.get(requests.landed_ref(found.target)),
             "roles": [role for role, home in (("witness", rig.witness), ("refinery", rig.refinery), ("mayor", rig.mayor))
                       if os.path.isdir(home.root)],
             "polecats": folders(rig.polecats), "crew_names": folders(rig.crew_root),
-            "queue": [request_line(request) for request in queue.requests(rig)]}
+            "queue": request_lines(Ledger(rig.beads).all())}
 
 
-def request_line(request: queue.Record) -> dict[str, object]:
-    """A merge request as lists show it."""
-    parsed = queue.parse(request)
-    return {"id": parsed.id, "bead": parsed.source, "worker": parsed.worker, "state": parsed.state, "reason": parsed.reason}
+def request_lines(records: Mapping[str, Record]) -> list[dict[str, object]]:
+    """The unsettled merge requests as lists show them; a damaged one says so in its reason."""
+    lines: list[dict[str, object]] = []
+    for found in requests.among(records.values()):
+        try:
+            request = requests.parse(found)
+            lines.append({"id": request.id, "bead": request.source, "worker": request.worker, "state": request.state,
+                          "reason": request.reason})
+        except Corrupt as error:
+            lines.append({"id": found["id"], "bead": "", "worker": "", "state": requests.FAILED, "reason": str(error)})
+    return lines
 
 
 def folders(path: str) -> list[str]:

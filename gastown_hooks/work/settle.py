@@ -7,12 +7,13 @@ from typing import Any
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, GitFailed, NotFound
+from gastown_hooks.rules import requests
+from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import git, worktrees
 from gastown_hooks.stores.git import ZERO
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import beads, gate, proof, queue
 from gastown_hooks.work.desk import WITNESS, Desk, short
-from gastown_hooks.work.queue import Request
 
 
 def settle(desk: Desk, intent: dict[str, Any]) -> None:
@@ -73,11 +74,11 @@ def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any]) -
     desk.mail(WITNESS, f"MERGED {request.source}", f"Issue: {request.source}\nMR: {request.id}\nBranch: {request.branch}\n"
               f"Worker: {request.worker}\nTarget: {desk.target}\nCommit: {commit}{extra}\n", f"merged-{request.id}-{short(commit)}")
 
-    def change(view: View) -> list[queue.Record]:
+    def change(view: View) -> list[dict[str, Any]]:
         found = view.get(request.id)
-        if found is None or queue.parse(found).state == queue.LANDED:
+        if found is None or requests.parse(found).state == requests.LANDED:
             return []  # rejected or superseded at the last moment: what is in the target has landed all the same
-        return [queue.moved(found, queue.LANDED, desk.now, desk.caller.actor, reason=f"Merged in {short(commit)}", landed_as=commit)]
+        return [queue.moved(found, requests.LANDED, desk.now, desk.caller.actor, reason=f"Merged in {short(commit)}", landed_as=commit)]
 
     Ledger(desk.rig.beads).transact(change)
 
@@ -100,8 +101,8 @@ def _drop_branch(desk: Desk, request: Request) -> None:
     changes: list[tuple[str, str, str | None]] = []
     if there is not None and ref not in held and repo.is_ancestor(there, tip):
         changes.append((ref, "", there))
-    if repo.resolve(queue.pin(request.id)) is not None and repo.is_ancestor(request.head, tip):
-        changes.append((queue.pin(request.id), "", None))
+    if repo.resolve(requests.pin(request.id)) is not None and repo.is_ancestor(request.head, tip):
+        changes.append((requests.pin(request.id), "", None))
     try:
         if changes:
             git.update_refs(desk.rig.repo, changes, f"gt: {request.id} landed")

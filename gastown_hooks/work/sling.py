@@ -15,19 +15,17 @@ from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.record import updated
-from gastown_hooks.rules import names, ready
+from gastown_hooks.rules import claims, names, ready, requests
 from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import furnish, queue, wake
+from gastown_hooks.work import furnish, wake
 from gastown_hooks.work import lease as leases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
-
-CLAIMED = ("hooked", "in_progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +90,6 @@ def worker_home(rig: Rig, bead: Record) -> Home:
     return rig.polecat(ids.name(str(bead["assignee"]).rpartition("/")[2], "polecat"))
 
 
-def is_worker(rig: Rig, actor: object) -> bool:
-    """Whether the identity is one of the rig's polecats."""
-    return isinstance(actor, str) and actor.startswith(f"{rig.name}/polecats/")
-
-
 def worker_environment(rig: Rig, lease: leases.Lease) -> dict[str, str]:
     """What a worker's agent program finds in its environment (the seeds' table, and its claim)."""
     name, email = lease.actor.rpartition("/")[2], config.owner_email(rig.town)
@@ -145,7 +138,7 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
                 records = view.all()
                 for bead_id in chosen:  # again, under the ledger's lock: others close and update too
                     _check_free(records, bead_id, now)
-                fence = max((int(r.get("claim_fence") or 0) for r in records.values()), default=0)
+                fence = max((claims.fence(r) for r in records.values()), default=0)
                 return [_claimed(view, bead_id, f"{rig.name}/polecats/{worker}", fence + step, agent, caller, now)
                         for step, (bead_id, worker) in enumerate(chosen.items(), 1)]
 
@@ -186,7 +179,7 @@ def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
     if bead is None or bead.get("status") == "tombstone":
         raise NotFound(f"no bead {ids.shown(bead_id)}", next="bd list")
     status = bead.get("status", "open")
-    if status in CLAIMED:
+    if status in claims.CLAIMED:
         raise Conflict(f"{bead_id} is with {bead.get('assignee') or 'somebody'}", why=f"status {status}", next=f"bd show {bead_id}")
     if status != "open":
         raise Refused(f"{bead_id} is {status}", next=f"bd reopen {bead_id}" if status == "closed" else f"bd update {bead_id} --status open")
@@ -202,10 +195,7 @@ def names_in_use(rig: Rig, records: dict[str, Record]) -> set[str]:
     """Slots on disk, and the assignees of claimed beads that are not submitted yet. A slot that holds at most a runner's lock
     is what a sling left that was killed before its claim; the next one takes it."""
     taken = {name for name in os.listdir(rig.polecats) if not _is_unused(rig.polecat(name))} if os.path.isdir(rig.polecats) else set()
-    for bead in records.values():
-        if bead.get("status") in CLAIMED and is_worker(rig, bead.get("assignee")) and requests.open_request(records, bead) is None:
-            taken.add(str(bead["assignee"]).rpartition("/")[2])
-    return taken
+    return taken | set(claims.unsubmitted(rig.name, records))
 
 
 def _is_unused(slot: Home) -> bool:
@@ -215,7 +205,7 @@ def _is_unused(slot: Home) -> bool:
 def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str]) -> list[Record]:
     """The beads, when all are claimed by workers whose slot nobody has finished and nobody handles: a sling was killed."""
     found = [bead for bead in (ledger.get(bead_id) for bead_id in bead_ids) if bead is not None]
-    if len(found) != len(bead_ids) or not all(b.get("status") in CLAIMED and is_worker(rig, b.get("assignee")) for b in found):
+    if len(found) != len(bead_ids) or not all(claims.is_claim(rig.name, bead) for bead in found):
         return []
     # The lock before the lease: the owner holds it from before its claim until its lease says ready.
     if any(lock.is_held(worker_home(rig, bead).runner_lock) for bead in found):

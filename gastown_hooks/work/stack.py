@@ -13,9 +13,9 @@ from gastown_hooks.core.errors import GitFailed
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import tree_policy
+from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work.queue import Request
 
 
 @dataclass(frozen=True, slots=True)

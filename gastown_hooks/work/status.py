@@ -12,14 +12,16 @@ from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import GastownError, storage
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.rules import agent_states as states
+from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, mail, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import queue, rigs, wake
+from gastown_hooks.work import rigs, wake
 
 Record = dict[str, Any]
 RECENT = 24 * 3600 * clock.SECOND
+TICK_MISSED = 600  # seconds: three ticks of the cron line
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,14 @@ def _role(town: Town, home: Home, role: str, rig: Rig | None, now: int) -> Agent
 
 def _workers(rig: Rig, now: int) -> Iterator[Agent]:
     try:
-        claims = {str(r["assignee"]).rpartition("/")[2]: r for r in Ledger(rig.beads).all().values()
-                  if r.get("status") in rigs.CLAIMED and str(r.get("assignee", "")).startswith(f"{rig.name}/polecats/")}
-        submitted = {(queue.parse(r).source, queue.parse(r).fence) for r in queue.requests(rig)}
+        records = Ledger(rig.beads).all()
+        held = {str(claims.worker(rig.name, bead["assignee"])): bead for bead in records.values() if claims.is_claim(rig.name, bead)}
+        submitted = {(one.source, one.fence) for one in map(requests.parse, filter(requests.is_usable, requests.among(records.values())))}
         fault = ""
     except GastownError as error:
-        claims, submitted, fault = {}, set(), str(error)
-    for name in sorted({*rigs.folders(rig.polecats), *claims}):
-        yield _worker(rig, name, claims.get(name), submitted, fault, now)
+        held, submitted, fault = {}, set(), str(error)
+    for name in sorted({*rigs.folders(rig.polecats), *held}):
+        yield _worker(rig, name, held.get(name), submitted, fault, now)
 
 
 def _worker(rig: Rig, name: str, claim: Record | None, submitted: set[tuple[str, int]], fault: str, now: int) -> Agent:
@@ -144,7 +146,7 @@ def overview(town: Town, now: int) -> Overview:
     """The whole town. A part that cannot be read is itself something that needs you, and hides no other part."""
     found = Overview(town.root, config.mode(town))
     found.links = [{"link": name, "age": _age(path, now)} for name, path in _links(town)]
-    _guarded(found, "the town", lambda: _town_needs(town, found))
+    _guarded(found, "the town", lambda: _town_needs(town, found, now))
     for rig in town.rigs():
         _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, now))  # type: ignore[misc]
     _guarded(found, "agents", lambda: _agent_part(town, found, now))
@@ -167,7 +169,11 @@ def _guarded(found: Overview, part: str, look: Callable[[], None]) -> None:
                                 "next": error.next or f"ls -l {shlex.quote(found.town)}"})
 
 
-def _town_needs(town: Town, found: Overview) -> None:
+def _town_needs(town: Town, found: Overview, now: int) -> None:
+    ages = [age for age in (_age(town.last_tick, now), _age(town.mode, now)) if age is not None]
+    if found.mode == "running" and ages and min(ages) > TICK_MISSED:
+        found.needs_you.append({"what": "nothing ticks", "why": f"the last tick was {min(ages) // 60} minutes ago or more, and the town is up",
+                                "next": "gt daemon status"})
     for rig in rigs.half_made(town):
         found.needs_you.append({"what": f"rig {rig.name} is half made", "why": "its gt rig add did not finish",
                                 "next": f"run it again, or: gt rig remove {rig.name}"})
@@ -183,9 +189,8 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
     for problem in ledger.problems()[:3]:
         found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why,
                                 "next": f"sed -n {problem.number}p {shlex.quote(rig.beads.issues)}"})
-    for request in queue.requests(rig):
-        line = rigs.request_line(request)
-        (found.waiting if line["state"] in (queue.QUEUED, queue.WAITING) else found.failed).append({"rig": rig.name, **line})
+    for line in rigs.request_lines(ledger.all()):
+        (found.waiting if line["state"] in (requests.QUEUED, requests.WAITING) else found.failed).append({"rig": rig.name, **line})
     closed = [r for r in ledger.all().values() if r.get("status") == "closed" and r.get("claim_fence") and _since(r, now) < RECENT]
     found.done += [{"rig": rig.name, "id": r["id"], "title": r["title"], "closed_at": r["closed_at"]}
                    for r in sorted(closed, key=lambda r: str(r["closed_at"]), reverse=True)]

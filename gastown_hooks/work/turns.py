@@ -14,12 +14,13 @@ from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import updated
+from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.rules.turns import Facts, Record
 from gastown_hooks.stores import config, events, git, gitdir, mail, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.work import done, queue, sling
+from gastown_hooks.work import done, sling
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work.lease import DONE, READY, Lease
 
@@ -152,7 +153,7 @@ def claimed(record: dict[str, Any] | None, lease: Lease) -> bool | None:
     """Whether the bead is this lease's; None for a bead that a readable ledger does not hold at all."""
     if record is None:
         return None
-    return (record.get("status") in sling.CLAIMED and record.get("assignee") == lease.actor
+    return (record.get("status") in claims.CLAIMED and record.get("assignee") == lease.actor
             and record.get("claim_fence") == lease.fence)
 
 
@@ -165,7 +166,7 @@ def _claim(rig: Rig, lease: Lease) -> tuple[bool | None, bool]:
         return None, False
     bead = records.get(lease.bead)
     mine = claimed(bead, lease)
-    request = queue.open_request(records, bead) if bead is not None and mine else None
+    request = requests.open_request(records, bead) if bead is not None and mine else None
     return mine, request is not None and request.get("status") == "open"
 
 

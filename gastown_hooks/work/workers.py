@@ -9,13 +9,13 @@ from typing import Any
 from gastown_hooks.core import clock, errors, fsio, ids, lock
 from gastown_hooks.core.errors import GastownError, Refused
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.rules import liveness
+from gastown_hooks.rules import claims, liveness, requests
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import queue, retire, sling, turns, wake
+from gastown_hooks.work import retire, turns, wake
 from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.salvage import Salvage
 
@@ -31,23 +31,16 @@ def slots(rig: Rig) -> list[str]:
     return [name for name in found if not name.startswith(".") and os.path.isdir(f"{rig.polecats}/{name}")]
 
 
-def claims(rig: Rig, records: Records) -> dict[str, dict[str, Any]]:
-    """Worker name to the bead it holds, for claims that are not submitted yet."""
-    return {str(bead["assignee"]).rpartition("/")[2]: bead for bead in records.values()
-            if bead.get("status") in sling.CLAIMED and sling.is_worker(rig, bead.get("assignee"))
-            and queue.open_request(records, bead) is None}
-
-
 def look(rig: Rig, name: str, records: Records) -> tuple[Worker, Lease | None]:
     """The facts of one worker now."""
     home = rig.polecat(name)
     lease, state = _lease(home)
     running = os.path.isdir(home.root) and not wake.runner_is_free(home)
-    bead = records.get(lease.bead) if lease is not None else claims(rig, records).get(name)
+    bead = records.get(lease.bead) if lease is not None else claims.unsubmitted(rig.name, records).get(name)
     claimed: bool | None = bead is not None
     if lease is not None:
         claimed = turns.claimed(bead, lease)
-    request = queue.open_request(records, bead) if bead is not None else None
+    request = requests.open_request(records, bead) if bead is not None else None
     return Worker(
         claimed=claimed, submitted=request is not None and request.get("status") == "open", home=os.path.isdir(home.root), lease=state,
         running=running, alive=None if running else is_at_work(rig, home), stalled=_stalled(home, lease),
@@ -105,7 +98,7 @@ def retire_confirmed(rig: Rig, name: str, *, caller: Caller, now: int, reason: s
 
 def bead_of(rig: Rig, name: str, lease: Lease | None, records: Records) -> dict[str, Any]:
     """The claimed bead of a worker whose slot is to be completed. Raises NotFound."""
-    found = records.get(lease.bead) if lease is not None else claims(rig, records).get(name)
+    found = records.get(lease.bead) if lease is not None else claims.unsubmitted(rig.name, records).get(name)
     if found is None:
         raise errors.NotFound(f"no bead for {rig.name}/{ids.shown(name)}")
     return found

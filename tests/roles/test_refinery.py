@@ -14,7 +14,7 @@ import pytest
 import queueyard
 from queueyard import Yard
 
-from gastown_hooks.work import queue
+from gastown_hooks.rules import requests
 
 ROLE = Path(__file__).resolve().parents[2] / "roles/refinery.py"
 
@@ -45,7 +45,7 @@ def test_a_patrol_lands_what_can_land(yard: Yard) -> None:
 def test_a_dry_run_changes_nothing(yard: Yard) -> None:
     one, tip = yard.submit("one"), yard.tip()
     done = builders.run(words(yard, "--dry-run"))
-    assert done.out == f"gate and land {one}\n" and yard.tip() == tip and yard.request(one).state == queue.QUEUED
+    assert done.out == f"gate and land {one}\n" and yard.tip() == tip and yard.request(one).state == requests.QUEUED
 
 
 def test_copied_alone_it_still_answers(yard: Yard, tmp_path: Path) -> None:

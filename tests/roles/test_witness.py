@@ -234,3 +234,12 @@ def test_two_towns_do_not_touch_each_other(town: WorkerTown, tmp_path: Path) -> 
         assert runner.wait(30) == 143
     assert other.alive() == [] and os.path.isdir(home.tree) and other.get()["assignee"] == "gp/polecats/toast"
     assert other.role("witness", "patrol").out == "" and other.requests() == []  # stopped on purpose: it stays stopped
+
+
+@pytest.mark.parametrize("fields", [{"assignee": "gp/polecats/toast"}, {"assignee": "gp/polecats/No Name", "claim_fence": 3},
+                                    {"assignee": "gp/polecats/toast", "claim_fence": "7"}])
+def test_what_a_person_wrote_by_hand_is_no_claim(town: WorkerTown, fields: dict[str, object]) -> None:
+    town.bead(status="hooked", **fields)
+    before = snapshot(town)
+    done = town.role("witness", "patrol")
+    assert done.code == 0 and done.err == "" and snapshot(town) == before

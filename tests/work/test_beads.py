@@ -14,6 +14,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, Fenced, NotFound, Refused
 from gastown_hooks.core.paths import Beads, Rig, Town
 from gastown_hooks.core.record import updated
+from gastown_hooks.rules import requests
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import beads, proof
@@ -209,7 +210,7 @@ def test_the_proof_is_found_in_git(rig: Rig) -> None:
     make(ledger, me, "a1")
     claimed(ledger, "a1")
     commit = builders.git(rig.repo, "rev-parse", "refs/heads/main")
-    builders.git(rig.repo, "update-ref", proof.landed_ref("main"), commit)
+    builders.git(rig.repo, "update-ref", requests.landed_ref("main"), commit)
     request = {"source": "gp-a1", "fence": 1, "target": "main", "head": commit, "landed_as": commit, "branch": "b", "worker": "w",
                "state": "landed"}
     beads.create(ledger, me, NOW, "mr", bead_id="gp-mr-1", values={"issue_type": "merge-request", "metadata": {**request, "fence": 2}})

@@ -11,7 +11,8 @@ import queueyard
 from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
-from gastown_hooks.work import foreign, proof, queue
+from gastown_hooks.rules import requests
+from gastown_hooks.work import foreign, proof
 
 
 @pytest.fixture(params=[False, True], ids=["local", "remote"])
@@ -84,7 +85,7 @@ def test_a_red_push_closes_the_target_until_somebody_mends_it(far: Yard) -> None
     one = far.submit("one")
     result = far.round()
     assert result.closed and not result.landed and not result.sent_back and far.runs() == 2
-    assert far.tip() == landed and far.request(one).state == queue.WAITING
+    assert far.tip() == landed and far.request(one).state == requests.WAITING
     far.round()
     assert far.runs() == 2 and far.mails("overseer") == ["gp: main is closed"] and len(far.events("escalation")) == 1
     far.outsider({"bad.txt": None})
@@ -99,7 +100,7 @@ def test_only_a_labelled_fix_lands_on_a_red_tip(far: Yard) -> None:
     bad = far.outsider({"bad.txt": "x"})
     one = far.submit("one")
     far.round()
-    fix = far.submit("fix", {"bad.txt": None}, base=bad, worker="nux", labels=[queue.FIX_LABEL])
+    fix = far.submit("fix", {"bad.txt": None}, base=bad, worker="nux", labels=[requests.FIX_LABEL])
     assert [request for request, _ in far.round().landed] == [fix, one]
     assert far.remote_tip() == far.tip() == far.tip("refs/gt/landed/main")
 
@@ -118,7 +119,7 @@ def test_a_rewritten_history_closes_the_target_until_a_person_decides(far: Yard)
     foreign.accept(far.rig, rewritten, caller=far.person(), now=far.now)
     assert far.tip(foreign.salvage_ref(landed)) == landed  # nothing that landed is lost
     assert [request for request, _ in far.round().landed] == [two]
-    assert far.request(one).state == queue.LANDED and far.file("other.txt") == "x"
+    assert far.request(one).state == requests.LANDED and far.file("other.txt") == "x"
 
 
 def test_a_history_that_is_restored_opens_the_target_by_itself(far: Yard) -> None:

@@ -11,6 +11,7 @@ import pytest
 import queueyard
 from queueyard import Yard
 
+from gastown_hooks.rules import requests
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import land, proof, queue
 from gastown_hooks.work.desk import open_desk
@@ -54,9 +55,9 @@ def test_a_request_lands_as_one_merge_commit_and_its_bead_closes_with_proof(yard
     (validation,) = bead["validations"]
     assert validation["validated_by"] == "gp/refinery" and validation["validation_type"] == "merge"
     assert validation["quality_signals"]["tests_passed"] is True
-    assert yard.request(one).state == queue.LANDED and yard.get(one)["metadata"]["landed_as"] == new
+    assert yard.request(one).state == requests.LANDED and yard.get(one)["metadata"]["landed_as"] == new
     assert yard.mails() == ["MERGED gp-one"]
-    assert not yard.has(f"refs/heads/{yard.branch('one')}") and not yard.has(queue.pin(one))
+    assert not yard.has(f"refs/heads/{yard.branch('one')}") and not yard.has(requests.pin(one))
     assert yard.tip("refs/gt/landed/main") == new
     assert yard.journal() == ["land", "settled"]
     assert proof.landed(yard.rig, bead) == new
@@ -91,7 +92,7 @@ def test_without_gates_configured_nothing_lands_until_none_is_said_in_so_many_wo
     one, old = yard.submit("one"), yard.tip()
     result = yard.round()
     assert "no gates configured" in result.waiting and yard.tip() == old
-    assert yard.request(one).state == queue.WAITING and "no gates" in yard.request(one).reason
+    assert yard.request(one).state == requests.WAITING and "no gates" in yard.request(one).reason
     assert yard.get("gp-one")["status"] == "in_progress"
     yard.gates(none=True)
     assert [request for request, _ in yard.round().landed] == [one]
@@ -108,7 +109,7 @@ def test_a_red_change_is_confirmed_once_then_sent_back_and_dependents_stay_block
     assert yard.runs() == 1 + 2  # the base of the red one was landed by us: its record is there
     bead, request = yard.get("gp-bad"), yard.get(bad)
     assert bead["status"] == "open" and not bead.get("assignee") and bad in bead["notes"]
-    assert request["status"] == "blocked" and request["metadata"]["state"] == queue.FAILED
+    assert request["status"] == "blocked" and request["metadata"]["state"] == requests.FAILED
     assert Path(request["metadata"]["gate_log"]).read_text().count("$ echo run") == 2
     assert yard.mails() == ["MERGED gp-good", f"MERGE_FAILED {bad}"]
     assert yard.rig_git("rev-list", "--count", f"{old}..main") == "2"
@@ -145,7 +146,7 @@ def test_a_conflict_costs_no_gate_run_and_names_files_and_commits(yard: Yard) ->
     assert yard.runs() == 1
     note = yard.get("gp-second")["notes"]
     assert "src/app.py" in note and yard.request(second).head in note and yard.tip() in note
-    assert yard.get("gp-second")["status"] == "open" and yard.request(second).state == queue.CONFLICT
+    assert yard.get("gp-second")["status"] == "open" and yard.request(second).state == requests.CONFLICT
     assert f"REWORK_REQUEST {second}" in yard.mails()
 
 
@@ -162,7 +163,7 @@ def test_a_failed_request_can_be_retried_while_its_fence_stands(near: Yard) -> N
     near.gates(f"test ! -e one.txt || test -e {near.root}/mended")
     one = near.submit("one")
     near.round()
-    assert near.request(one).state == queue.FAILED
+    assert near.request(one).state == requests.FAILED
     queue.retry(near.rig, one, caller=near.person(), now=near.now)
     assert near.get("gp-one")["status"] == "in_progress" and near.get("gp-one")["assignee"] == "gp/polecats/toast"
     (near.root / "mended").touch()
@@ -183,7 +184,7 @@ def test_what_is_taken_back_while_its_gate_runs_does_not_land(near: Yard, word: 
     near.gates(f"{sys.executable} {near.root}/take_back.py")
     result = near.round()
     assert not result.landed and near.tip() == old and near.journal() == []
-    assert near.request(one).state == (queue.REJECTED if word == "reject" else queue.SUPERSEDED)
+    assert near.request(one).state == (requests.REJECTED if word == "reject" else requests.SUPERSEDED)
 
 
 def test_a_stale_fence_is_superseded(yard: Yard) -> None:
@@ -191,14 +192,14 @@ def test_a_stale_fence_is_superseded(yard: Yard) -> None:
     yard.put({**yard.get("gp-one"), "claim_fence": 2, "assignee": "gp/polecats/nux"})
     result = yard.round()
     assert result.superseded == [one] and yard.tip() == old
-    assert yard.request(one).state == queue.SUPERSEDED and yard.get("gp-one")["status"] == "in_progress"
+    assert yard.request(one).state == requests.SUPERSEDED and yard.get("gp-one")["status"] == "in_progress"
 
 
 def test_what_is_pushed_after_the_submission_does_not_land_with_it(yard: Yard) -> None:  # M10
     one = yard.submit("one")
     later = yard.commit(yard.branch("one"), {"late.txt": "late"})
     yard.round()
-    assert yard.request(one).state == queue.LANDED and yard.file("late.txt") is None
+    assert yard.request(one).state == requests.LANDED and yard.file("late.txt") is None
     assert yard.tip(f"refs/heads/{yard.branch('one')}") == later  # unlanded work keeps its branch
 
 
@@ -207,7 +208,7 @@ def test_a_new_submission_supersedes_the_old_one(yard: Yard) -> None:  # M10
     base = yard.tip()
     later = yard.commit(yard.branch("one"), {"late.txt": "late"})
     two = yard.submit("one", head=later, base=base)
-    assert two != one and yard.request(one).state == queue.SUPERSEDED
+    assert two != one and yard.request(one).state == requests.SUPERSEDED
     assert [request for request, _ in yard.round().landed] == [two]
     assert yard.file("late.txt") == "late"
 
@@ -262,7 +263,7 @@ def test_a_remote_that_is_away_closes_nothing_and_is_tried_again(far: Yard) -> N
     away = far.remote.rename(far.root / "away.git")
     result = far.round()
     assert result.waiting and not result.landed
-    assert far.request(one).state == queue.WAITING and far.get("gp-one")["status"] == "in_progress"
+    assert far.request(one).state == requests.WAITING and far.get("gp-one")["status"] == "in_progress"
     assert far.get(one)["status"] == "open" and far.mails() == []
     away.rename(far.remote)
     assert [request for request, _ in far.round().landed] == [one]
@@ -287,7 +288,7 @@ def test_a_push_refused_by_policy_waits_with_backoff_and_closes_nothing(far: Yar
     one = far.submit("one")
     result = far.round()
     assert "refused" in result.waiting and not result.landed and not result.sent_back
-    assert far.request(one).state == queue.WAITING and far.get("gp-one")["status"] == "in_progress"
+    assert far.request(one).state == requests.WAITING and far.get("gp-one")["status"] == "in_progress"
     assert far.get(one)["metadata"]["waits"] == 1 and far.round().words() == "nothing to do"  # not due yet
     far.round(later=31)
     assert far.get(one)["metadata"]["waits"] == 2 and far.runs() == 1
@@ -313,7 +314,7 @@ def test_what_is_nobodys_change_ejects_nobody(near: Yard, command: str) -> None:
     one, old = near.submit("one"), near.tip()
     result = near.round()
     assert result.put_off == [one] and not result.sent_back and near.tip() == old
-    assert near.request(one).state == queue.WAITING and near.get("gp-one")["status"] == "in_progress" and near.mails() == []
+    assert near.request(one).state == requests.WAITING and near.get("gp-one")["status"] == "in_progress" and near.mails() == []
     near.gates("true")
     assert [request for request, _ in near.round(later=31).landed] == [one]
 
@@ -340,10 +341,10 @@ def test_a_red_base_blames_nobody_escalates_once_and_opens_for_a_fix(near: Yard)
     one = near.submit("one")
     result = near.round()
     assert result.closed and not result.sent_back and not result.landed
-    assert near.request(one).state == queue.WAITING and near.get("gp-one")["status"] == "in_progress"
+    assert near.request(one).state == requests.WAITING and near.get("gp-one")["status"] == "in_progress"
     near.round()
     assert near.mails("overseer") == ["gp: main is closed"] and len(near.events("escalation")) == 1
-    fix = near.submit("fix", {"fixed.txt": "x"}, worker="nux", labels=[queue.FIX_LABEL])
+    fix = near.submit("fix", {"fixed.txt": "x"}, worker="nux", labels=[requests.FIX_LABEL])
     result = near.round()
     assert [request for request, _ in result.landed] == [fix, one]
     assert "gp: main is open again" in near.mails("overseer")
@@ -369,7 +370,7 @@ def test_killed_at_any_step_and_run_again_it_lands_once(yard: Yard, step: str, b
     monkeypatch.undo()
     yard.round()
     assert yard.rig_git("rev-list", "--count", "--first-parent", f"{old}..main") == "1"
-    assert yard.get("gp-one")["status"] == "closed" and yard.request(one).state == queue.LANDED
+    assert yard.get("gp-one")["status"] == "closed" and yard.request(one).state == requests.LANDED
     assert yard.mails() == ["MERGED gp-one"] and yard.runs() == 1
     assert len(yard.get("gp-one")["validations"]) == 1
     assert yard.journal().count("settled") == 1
@@ -435,7 +436,7 @@ def test_an_intent_whose_bead_went_to_somebody_else_is_aborted(near: Yard, monke
     monkeypatch.undo()
     near.put({**near.get("gp-one"), "claim_fence": 2, "assignee": "gp/polecats/nux"})
     near.round()
-    assert near.tip() == old and near.journal() == ["land", "aborted"] and near.request(one).state == queue.SUPERSEDED
+    assert near.tip() == old and near.journal() == ["land", "aborted"] and near.request(one).state == requests.SUPERSEDED
 
 
 def test_a_landing_whose_request_was_deleted_meanwhile_is_settled(far: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -457,7 +458,7 @@ def test_a_target_that_turns_red_under_a_landing_lets_only_fixes_pass(far: Yard)
     one, two = far.submit("one"), far.submit("two", worker="nux")
     result = far.round()
     assert result.closed and not result.landed and not result.sent_back
-    assert [far.request(request).state for request in (one, two)] == [queue.WAITING] * 2
+    assert [far.request(request).state for request in (one, two)] == [requests.WAITING] * 2
 
 
 def test_a_second_refinery_cannot_land_what_the_first_did(near: Yard) -> None:  # M8

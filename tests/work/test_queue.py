@@ -12,6 +12,7 @@ from queueyard import Yard
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput, Corrupt, Fenced, NotFound, Refused
+from gastown_hooks.rules import requests
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
 
@@ -27,7 +28,7 @@ def test_a_request_is_a_bead_that_other_readers_know(yard: Yard) -> None:
     assert one.startswith("gp-mr-") and found["issue_type"] == "merge-request" and found["status"] == "open" and found["priority"] == 1
     assert found["metadata"] == {"branch": "polecat/toast/one@1", "head": yard.tip("refs/heads/polecat/toast/one@1"), "base": yard.tip(),
                                  "target": "main", "source": "gp-one", "worker": "gp/polecats/toast", "fence": 1, "state": "queued"}
-    assert yard.tip(queue.pin(one)) == found["metadata"]["head"]
+    assert yard.tip(requests.pin(one)) == found["metadata"]["head"]
     assert yard.get("gp-one")["status"] == "in_progress"
 
 
@@ -98,7 +99,7 @@ def test_retry_needs_the_same_fence_and_an_open_end(yard: Yard) -> None:
     one = yard.submit("one")
     yard.gates("test ! -e one.txt")
     yard.round()
-    assert yard.request(one).state == queue.FAILED
+    assert yard.request(one).state == requests.FAILED
     before = yard.get(one)
     assert queue.retry(yard.rig, one, caller=yard.person(), now=yard.now, dry_run=True) == before == yard.get(one)
     yard.put({**yard.get("gp-one"), "claim_fence": 2})
@@ -115,8 +116,8 @@ def test_reject_closes_the_request_and_opens_the_bead_with_the_reason(yard: Yard
     queue.reject(yard.rig, one, reason="not wanted", caller=yard.person(), now=yard.now)
     queue.reject(yard.rig, one, reason="not wanted", caller=yard.person(), now=yard.now)
     bead = yard.get("gp-one")
-    assert yard.request(one).state == queue.REJECTED and bead["status"] == "open" and not bead.get("assignee")
-    assert bead["notes"].count("not wanted") == 1 and yard.has(queue.pin(one))
+    assert yard.request(one).state == requests.REJECTED and bead["status"] == "open" and not bead.get("assignee")
+    assert bead["notes"].count("not wanted") == 1 and yard.has(requests.pin(one))
     assert yard.round().words() == "nothing to do"
     with pytest.raises(Refused):
         queue.retry(yard.rig, one, caller=yard.person(), now=yard.now)

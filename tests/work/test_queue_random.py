@@ -13,6 +13,7 @@ import queueyard
 from queueyard import Yard
 
 from gastown_hooks.core import fsio
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import git
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
@@ -42,7 +43,7 @@ def test_a_history(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     history.check()
     assert yard.remote_tip() == yard.tip() == yard.tip("refs/gt/landed/main")
     assert yard.journal().count("land") == yard.journal().count("settled") + yard.journal().count("aborted")
-    assert [queue.parse(found).state for found in queue.in_order(yard.rig, yard.now)] == []
+    assert [requests.parse(found).state for found in queue.in_order(yard.rig, yard.now)] == []
 
 
 def _round(yard: Yard, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +117,13 @@ class History:
     def reassign(self) -> None:
         waiting = queue.in_order(self.yard.rig, self.yard.now)
         if waiting:
-            bead = self.yard.get(queue.parse(self.chance.choice(waiting)).source)
+            bead = self.yard.get(requests.parse(self.chance.choice(waiting)).source)
             if bead["status"] != "closed":
                 self.yard.put({**bead, "claim_fence": bead["claim_fence"] + 1, "assignee": "gp/polecats/other", "status": "hooked"})
 
     def retry(self) -> None:
         for found in queue.requests(self.yard.rig):
-            request = queue.parse(found)
+            request = requests.parse(found)
             bead = self.yard.get(request.source)
             if not request.open and bead["claim_fence"] == request.fence and bead["status"] != "closed":
                 queue.retry(self.yard.rig, request.id, caller=self.yard.person(), now=self.yard.now)
@@ -134,13 +135,13 @@ class History:
             if commit not in self.outsiders or commit == landed:  # outsiders' tips were tested, what they pushed together was not
                 listing = builders.run(["git", f"--git-dir={yard.rig.repo}", "grep", "-q", "BAD", commit, "--", "*.txt"])
                 assert listing.code == 1, f"{commit} is red"
-        for request in map(queue.parse, queue.requests(yard.rig, closed=True)):
+        for request in map(requests.parse, queue.requests(yard.rig, closed=True)):
             inside = builders.run(["git", f"--git-dir={yard.rig.repo}", "merge-base", "--is-ancestor", request.head, landed]).code == 0
             bead = yard.get(request.source)
             if bead["status"] == "closed":
                 assert inside, f"{request.source} is closed, its work is not in the target"
                 assert yard.mails().count(f"MERGED {request.source}") <= 1
-            if request.state in (queue.FAILED, queue.CONFLICT, queue.SUPERSEDED):
+            if request.state in (requests.FAILED, requests.CONFLICT, requests.SUPERSEDED):
                 assert not inside or bead["claim_fence"] != request.fence
         for outsider in self.outsiders:
             holders = builders.run(["git", f"--git-dir={yard.rig.repo}", "for-each-ref", "--contains", outsider]).out

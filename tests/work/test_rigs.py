@@ -12,10 +12,11 @@ from rigtown import add, make_town
 
 from gastown_hooks.core import errors, lock
 from gastown_hooks.core.paths import Rig, Town, find_beads
+from gastown_hooks.rules import requests
 from gastown_hooks.stores import config, events
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import proof, rig_add, rig_source, rigs
+from gastown_hooks.work import rig_add, rig_source, rigs
 
 BEAD = ('{"id":"%s","title":"t","status":"open","priority":2,"issue_type":"task","created_at":"2026-01-01T00:00:00Z",'
         '"updated_at":"2026-01-01T00:00:00Z"}\n')
@@ -46,7 +47,7 @@ def test_add_from_a_url(town: Town, repo: Path, tmp_path: Path) -> None:
     rig = town.rig("my-app")
     made, tip = config.rig_config(rig), git(repo, "rev-parse", "main")
     assert (made.name, made.prefix, made.target, made.url, made.source) == ("my-app", "ma", "main", f"file://{bare}", None)
-    assert git(rig.repo, "rev-parse", "refs/heads/main", "refs/remotes/origin/main", proof.landed_ref("main")).split() == [tip] * 3
+    assert git(rig.repo, "rev-parse", "refs/heads/main", "refs/remotes/origin/main", requests.landed_ref("main")).split() == [tip] * 3
     assert git(rig.repo, "config", "remote.origin.url") == f"file://{bare}" and "mirror" not in git(rig.repo, "config", "--list")
     assert git(rig.mayor.tree, "symbolic-ref", "HEAD") == "refs/heads/main"
     assert git(rig.mayor.tree, "config", "remote.origin.url") == f"file://{bare}"

@@ -11,7 +11,7 @@ from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.paths import Rig, Town
-from gastown_hooks.rules import order
+from gastown_hooks.rules import order, requests
 from gastown_hooks.stores import config
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.routes import Routes
@@ -123,7 +123,7 @@ def status(request: str, as_json: bool) -> None:
     for key, value in _shown(found.record).items():
         if value not in ("", None):
             say(f"{key:12} {value}")
-    if found.state in (queue.FAILED, queue.CONFLICT):
+    if found.state in (requests.FAILED, requests.CONFLICT):
         say(f"Next: gt sling {found.source} {rig.name} (a new try), or gt mq retry {found.id} (the same commits again)")
 
 
@@ -187,14 +187,14 @@ def _queue(rig: Rig, now: int, everything: bool) -> Record:
     gates = config.rig_settings(rig).gates
     waiting = queue.in_order(rig, now)
     seen = {found["id"] for found in waiting}
-    others = [found for found in queue.requests(rig, closed=everything) if found["id"] not in seen and queue.is_usable(found)]
+    others = [found for found in queue.requests(rig, closed=everything) if found["id"] not in seen and requests.is_usable(found)]
     closed = desk.closed_targets(rig).get(settings.target)
     return {"rig": rig.name, "target": settings.target, "gates": gates if gates is not None else "not configured: nothing lands",
             "closed": closed, "damaged": queue.damaged(rig), "requests": [_shown(found) for found in [*waiting, *others]]}
 
 
 def _shown(found: Record) -> Record:
-    request = queue.parse(found)
+    request = requests.parse(found)
     data = found["metadata"]
     return {"id": request.id, "title": found.get("title", ""), "state": request.state, "reason": request.reason,
             "priority": order.priority(found), "source": request.source, "worker": request.worker, "fence": request.fence,
@@ -222,10 +222,10 @@ def _rig(town: Town, caller: Caller, name: str | None) -> Rig:
     return known[chosen]
 
 
-def _request(rig: Rig, text: str) -> queue.Request:
+def _request(rig: Rig, text: str) -> requests.Request:
     """The request of this id, or the last one of this bead. Raises NotFound."""
-    mine = [found for found in queue.requests(rig, closed=True) if queue.is_usable(found) and queue.parse(found).source == text]
-    return queue.parse(max(mine, key=lambda found: str(found["created_at"]))) if mine else queue.find(rig, text)
+    mine = [found for found in queue.requests(rig, closed=True) if requests.is_usable(found) and requests.parse(found).source == text]
+    return requests.parse(max(mine, key=lambda found: str(found["created_at"]))) if mine else queue.find(rig, text)
 
 
 def _rig_of(town: Town, bead_id: str) -> Rig:

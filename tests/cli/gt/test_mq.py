@@ -10,7 +10,7 @@ import pytest
 import queueyard
 from queueyard import Yard
 
-from gastown_hooks.work import queue
+from gastown_hooks.rules import requests
 
 
 @pytest.fixture
@@ -41,14 +41,14 @@ def test_reject_and_retry(yard: Yard, run_cli: builders.Run) -> None:
     one = yard.submit("one")
     yard.round()
     assert run_cli("gt", "mq", "retry", one, "--dry-run", cwd=yard.rig.root).code == 0
-    assert yard.request(one).state == queue.FAILED
+    assert yard.request(one).state == requests.FAILED
     done = run_cli("gt", "mq", "retry", one, "--json", cwd=yard.rig.root)
     assert json.loads(done.out)["state"] == "queued", done.err
     assert run_cli("gt", "mq", "reject", one, cwd=yard.rig.root).code == 2
     assert run_cli("gt", "mq", "reject", one, "--reason", "no", "--dry-run", cwd=yard.rig.root).code == 0
-    assert yard.request(one).state == queue.QUEUED
+    assert yard.request(one).state == requests.QUEUED
     assert run_cli("gt", "mq", "reject", one, "--reason", "no", cwd=yard.rig.root).code == 0
-    assert yard.request(one).state == queue.REJECTED
+    assert yard.request(one).state == requests.REJECTED
     assert run_cli("gt", "mq", "retry", one, cwd=yard.rig.root).code == 5
     assert run_cli("gt", "mq", "status", "gp-nope", cwd=yard.rig.root).code == 3
 
@@ -94,6 +94,6 @@ def test_a_request_is_found_by_its_bead(yard: Yard, run_cli: builders.Run) -> No
     yard.round()
     shown = run_cli("gt", "mq", "status", "gp-one", cwd=yard.rig.root)
     assert one in shown.out and f"gt mq retry {one}" in shown.out.splitlines()[-1], shown.err
-    assert run_cli("gt", "mq", "retry", "gp-one", cwd=yard.rig.root).code == 0 and yard.request(one).state == queue.QUEUED
+    assert run_cli("gt", "mq", "retry", "gp-one", cwd=yard.rig.root).code == 0 and yard.request(one).state == requests.QUEUED
     tip = builders.git(yard.rig.repo, "rev-parse", "main")
     assert "would test" in run_cli("gt", "mq", "accept", tip, "gp", "--dry-run", cwd=yard.rig.root).out

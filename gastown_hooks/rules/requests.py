@@ -1,0 +1,119 @@
+"""A merge request as a bead of type merge-request: its fields, its states, which ones are unsettled. Pure; work/queue acts on them.
+
+`metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits,
+tries}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again,
+nobody's), landed, rejected or superseded (closed).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gastown_hooks.core import ids
+from gastown_hooks.core.errors import Corrupt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gastown_hooks.core.record import Record
+
+TYPE = "merge-request"
+QUEUED, WAITING, FAILED, CONFLICT = "queued", "waiting", "failed", "conflict"
+LANDED, REJECTED, SUPERSEDED = "landed", "rejected", "superseded"
+STATUS = {QUEUED: "open", WAITING: "open", FAILED: "blocked", CONFLICT: "blocked",
+          LANDED: "closed", REJECTED: "closed", SUPERSEDED: "closed"}
+FIX_LABEL = "fix-main"  # passes while the target is closed because it is red
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A merge request's fields, checked. `record` is the bead itself."""
+
+    id: str
+    source: str
+    branch: str
+    head: str
+    base: str | None
+    target: str
+    worker: str
+    fence: int
+    state: str
+    reason: str
+    created_at: str
+    record: Record
+
+    @property
+    def waits(self) -> int:
+        """How often it was put off in a row."""
+        return _count(self.record, "waits")
+
+    @property
+    def tries(self) -> int:
+        """How often it was sent back."""
+        return _count(self.record, "tries")
+
+    @property
+    def is_fix(self) -> bool:
+        """Whether it may land while the target is red."""
+        return FIX_LABEL in (self.record.get("labels") or [])
+
+    @property
+    def open(self) -> bool:
+        return self.state in (QUEUED, WAITING)
+
+
+def parse(found: Record) -> Request:
+    """Raises Corrupt for a merge-request bead whose metadata cannot be used."""
+    data = found.get("metadata")
+    texts = ("source", "branch", "head", "target", "worker", "state")
+    if (not isinstance(data, dict) or type(data.get("fence")) is not int
+            or any(not isinstance(data.get(key), str) for key in texts)):
+        raise Corrupt(f"merge request {found['id']} is damaged", why="a field of its metadata is missing or of the wrong kind",
+                      next=f"bd show {found['id']}")
+    if data["state"] not in STATUS:
+        raise Corrupt(f"merge request {found['id']} is damaged", why=f"unknown state {ids.shown(data['state'])}",
+                      next=f"bd show {found['id']}")
+    base = data.get("base")
+    return Request(found["id"], data["source"], data["branch"], data["head"], base if isinstance(base, str) else None,
+                   data["target"], data["worker"], data["fence"], data["state"], str(data.get("reason") or ""),
+                   str(found.get("created_at")), found)
+
+
+def is_usable(found: Record) -> bool:
+    """Whether `parse` takes it."""
+    try:
+        return bool(parse(found))
+    except Corrupt:
+        return False
+
+
+def among(records: Iterable[Record], *, closed: bool = False) -> list[Record]:
+    """The merge requests that are not settled (queued, waiting, failed, conflict); with `closed` all of them."""
+    return [found for found in records if found.get("issue_type") == TYPE and found.get("status") != "tombstone"
+            and (closed or found.get("status") != "closed")]
+
+
+def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
+    """The bead's unsettled merge request of its present fence, among these records."""
+    wanted = bead["id"], bead.get("claim_fence")
+    for found in among(records.values()):
+        metadata = found.get("metadata")
+        if isinstance(metadata, dict) and (metadata.get("source"), metadata.get("fence")) == wanted:
+            return found
+    return None
+
+
+def landed_ref(target: str) -> str:
+    """The ref that follows each landing."""
+    return f"refs/gt/landed/{target}"
+
+
+def pin(request_id: str) -> str:
+    """The ref that keeps a request's commit."""
+    return f"refs/gt/mr/{request_id}"
+
+
+def _count(found: Record, key: str) -> int:
+    value = found["metadata"].get(key)
+    return value if type(value) is int and value > 0 else 0
