@@ -18,6 +18,7 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import Conflict, GastownError
+from gastown_hooks.core.paths import Town
 from gastown_hooks.stores.config import clean_environment
 
 RIG = "greenplace"
@@ -157,16 +158,16 @@ def _work(show: _Show, beads: dict[str, str]) -> str:
     deadline, killed, landed = time.monotonic() + PATIENCE, "", set[str]()
     while time.monotonic() < deadline:
         ready = [bead["id"] for bead in show.ask("bd", "ready") if bead["id"] in beads.values()]
-        if ready:
-            show.run("gt", "sling", *ready[:WORKERS], RIG)
-        if not killed:
-            killed = _kill(show, beads["count"])
         closed = {bead["id"] for bead in show.ask("bd", "list", "--all") if bead["status"] == "closed"} & set(beads.values())
         for bead_id in sorted(closed - landed):
             show.say(f"    ✓ {bead_id} landed")
         landed = closed
         if len(landed) == len(beads):
             return killed
+        if ready:
+            show.run("gt", "sling", *ready[:WORKERS], RIG)
+        if not killed:
+            killed = _kill(show, beads["count"])
         show.ask("gt", "daemon", "tick")  # what cron does every few minutes in a town that is up
         time.sleep(0.1)
     raise GastownError("the demo did not finish in time", why=f"{len(landed)} of {len(beads)} beads landed",
@@ -178,7 +179,7 @@ def _kill(show: _Show, bead_id: str) -> str:
     for agent in show.ask("gt", "agents"):
         pid = agent["evidence"].get("pid")
         if agent["bead"] == bead_id and agent["state"] == "working" and pid:
-            show.say(f"$ kill -9 {pid}    # the runner of {agent['actor']}, in the middle of {bead_id}")
+            show.say(f"$ kill -9 {pid}    # the runner of {agent['actor']}, in the middle of {bead_id}: the town starts it again")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 return str(agent["actor"])
@@ -187,11 +188,11 @@ def _kill(show: _Show, bead_id: str) -> str:
 
 def _figures(show: _Show, beads: dict[str, str], killed: str) -> dict[str, Any]:
     """The table's numbers, from git and the town's files."""
-    repo = f"{show.town}/{RIG}/.repo.git"
-    git = ["git", f"--git-dir={repo}", "-c", "safe.bareRepository=all"]
+    town = Town(show.town)
+    git = ["git", f"--git-dir={town.rig(RIG).repo}", "-c", "safe.bareRepository=all"]
     count = [*git, "rev-list", "--first-parent", "--merges", "--count", "main"]
     landed = subprocess.run(count, env=show.env, check=True, capture_output=True)
-    events = [json.loads(line) for line in fsio.whole_lines(fsio.read(f"{show.town}/.events.jsonl") or b"")]
+    events = [json.loads(line) for line in fsio.whole_lines(fsio.read(town.events) or b"")]
     closed = [bead for bead in show.ask("bd", "list", "--all") if bead["id"] in beads.values() and bead["status"] == "closed"]
     return {
         "folder": show.place, "beads": len(beads), "closed": len(closed), "landed_commits": int(landed.stdout),
@@ -214,6 +215,6 @@ def _report(figures: dict[str, Any], show: _Show) -> None:
     common.say(f"""
 Where to look (in {show.town}):
   git --git-dir={RIG}/.repo.git log --graph --oneline main     what landed
-  bd list --all                                                 the beads
-  cat {RIG}/.beads/issues.jsonl .events.jsonl                   all of it, as plain lines
+  bd list --all                                                     the beads
+  cat {RIG}/.beads/issues.jsonl .events.jsonl                all of it, as plain lines
 Remove it all: rm -r {show.place}""")
