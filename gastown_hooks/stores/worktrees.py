@@ -11,11 +11,10 @@ import os
 from dataclasses import dataclass
 
 from gastown_hooks.core import fsio
-from gastown_hooks.core.errors import BadConfig, BadInput, Conflict, GitFailed
+from gastown_hooks.core.errors import BadInput, Conflict, GitFailed
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, Rig
-from gastown_hooks.stores import child, git, gitdir, stubs
-from gastown_hooks.stores.config import Settings
+from gastown_hooks.stores import git, gitdir, stubs
 from gastown_hooks.stores.repo import Repo
 
 NO_BRANCH = "refs/heads/gt-none"
@@ -132,43 +131,6 @@ def gate_tree(rig: Rig, slot: int, commit: str) -> str:
     remove(rig, path)
     add(rig, path, start=commit, sparse=False, githooks=None, detach=True, replace_unready=True)
     return path
-
-
-def furnish(rig: Rig, path: str, settings: Settings, env: dict[str, str], *, timeout: float = 900.0) -> None:
-    """The project's extras in a new tree: files of the rig's folder copied or linked (what is there stays), then `setup`."""
-    for name in [*settings.copy, *settings.link]:
-        source, target = f"{rig.root}/{_inside(name)}", f"{path}/{name}"
-        if not os.path.exists(source):
-            raise BadConfig(f"{rig.settings}: {shown(name)} is to be put into new trees", why=f"{source} is missing")
-        if os.path.lexists(target):
-            continue
-        fsio.make_folder(os.path.dirname(target))
-        if name in settings.link:
-            fsio.link(source, target)
-        else:
-            fsio.copy(source, target)
-    if settings.setup:
-        _set_up(path, settings.setup, env, timeout)
-
-
-def _set_up(path: str, command: str, env: dict[str, str], timeout: float) -> None:
-    said, nothing = child.memory("out"), child.memory("in")
-    try:
-        code = child.run(["sh", "-c", command], path, env, (nothing, said, said), timeout)
-        if code != 0:
-            how = f"took more than {timeout:g} s" if code is None else f"ended with {code}"
-            last = child.text(said).strip().splitlines()[-1:]
-            raise GitFailed(f"the set-up command of {path} {how}", why=shown(last[0], 200) if last else "", next="gt config list")
-    finally:
-        os.close(said)
-        os.close(nothing)
-
-
-def _inside(name: str) -> str:
-    """The path, which must stay in the folder that it is relative to."""
-    if not name or os.path.isabs(name) or ".." in name.split("/") or name.split("/")[0] == ".git":
-        raise BadConfig(f"{shown(name)} is no path inside a tree", next="gt config list")
-    return name
 
 
 def _make(rig: Rig, path: str, ref: str | None, start: str, settings: dict[str, dict[str, str]]) -> None:

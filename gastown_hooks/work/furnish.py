@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadConfig, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
-from gastown_hooks.stores.config import Settings, rig_settings
+from gastown_hooks.stores import child
+from gastown_hooks.stores.config import rig_settings
+
+PATIENCE = 900.0
 
 
 def furnish(rig: Rig, tree: str, environment: dict[str, str]) -> None:
-    """Copy, link, set up. Raises BadConfig for a path that leaves the tree or is not there, Refused when setup fails.
+    """Copy and link (what is there stays), set up. Doing it again does the same.
 
-    Doing it again does the same; the files are listed in git's exclude file by nobody: name what the project ignores.
+    Raises BadConfig for a path that leaves the tree or is not there, Refused when the set-up fails or takes too long.
     """
     settings = rig_settings(rig)
-    for key in ("copy", "link"):
-        for path in getattr(settings, key):
-            source, target = _inside(settings, key, rig.root, path), _inside(settings, key, tree, path)
-            if not os.path.exists(source):
-                raise BadConfig(f"{settings.path}: {key}", why=f"{shown(path)} is not in {rig.root}",
-                                next=f"put it there, or: gt config explain {key}")
-            fsio.make_folder(os.path.dirname(target))
-            fsio.copy(source, target) if key == "copy" else fsio.link(source, target)
+    for name in [*settings.copy, *settings.link]:
+        source, target = f"{rig.root}/{name}", f"{tree}/{name}"
+        if os.path.isabs(name) or ".." in name.split("/") or name.split("/")[0] == ".git":
+            raise BadConfig(f"{settings.path}: {shown(name)} is no path inside a tree", next="gt config explain RIG.copy")
+        if not os.path.exists(source):
+            raise BadConfig(f"{settings.path}: {shown(name)} is to be put into new trees", why=f"{source} is missing",
+                            next="put it there, or: gt config explain RIG.copy")
+        if name not in settings.link and os.path.isdir(source):
+            raise BadConfig(f"{settings.path}: copy", why=f"{shown(name)} is a folder", next="name its files, or link it")
+        if os.path.lexists(target):
+            continue
+        fsio.make_folder(os.path.dirname(target))
+        fsio.link(source, target) if name in settings.link else fsio.copy(source, target)
     if settings.setup:
-        result = subprocess.run(["sh", "-c", settings.setup], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
-                                capture_output=True, text=True)
-        if result.returncode != 0:
-            raise Refused(f"setup failed in {tree}", why=shown((result.stderr or result.stdout).strip()[-200:], 200),
+        _set_up(rig, tree, settings.setup, environment)
+
+
+def _set_up(rig: Rig, tree: str, command: str, environment: dict[str, str]) -> None:
+    said, nothing = child.memory("out"), child.memory("in")
+    try:
+        code = child.run(["sh", "-c", command], tree, environment, (nothing, said, said), PATIENCE)
+        if code != 0:
+            how = f"took more than {PATIENCE:g} s" if code is None else f"ended with {code}"
+            last = child.text(said).strip().splitlines()[-1:]
+            raise Refused(f"the set-up command of {tree} {how}", why=shown(last[0], 200) if last else "",
                           next=f"mend it: gt config get {rig.name}.setup")
-
-
-def _inside(settings: Settings, key: str, folder: str, path: str) -> str:
-    whole = os.path.normpath(os.path.join(folder, path))
-    if not whole.startswith(folder + "/"):
-        raise BadConfig(f"{settings.path}: {key}", why=f"{shown(path)} leaves the folder", next=f"gt config explain {key}")
-    return whole
+    finally:
+        os.close(said)
+        os.close(nothing)

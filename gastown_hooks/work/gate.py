@@ -25,6 +25,7 @@ from gastown_hooks.core.errors import BadConfig, BadInput, GitFailed, LockTimeou
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config, events, git, processes, worktrees
 from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work import furnish
 
 PASS, FAIL, TIMEOUT, INFRA = "pass", "fail", "timeout", "infra"
 NONE = "none"
@@ -182,12 +183,12 @@ def _run(rig: Rig, commit: str, wanted: list[str], name: str, again: bool, slot:
     return replace(verdict, log=_save(rig, name, output, again), tail=plain(output, 1500))
 
 
-def _broken_setup(rig: Rig, tree: str, environment: dict[str, str]) -> GitFailed | None:
+def _broken_setup(rig: Rig, tree: str, environment: dict[str, str]) -> Refused | None:
     """Put the project's extras into the tree; how its set-up command failed, if it did."""
     try:
-        worktrees.furnish(rig, tree, config.rig_settings(rig), environment)
+        furnish.furnish(rig, tree, environment)
         return None
-    except GitFailed as error:
+    except Refused as error:
         return error
     finally:
         _end(environment[TOKEN])

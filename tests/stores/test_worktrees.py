@@ -14,7 +14,6 @@ import pytest
 from gastown_hooks.core.errors import Conflict, GitFailed
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import git, gitdir, worktrees
-from gastown_hooks.stores.config import Settings
 
 ODD = "to wn's ü"
 
@@ -318,19 +317,3 @@ def test_a_gate_tree_whose_gits_folder_was_lost_is_not_the_repository_above(rig:
         worktrees.refresh(rig, str(tree), gitrig.tip(rig), clean=True)
     assert Path(tmp_path, "precious").exists()
     assert gitdir.git_dir(str(tree)) is None
-
-
-def test_furnishing(rig: Rig) -> None:
-    tree = rig.polecat("toast").tree
-    _add(rig, tree)
-    builders.write_files(Path(rig.root), {".env": "KEY=1\n", "cache/big": "x"})
-    settings = Settings("", {"copy": ([], ""), "link": ([], ""), "setup": ("", "")},
-                        {"copy": [".env"], "link": ["cache"], "setup": "echo $WHO > made"})
-    for _ in range(2):
-        worktrees.furnish(rig, tree, settings, {"PATH": os.environ["PATH"], "WHO": "toast"})
-    assert Path(tree, ".env").read_text() == "KEY=1\n"
-    assert os.readlink(f"{tree}/cache") == f"{rig.root}/cache"
-    assert Path(tree, "made").read_text() == "toast\n"
-    settings.values["setup"] = "echo no network >&2; exit 3"
-    with pytest.raises(GitFailed, match="ended with 3: 'no network'"):
-        worktrees.furnish(rig, tree, settings, {"PATH": os.environ["PATH"]})
