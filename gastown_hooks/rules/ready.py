@@ -38,6 +38,9 @@ class Reason:
     def __repr__(self) -> str:
         return f"Reason({self.rule}: {self.text})"
 
+    def __str__(self) -> str:
+        return self.text
+
 
 def status(record: Record) -> str:
     return str(record.get("status") or "open")

@@ -171,8 +171,8 @@ def _guarded(found: Overview, part: str, look: Callable[[], None]) -> None:
 
 def _town_needs(town: Town, found: Overview, now: int) -> None:
     ages = [age for age in (_age(town.last_tick, now), _age(town.mode, now)) if age is not None]
-    if found.mode == "running" and ages and min(ages) > TICK_MISSED:
-        found.needs_you.append({"what": "nothing ticks", "why": f"the last tick was {min(ages) // 60} minutes ago or more, and the town is up",
+    if found.mode == "running" and ages and min(ages) > TICK_MISSED and not lock.is_held(town.lock("daemon")):
+        found.needs_you.append({"what": "nothing ticks", "why": f"the town is up, and there was no tick for {min(ages) // 60} minutes",
                                 "next": "gt daemon status"})
     for rig in rigs.half_made(town):
         found.needs_you.append({"what": f"rig {rig.name} is half made", "why": "its gt rig add did not finish",

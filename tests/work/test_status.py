@@ -145,6 +145,16 @@ def test_what_needs_you(town: Town, repo: Path) -> None:
     assert "two has no gates" in words and f"app/polecats/toast is stalled on {bead}" in words
 
 
+def test_a_town_that_is_up_and_has_no_tick_needs_you(town: Town) -> None:
+    config.set_mode(town, "running")
+    assert status.overview(town, clock.now()).needs_you == []
+    [need] = status.overview(town, clock.now() + 700 * clock.SECOND).needs_you
+    assert (need["what"], need["next"]) == ("nothing ticks", "gt daemon status")
+    Path(town.last_tick).write_text("{}")
+    os.utime(town.mode, ns=(0, 0))
+    assert status.overview(town, clock.now()).needs_you == []
+
+
 def test_one_broken_rig_hides_no_other(town: Town, repo: Path) -> None:
     add(town, "two", repo, gates="none")
     bead, _ = slung(town.rig("two"))

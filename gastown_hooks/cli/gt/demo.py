@@ -215,6 +215,6 @@ def _report(figures: dict[str, Any], show: _Show) -> None:
     common.say(f"""
 Where to look (in {show.town}):
   git --git-dir={RIG}/.repo.git log --graph --oneline main     what landed
-  bd list --all                                                     the beads
-  cat {RIG}/.beads/issues.jsonl .events.jsonl                all of it, as plain lines
+  bd list --all                                                    the beads
+  cat {RIG}/.beads/issues.jsonl .events.jsonl                 all of it, as plain lines
 Remove it all: rm -r {show.place}""")

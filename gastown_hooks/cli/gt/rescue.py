@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import cleaned, dry_run_option, emit_json, json_option, remark, say, table, town_and_caller
+from gastown_hooks.cli.common import cleaned, emit_json, json_option, remark, say, table, town_and_caller
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import NotFound
