@@ -135,16 +135,16 @@ def restore(rig: Rig, saved: Saved, to: str | None = None) -> Restored:
     path, branch = os.path.abspath(to or _default(rig, saved)), f"rescue/{saved.label}"
     with lock.acquire(rig.lock("rescue"), timeout=60):
         _check_place(path)
-        mark = _mark(rig, path)
-        if mark is not None and fsio.read(mark) == saved.key.encode() + b"\n":
+        if (mark := _mark(rig, path)) is not None and fsio.read(mark) == saved.key.encode() + b"\n":
             return Restored(path, branch, True, [])
-        if os.path.lexists(path) and (to is not None or mark is None) and os.listdir(path):
+        begun = _is_begun(rig, path, branch)
+        if not begun and os.path.isdir(path) and os.listdir(path):
             raise Conflict(f"{shown(path)} is not empty", why="it is no restore of ours", next="gt rescue restore KEY --to DIR")
         commit = saved.head or saved.refs.get("tree")
         if commit is None:
             raise NotFound(f"{saved.key} holds no commit", why="only stash entries were saved", next=f"gt rescue show {saved.key}")
         notes = _branch(rig, branch, commit)
-        if _unfinished(rig, path):
+        if begun:
             worktrees.remove(rig, path)
         git.run(rig.repo, "worktree", "add", "--quiet", "--detach", "--no-checkout", "--force", "--", path, commit)
         git.run(path, "symbolic-ref", "-m", "gt: rescue", "HEAD", f"refs/heads/{branch}")
@@ -180,9 +180,13 @@ def _mark(rig: Rig, path: str) -> str | None:
     return None if admin is None else f"{admin}/gt-rescued"
 
 
-def _unfinished(rig: Rig, path: str) -> bool:
-    """What a killed restore left (its folder may be gone)."""
-    return worktree_state.admin_dir(rig, path) is not None
+def _is_begun(rig: Rig, path: str, branch: str) -> bool:
+    """Whether a killed restore left this worktree: on our branch without the mark, or still without a file (its folder may be gone)."""
+    admin = worktree_state.admin_dir(rig, path)
+    if admin is None or fsio.read(f"{admin}/gt-rescued") is not None:
+        return admin is not None and not os.path.isdir(path)
+    ours = fsio.read(f"{admin}/HEAD") == f"ref: refs/heads/{branch}\n".encode()
+    return ours or not os.path.isdir(path) or set(os.listdir(path)) <= {".git"}
 
 
 def _branch(rig: Rig, branch: str, commit: str) -> list[str]:

@@ -95,9 +95,21 @@ def test_keys(rig: Rig) -> None:
             rescue.find(rig.town, key)
 
 
-def test_killed_anywhere_and_run_again_is_never_killed(rig: Rig, tmp_path: Path) -> None:
+def test_a_restore_is_never_the_place_of_another(rig: Rig) -> None:
+    retired(rig, "toast", 1)
+    retired(rig, "toast", 2)
+    path = restore(rig, "toast/1").path
+    Path(path, "new").write_text("since\n")
+    with pytest.raises(Conflict, match="not empty"):
+        restore(rig, "toast/2", path)
+    assert Path(path, "new").exists()
+
+
+@pytest.mark.parametrize("to", ["", ", rig.town.root + '/else where'"])
+def test_killed_anywhere_and_run_again_is_never_killed(rig: Rig, tmp_path: Path, to: str) -> None:
     before = retired(rig)
-    act = "rescue.restore(*rescue.find(rig.town, 'toast/1'))"
+    act = f"rescue.restore(*rescue.find(rig.town, 'toast/1'){to})"
+    place = f"{rig.town.root}/else where" if to else rig.rescued("toast", 1)
     template = str(tmp_path / "template")
     subprocess.run(["cp", "-a", rig.town.root, template], check=True)
     calm = slots.run_work(rig, act)
@@ -108,5 +120,5 @@ def test_killed_anywhere_and_run_again_is_never_killed(rig: Rig, tmp_path: Path)
         assert slots.run_work(rig, act, kill_at=kill_at).code == -signal.SIGKILL, kill_at
         done = slots.run_work(rig, act)
         assert done.code == 0, (kill_at, done.err)
-        assert slots.seen(rig.rescued("toast", 1)) == before, kill_at
+        assert slots.seen(place) == before, kill_at
         assert len(slots.stash_list(rig)) == 1, kill_at
