@@ -197,12 +197,12 @@ def follow_redirect(beads: Beads) -> Beads:
     seen: list[str] = []
     while len(seen) < 8:
         try:
-            with open(beads.redirect, encoding="utf-8") as file:
+            with open(beads.redirect, encoding="utf-8", errors="surrogateescape") as file:
                 target = file.readline().strip()
         except FileNotFoundError:
             return beads
-        if not target:
-            raise NotATown(f"{beads.redirect} is empty", why="it should name a folder", next="write the folder into it, or remove it")
+        if not target or "\0" in target:
+            raise NotATown(f"{beads.redirect} names no folder", why="it should name a folder", next="write the folder into it, or remove it")
         base = os.path.dirname(beads.root)
         beads = Beads(os.path.normpath(os.path.join(base, target)))
         if beads.root in seen:

@@ -13,11 +13,13 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def text(value: str, what: str = "text") -> str:
-    """Any text that UTF-8 can hold; control characters are data."""
+    """Any text that UTF-8 can hold; control characters are data, but for NUL, which no program takes as an argument."""
     try:
         value.encode()
     except UnicodeEncodeError:
         raise BadInput(f"the {what} is not UTF-8 text") from None
+    if "\0" in value:
+        raise BadInput(f"the {what} holds a NUL", why="it is no text", next="remove it: tr -d '\\000'")
     return value
 
 
