@@ -1,0 +1,1 @@
+"""Stand-ins for what the town talks to outside itself."""
