@@ -258,7 +258,8 @@ def git(repo: str, *args: str) -> str:
 
 
 def raw(repo: str, *args: str) -> bytes:
-    bare = [f"--git-dir={repo}"] if repo.endswith(".git") else []
+    is_bare = os.path.isfile(f"{repo}/HEAD") and not os.path.lexists(f"{repo}/.git")
+    bare = [f"--git-dir={os.path.abspath(repo)}"] if is_bare else []
     command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.file.allow=always", *bare, *args]
     return subprocess.run(command, cwd=repo, check=True, capture_output=True).stdout
 
