@@ -132,7 +132,7 @@ def restore(rig: Rig, saved: Saved, to: str | None = None) -> Restored:
     By default at `<rig>/rescued/<name>-<fence>`. One that was restored before stays as it is. Raises Conflict when the folder
     is something else.
     """
-    path, branch = os.path.abspath(to or _default(rig, saved)), f"rescue/{saved.label}"
+    path, branch = os.path.abspath(to or place(rig, saved)), f"rescue/{saved.label}"
     with lock.acquire(rig.lock("rescue"), timeout=60):
         _check_place(path)
         if (mark := _mark(rig, path)) is not None and fsio.read(mark) == saved.key.encode() + b"\n":
@@ -164,14 +164,15 @@ def _check_place(path: str) -> None:
         raise BadInput(f"{shown(path)} has too long a name in it", next="gt rescue restore KEY --to DIR")
 
 
-def _default(rig: Rig, saved: Saved) -> str:
+def place(rig: Rig, saved: Saved) -> str:
+    """Where it is restored to by default."""
     plain = rig.rescued(saved.name, saved.fence)
     return plain if saved.generation == 1 else f"{plain}.{saved.generation}"
 
 
 def _existing(rig: Rig, saved: Saved) -> str | None:
-    mark = _mark(rig, _default(rig, saved))
-    return _default(rig, saved) if mark is not None and fsio.read(mark) is not None else None
+    mark = _mark(rig, place(rig, saved))
+    return place(rig, saved) if mark is not None and fsio.read(mark) is not None else None
 
 
 def _mark(rig: Rig, path: str) -> str | None:

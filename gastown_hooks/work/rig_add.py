@@ -7,6 +7,7 @@ the same command and never half counts. The user's own checkout is only read (`g
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -339,7 +340,7 @@ def _parting(plan: _Plan) -> list[str]:
     source, rig = plan.source, plan.rig
     if source.url is None:
         return [f"{source.folder} has no remote: what lands goes to {rig.repo}",
-                f"get it with: git -C {source.folder} pull {rig.repo} {plan.target}"]
+                f"get it with: git -C {shlex.quote(source.folder or '')} pull {shlex.quote(rig.repo)} {plan.target}"]
     tip = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", plan.tracking).line
     ahead = rig_source.unpushed(source, tip, plan.target)
-    return [f"{source.folder} has {ahead} commits that {source.url} does not have: push them if workers need them"] if ahead else []
+    return [f"{source.folder} has commits that {source.url} lacks ({ahead}): push them if workers need them"] if ahead else []

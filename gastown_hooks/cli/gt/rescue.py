@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import cleaned, emit_json, json_option, remark, say, table, town_and_caller
+from gastown_hooks.cli.common import cleaned, dry_run_option, emit_json, json_option, say, table, town_and_caller
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import NotFound
@@ -50,7 +51,7 @@ def list_(rig: str | None, everything: bool, as_json: bool) -> None:
     else:
         say("nothing is saved that has not landed")
     if len(shown) < len(found):
-        remark(f"{len(found) - len(shown)} more have landed: gt rescue list --all")
+        say(f"{len(found) - len(shown)} more have landed: gt rescue list --all")
 
 
 @cli.command(short_help="Look at one saved state.")
@@ -82,8 +83,9 @@ def show(key: str, as_json: bool) -> None:
 @cli.command(short_help="Bring a saved state back.")
 @click.argument("key")
 @click.option("--to", metavar="DIR", help="The new folder (default: RIG/rescued/NAME-FENCE in the town).")
+@dry_run_option
 @json_option
-def restore(key: str, to: str | None, as_json: bool) -> None:
+def restore(key: str, to: str | None, dry_run: bool, as_json: bool) -> None:
     """Make a worktree in which HEAD, staged, unstaged and untracked files and the stash are as they were.
 
     HEAD is on the branch rescue/NAME-FENCE. The saved refs stay. Restoring again only says where it is.
@@ -95,6 +97,10 @@ def restore(key: str, to: str | None, as_json: bool) -> None:
     """
     town, caller = town_and_caller()
     rig, saved = rescue.find(town, key)
+    if dry_run:
+        path = os.path.abspath(to or rescue.place(rig, saved))
+        emit_json({"key": saved.key, "path": path, "dry_run": True}) if as_json else say(f"would bring {saved.key} back in {path}")
+        return
     made = rescue.restore(rig, saved, to)
     if not made.existed:
         events.emit(town, "rescued", caller.actor, {"key": saved.key, "path": made.path}, clock.now())

@@ -49,10 +49,10 @@ def _show(town: Town, as_json: bool) -> None:
     say(f"{found.town}: {'running' if found.mode == 'running' else 'by hand (gt up starts it)'}")
     say("last seen: " + ", ".join(_links(found.links)))
     _section("Needs you", [f"{n['what']}: {n['why']}. Next: {n['next']}" for n in found.needs_you])
-    _section("Failed", [_line(entry) for entry in found.failed if entry["state"] != STALLED])  # those need you
+    _section("Failed", [f"{_line(entry)}{_after(entry)}" for entry in found.failed if entry["state"] != STALLED])  # those need you
     _section("Working", [_line(entry) for entry in found.working if entry["state"] != BY_HAND])
-    _section("By hand", [f"{_line(entry)}. To let it work: gt session start {_short(entry['agent'])}"
-                         for entry in found.working if entry["state"] == BY_HAND])
+    waiting = [(_short(entry["agent"]), entry["bead"]) for entry in found.working if entry["state"] == BY_HAND]
+    _section("By hand", [f"{who}  {bead}  not started by the town. Next: gt session start {who}" for who, bead in waiting])
     _section("Waiting to land", [_line(entry) for entry in found.waiting])
     _section("Done in the last day", [f"{d['id']}  {d['title']}" for d in found.done])
     if not (found.needs_you or found.failed or found.working or found.waiting):
@@ -81,8 +81,12 @@ def _links(links: list[dict[str, Any]]) -> Iterator[str]:
 def _line(entry: dict[str, Any]) -> str:
     who = _short(entry.get("agent") or entry.get("id"))
     age = f", last beat {_ago(entry['age'])}" if entry.get("age") is not None else ""
-    why = str(entry.get("why") or entry.get("reason") or "")
+    why = str(entry.get("why") or entry.get("reason") or "").removeprefix("fail: ")
     return f"{who}  {entry['bead']}  {entry['state']}{age}" + (f": {why}" if why else "")
+
+
+def _after(entry: dict[str, Any]) -> str:
+    return f". Next: gt mq status {entry['id']}" if "id" in entry else f". Next: gt polecat status {_short(entry['agent'])}"
 
 
 def _short(actor: object) -> str:

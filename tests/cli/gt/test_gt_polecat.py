@@ -91,6 +91,9 @@ def test_rescue_brings_it_back(town: WorkerTown) -> None:
     assert shown["ignored"] == [{"path": "x.o", "size": 1}] and shown["stashes"] == ["On polecat/toast/aaaaa@1: mine"]
     plain = gt(town, "rescue", "show", "toast/1").out
     assert "untracked   loose\\nname\n" in plain and "stash       On polecat/toast" in plain
+    told = gt(town, "rescue", "restore", "toast/1", "--dry-run")
+    there = town.rig.rescued("toast", 1)
+    assert told.out == f"would bring gp/toast/1 back in {there}\n" and not Path(there).exists()
     made = gt(town, "rescue", "restore", "toast/1")
     assert made.code == 0, made.err
     path = town.rig.rescued("toast", 1)
