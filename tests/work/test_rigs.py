@@ -108,7 +108,7 @@ def test_a_checkout_with_a_remote_stands_for_the_remote(town: Town, repo: Path, 
     made = config.rig_config(town.rig("app"))
     assert (made.url, made.source) == (str(bare), str(repo))
     assert git(town.rig("app").repo, "rev-parse", "main") == git(bare, "rev-parse", "main")
-    assert any("1 commits" in note and "push them" in note for note in added.notes)
+    assert any("(1)" in note and "push them" in note for note in added.notes)
 
 
 def test_a_relative_remote_and_one_of_another_name(town: Town, repo: Path, tmp_path: Path) -> None:
