@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Corrupt
 
 TYPE_CHECKING = False
@@ -85,6 +86,18 @@ def updated(record: Record, changes: Record) -> Record:
         at = next((i for i, (other, _) in enumerate(items) if _PLACE.get(other, -1) > _PLACE[key]), len(items))
         result = dict([*items[:at], (key, value), *items[at:]])
     return result
+
+
+def touched(record: Record, changes: Record, actor: str, now: int) -> Record:
+    """The record with the changes and who made them when; the very same record when nothing is different."""
+    real = {key: value for key, value in changes.items() if record.get(key) != value}
+    return updated(record, {**real, "updated_at": clock.stamp(now), "updated_by": actor}) if real else record
+
+
+def noted(record: Record, note: str) -> str:
+    """The record's notes with this one behind the others, once."""
+    notes = str(record.get("notes") or "")
+    return notes if note in notes else f"{notes}\n\n{note}".strip()
 
 
 def _no_constant(text: str) -> Any:

@@ -14,13 +14,14 @@ from typing import Any
 from gastown_hooks.core import clock, errors
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.core.record import updated
+from gastown_hooks.core.record import noted, touched
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import done, salvage, turns
 from gastown_hooks.work import lease as leases
+from gastown_hooks.work.beadwrite import existing
 from gastown_hooks.work.lease import Lease
 
 
@@ -32,9 +33,7 @@ def main() -> int:
 def work(caller: Caller) -> int:
     """Do the caller's bead. Raises Fenced when the claim is gone."""
     rig, home, lease, ledger = _claim(caller)
-    bead = ledger.get(lease.bead)
-    if bead is None:
-        raise NotFound(f"no bead {lease.bead}", next="bd list")
+    bead = existing(ledger, lease.bead)
     script = bead.get("run")
     if not isinstance(script, str) or not script.strip():
         _note(ledger, lease, "the exec agent needs a script: bd update --run, or another agent program")
@@ -102,11 +101,8 @@ def _note(ledger: Ledger, lease: Lease, text: str) -> None:
     note = f"{lease.actor}: {text}"
 
     def change(view: View) -> list[dict[str, Any]]:
-        bead = view.get(lease.bead) or {}
-        notes = str(bead.get("notes") or "")
-        if note in notes or not bead:
-            return []
-        return [updated(bead, {"notes": f"{notes}\n\n{note}".strip(), "updated_at": clock.stamp(clock.now()), "updated_by": lease.actor})]
+        bead = existing(view, lease.bead)
+        return [touched(bead, {"notes": noted(bead, note)}, lease.actor, clock.now())]
 
     ledger.transact(change)
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
-from gastown_hooks.core.record import arrange
+from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import proof as proofs
-from gastown_hooks.work.beadwrite import Draft, Record, check_edge, commit, each, edge, existing, touched
+from gastown_hooks.work.beadwrite import Draft, Record, check_edge, commit, each, edge, existing
 from gastown_hooks.work.world import World
 
 DEEPEST = 3
@@ -103,7 +103,7 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
             changes["dependencies"] = _moved(draft, around, record, parent, caller, now)
         if "status" in changes:
             changes = _restated(world, draft, record, changes, landed, now, force)
-        return touched(record, changes, caller, now)
+        return touched(record, changes, caller.actor, now)
 
     return each(ledger, caller, now, bead_ids, one, dry_run)
 
@@ -174,7 +174,7 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
         if no_code:
             word = {"by": caller.actor, "reason": reason, "at": clock.stamp(now), "fence": record.get("claim_fence", 0)}
             changes["metadata"] = {**_metadata(record), "no_code": word}
-        return touched(record, changes, caller, now)
+        return touched(record, changes, caller.actor, now)
 
     return each(ledger, caller, now, bead_ids, one, dry_run)
 
@@ -194,7 +194,7 @@ def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
             said = {"id": ids.derived("c", record["id"], at, reason), "issue_id": record["id"], "author": caller.actor,
                     "text": f"Reopened: {reason}", "created_at": at}
             changes["comments"] = [*(record.get("comments") or []), said]
-        return touched(record, changes, caller, now)
+        return touched(record, changes, caller.actor, now)
 
     return each(ledger, caller, now, bead_ids, one, dry_run)
 
@@ -251,7 +251,8 @@ def dep_add(ledger: Ledger, caller: Caller, now: int, child: str, parent: str, k
         if any((found.kind, found.target) == (kind, parent) for found in graph.edges(record)):
             return record
         check_edge({**around, **draft.all()}, child, kind, parent)
-        return touched(record, {"dependencies": [*(record.get("dependencies") or []), edge(child, kind, parent, caller, now)]}, caller, now)
+        found = [*(record.get("dependencies") or []), edge(child, kind, parent, caller, now)]
+        return touched(record, {"dependencies": found}, caller.actor, now)
 
     return each(ledger, caller, now, [child], one, dry_run)[0]
 
@@ -264,6 +265,6 @@ def dep_remove(ledger: Ledger, caller: Caller, now: int, child: str, parent: str
         if not gone:
             what = f"{kind} dependency" if kind else "dependency"
             raise NotFound(f"{child} has no {what} on {ids.shown(parent)}", next=f"bd dep tree {child}")
-        return touched(record, {"dependencies": [raw for raw in record["dependencies"] if raw not in gone] or None}, caller, now)
+        return touched(record, {"dependencies": [raw for raw in record["dependencies"] if raw not in gone] or None}, caller.actor, now)
 
     return each(ledger, caller, now, [child], one, dry_run)[0]

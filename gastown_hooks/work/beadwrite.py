@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
-from gastown_hooks.core.record import updated
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import events
 from gastown_hooks.stores.config import Caller
@@ -96,14 +95,6 @@ def existing(view: Snapshot, bead_id: str) -> Record:
     if record is None or record.get("status") == states.TOMBSTONE:
         raise NotFound(f"no bead {ids.shown(bead_id)}", why="it was deleted" if record else "", next="bd list --all")
     return record
-
-
-def touched(record: Record, changes: Mapping[str, Any], caller: Caller, now: int) -> Record:
-    """The record with the changes and who made them when; the very same record when nothing is different."""
-    real = {key: value for key, value in changes.items() if record.get(key) != value}
-    if not real:
-        return record
-    return updated(record, {**real, "updated_at": clock.stamp(now), "updated_by": caller.actor})
 
 
 # ---- edges -------------------------------------------------------------------------------------------------

@@ -6,11 +6,10 @@ killed `gt done` completes it. The bead stays claimed: it closes when the refine
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock
-from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, NotFound, Refused
+from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import SPARSE_EXCLUDED, Home, Rig
-from gastown_hooks.core.record import updated
+from gastown_hooks.core.record import noted, touched
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import changes, config, events, git, mail
 from gastown_hooks.stores.changes import Change
@@ -20,6 +19,7 @@ from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import beads, queue, wake
 from gastown_hooks.work import lease as leases
+from gastown_hooks.work.beadwrite import existing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def done(caller: Caller, now: int, *, status: str = COMPLETED, no_code: bool = F
     the bead back (blocked, or deferred) with the reason. Raises Fenced, Refused (dirty tree, nothing to land).
     """
     rig, home, lease, ledger = _claim_of(caller)
-    bead = ledger.get(lease.bead)
-    if bead is None:
-        raise NotFound(f"no bead {lease.bead}", next="bd list")
+    bead = existing(ledger, lease.bead)
     if lease.state == leases.DONE or bead.get("status") == "closed":
         leases.advance(home, lease, leases.DONE)
         return requests.open_request(Ledger(rig.beads).all(), bead)
@@ -55,9 +53,7 @@ def close_without_code(caller: Caller, now: int, bead_id: str, reason: str) -> R
     """A person's word that a bead nobody works on needs no code: it closes with that proof (I4). Raises Conflict when claimed."""
     town = caller.in_town()
     ledger = Routes(town).ledger(bead_id, caller)
-    bead = ledger.get(bead_id)
-    if bead is None:
-        raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
+    bead = existing(ledger, bead_id)
     if bead.get("status") in claims.CLAIMED:
         raise Conflict(f"{bead_id} is with {bead.get('assignee')}", why="it may still land", next=f"gt polecat nuke {bead.get('assignee')}")
     _need(reason)
@@ -144,9 +140,7 @@ def _give_back(rig: Rig, home: Home, lease: Lease, ledger: Ledger, caller: Calle
 
     def change(view: View) -> list[Record]:
         bead = view.get(lease.bead) or {}
-        notes = f"{bead.get('notes') or ''}\n\n{note}".strip()
-        return [updated(bead, {"status": wanted, "assignee": None, "notes": notes, "updated_at": clock.stamp(now),
-                               "updated_by": caller.actor})]
+        return [touched(bead, {"status": wanted, "assignee": None, "notes": noted(bead, note)}, caller.actor, now)]
 
     ledger.transact(change)
 

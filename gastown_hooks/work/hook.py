@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Conflict, NotFound, Refused
-from gastown_hooks.core.ids import shown
+from gastown_hooks.core.errors import Conflict, Refused
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.core.record import updated
+from gastown_hooks.core.record import touched
 from gastown_hooks.rules import claims
 from gastown_hooks.stores import events
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import View
 from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work.beadwrite import existing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +32,12 @@ def attach(caller: Caller, bead_id: str, now: int) -> Record:
     ledger = Routes(caller.in_town()).ledger(bead_id, caller)
 
     def change(view: View) -> list[Record]:
-        bead = view.get(bead_id)
-        if bead is None or bead.get("status") == "tombstone":
-            raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
+        bead = existing(view, bead_id)
         if bead.get("status") in claims.CLAIMED and bead.get("assignee") == caller.actor:
             return []
         if bead.get("status", "open") != "open":
             raise Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}", next=f"bd show {bead_id}")
-        return [updated(bead, {"status": "hooked", "assignee": caller.actor, "updated_at": clock.stamp(now), "updated_by": caller.actor})]
+        return [touched(bead, {"status": "hooked", "assignee": caller.actor}, caller.actor, now)]
 
     written = ledger.transact(change)
     for bead in written:

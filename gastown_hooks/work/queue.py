@@ -32,6 +32,7 @@ from gastown_hooks.stores.config import Caller, rig_config
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work.beadwrite import existing
 
 Record = dict[str, Any]
 Change = Callable[[Record], Record]
@@ -124,9 +125,9 @@ def moved(found: Record, state: str, now: int, actor: str, *, reason: str = "", 
     changes = {"state": state, "reason": reason or None, "not_before": None, **metadata}
     data = {key: value for key, value in {**found["metadata"], **changes}.items() if value is not None}
     closed = STATUS[state] == "closed"
-    return record.updated(found, {
-        "status": STATUS[state], "metadata": data, "updated_at": clock.stamp(now), "updated_by": actor,
-        "closed_at": clock.stamp(now) if closed else None, "close_reason": (reason or state) if closed else None})
+    return record.touched(found, {
+        "status": STATUS[state], "metadata": data, "closed_at": clock.stamp(now) if closed else None,
+        "close_reason": (reason or state) if closed else None}, actor, now)
 
 
 def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Record) -> Record:
@@ -139,9 +140,7 @@ def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Reco
 
 def check_source(rig: Rig, source_id: str, fence: int) -> Record:
     """The source bead, if this fence is still its claim. Raises NotFound, Fenced, Refused when it is closed."""
-    found = source_ledger(rig, source_id).get(source_id)
-    if found is None or found.get("status") == "tombstone":
-        raise NotFound(f"no bead {ids.shown(source_id)}", next="bd list")
+    found = existing(source_ledger(rig, source_id), source_id)
     if (found.get("claim_fence") or 0) != fence:
         raise Fenced(f"fence {fence} of {source_id} is stale", why=f"the bead is at fence {found.get('claim_fence') or 0}",
                      next="stop; your work is kept: gt rescue list")
@@ -212,7 +211,7 @@ def retry(rig: Rig, request_id: str, *, caller: Caller, now: int, dry_run: bool 
     def hold(found: Record) -> Record:
         if found.get("status") != "open" or found.get("assignee"):
             return found
-        return record.updated(found, {"status": "in_progress", "assignee": request.worker, **_touched(caller.actor, now)})
+        return record.touched(found, {"status": "in_progress", "assignee": request.worker}, caller.actor, now)
 
     written = _change_both(rig, request, lambda found: moved(found, QUEUED, now, caller.actor, waits=None), hold)
     events.emit(rig.town, "merge_retried", caller.actor, {"request": request.id, "bead": request.source}, now)
@@ -244,9 +243,7 @@ def send_back(rig: Rig, request: Request, state: str, *, reason: str, note: str,
     def release(found: Record) -> Record:
         if (found.get("claim_fence") or 0) != request.fence or found.get("status") in ("closed", "tombstone"):
             return found
-        notes = str(found.get("notes") or "")
-        return record.updated(found, {"status": "open", "assignee": None, **_touched(caller.actor, now),
-                                      "notes": notes if note in notes else f"{notes}\n\n{note}".strip()})
+        return record.touched(found, {"status": "open", "assignee": None, "notes": record.noted(found, note)}, caller.actor, now)
 
     def returned(found: Record) -> Record:
         return moved(found, state, now, caller.actor, reason=reason, gate_log=gate_log, waits=None, tries=request.tries + 1)
@@ -276,7 +273,3 @@ def _change_both(rig: Rig, request: Request, request_change: Change, source_chan
 def _may(caller: Caller, request: Request) -> None:
     if caller.role == "polecat" and (caller.actor != request.worker or caller.fence != request.fence):
         raise Refused(f"{caller.actor} may not change {request.id}", why=f"it is {request.worker}'s")
-
-
-def _touched(actor: str, now: int) -> Record:
-    return {"updated_at": clock.stamp(now), "updated_by": actor}

@@ -15,7 +15,7 @@ from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import Conflict, Corrupt, GastownError, NotFound, Refused
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.core.record import updated
+from gastown_hooks.core.record import noted, touched
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import beats, events, git, processes, worktrees
 from gastown_hooks.stores.config import Caller
@@ -230,9 +230,7 @@ def _give_back(rig: Rig, home: Home, lease: Lease | None, saved: Salvage, intent
             return []
         if bead.get("claim_fence") != lease.fence or requests.open_request(view.all(), bead) is not None:
             return []
-        notes = f"{bead.get('notes') or ''}\n\n{note}".strip()
-        return [updated(bead, {"status": "open", "assignee": None, "notes": notes, "updated_at": clock.stamp(now),
-                               "updated_by": caller.actor})]
+        return [touched(bead, {"status": "open", "assignee": None, "notes": noted(bead, note)}, caller.actor, now)]
 
     Ledger(rig.beads).transact(change)
 

@@ -14,7 +14,7 @@ from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
-from gastown_hooks.core.record import updated
+from gastown_hooks.core.record import touched
 from gastown_hooks.rules import claims, names, ready, requests
 from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller
@@ -155,10 +155,10 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
 def _claimed(view: View, bead_id: str, actor: str, fence: int, agent: str | None, caller: Caller, now: int) -> Record:
     # The fence grows over the whole ledger, so that (name, fence) names one claim for ever: refs and branches are built from it.
     bead = view.get(bead_id) or {}
-    changes = {"status": "hooked", "assignee": actor, "claim_fence": fence, "updated_at": clock.stamp(now), "updated_by": caller.actor}
+    changes: Record = {"status": "hooked", "assignee": actor, "claim_fence": fence}
     if agent:
         changes["metadata"] = {**(bead.get("metadata") or {}), "agent": agent}
-    return updated(bead, changes)
+    return touched(bead, changes, caller.actor, now)
 
 
 def _choose(rig: Rig, bead_ids: list[str], name: str | None, records: dict[str, Record], now: int) -> dict[str, str]:

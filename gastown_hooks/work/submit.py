@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from gastown_hooks.core import clock, record
-from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
-from gastown_hooks.core.ids import shown
+from gastown_hooks.core import record
+from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import View
 from gastown_hooks.work import queue, wake
+from gastown_hooks.work.beadwrite import existing
 
 Record = dict[str, Any]
 
@@ -31,7 +31,7 @@ def submit_branch(rig: Rig, bead_id: str, *, caller: Caller, now: int, dry_run: 
         raise Refused(f"{tree} has uncommitted changes", next="git commit -a")
     head = git.run(tree, "rev-parse", "--verify", "HEAD").line
     branch = _branch_of(tree, caller)
-    source = _claimable(queue.source_ledger(rig, bead_id).get(bead_id), bead_id, caller)
+    source = _claimable(existing(queue.source_ledger(rig, bead_id), bead_id), caller)
     if dry_run:
         return None
     git.run(rig.repo, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", tree, f"+{head}:refs/heads/{branch}")
@@ -50,13 +50,11 @@ def _branch_of(tree: str, caller: Caller) -> str:
     return f"{caller.role}/{caller.name}/{name}" if caller.name else f"{caller.role}/{name}"
 
 
-def _claimable(found: Record | None, bead_id: str, caller: Caller) -> Record:
-    if found is None or found.get("status") == "tombstone":
-        raise NotFound(f"no bead {shown(bead_id)}", next="bd list")
+def _claimable(found: Record, caller: Caller) -> Record:
     if found.get("status") == "closed":
-        raise Refused(f"{bead_id} is closed already", next=f"bd show {bead_id}")
+        raise Refused(f"{found['id']} is closed already", next=f"bd show {found['id']}")
     if found.get("assignee") not in (None, "", caller.actor):
-        raise Conflict(f"{bead_id} is with {found['assignee']}", next="bd create a bead of your own")
+        raise Conflict(f"{found['id']} is with {found['assignee']}", next="bd create a bead of your own")
     return found
 
 
@@ -65,16 +63,13 @@ def _claim(rig: Rig, source: Record, caller: Caller, now: int) -> Record:
     bead_id = source["id"]
 
     def change(view: View) -> list[Record]:
-        found = _claimable(view.get(bead_id), bead_id, caller)
+        found = _claimable(existing(view, bead_id), caller)
         fence = found.get("claim_fence") or 0
         if found.get("assignee") == caller.actor and found.get("status") == "in_progress" and fence:
             return []
-        return [record.updated(found, {"status": "in_progress", "assignee": caller.actor, "claim_fence": fence + 1,
-                                       "updated_at": clock.stamp(now), "updated_by": caller.actor})]
+        return [record.touched(found, {"status": "in_progress", "assignee": caller.actor, "claim_fence": fence + 1}, caller.actor, now)]
 
     ledger = queue.source_ledger(rig, bead_id)
     ledger.transact(change)
-    found = ledger.get(bead_id)
-    assert found is not None
-    return found
+    return existing(ledger, bead_id)
 

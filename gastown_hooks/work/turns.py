@@ -13,7 +13,7 @@ from typing import Any
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.core.record import updated
+from gastown_hooks.core.record import noted, touched
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.rules.turns import Facts, Record
@@ -179,9 +179,8 @@ def _in_progress(rig: Rig, lease: Lease) -> None:
         bead = view.get(lease.bead)
         if bead is None or not claimed(bead, lease) or bead.get("status") == "in_progress":
             return []
-        now = clock.stamp(clock.now())
-        return [updated(bead, {"status": "in_progress", "started_at": bead.get("started_at") or now, "updated_at": now,
-                               "updated_by": lease.actor})]
+        now = clock.now()
+        return [touched(bead, {"status": "in_progress", "started_at": bead.get("started_at") or clock.stamp(now)}, lease.actor, now)]
 
     Ledger(rig.beads).transact(change)
 
@@ -201,11 +200,9 @@ def _note_lost(rig: Rig, lease: Lease, note: str, caller: Caller, now: int) -> N
         lost = _lost_on(bead, lease)
         if bead is None or not lost:
             return []
-        notes = bead.get("notes") or ""
-        told = notes if note in notes else f"{notes}\n\n{note}".strip()
-        changes: dict[str, Any] = {"metadata": {**(bead.get("metadata") or {}), "lost": lost}, "notes": told}
+        changes: dict[str, Any] = {"metadata": {**(bead.get("metadata") or {}), "lost": lost}, "notes": noted(bead, note)}
         if rules.poisoned(lost):
             changes |= {"status": "blocked", "assignee": None, "labels": sorted({*(bead.get("labels") or ()), "poison"})}
-        return [updated(bead, {**changes, "updated_at": clock.stamp(now), "updated_by": caller.actor})]
+        return [touched(bead, changes, caller.actor, now)]
 
     Ledger(rig.beads).transact(change)
