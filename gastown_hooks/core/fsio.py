@@ -165,17 +165,6 @@ def make_folder(path: str) -> None:
             raise storage(path, error) from error
 
 
-def claim_folder(path: str) -> bool:
-    """Make the folder; False when it was there. The parent exists."""
-    try:
-        os.mkdir(path, 0o700)
-        return True
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise storage(path, error) from error
-
-
 def remove(path: str) -> None:
     """Remove a file or a link; no error when it is gone."""
     try:

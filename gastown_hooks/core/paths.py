@@ -179,17 +179,15 @@ def town_at(start: str) -> Town:
     return town
 
 
-def find_beads(start: str) -> Beads | None:
-    """The `.beads` folder at or above `start`, one `redirect` file followed (up to 8 hops)."""
-    folder = os.path.abspath(start)
+def nearest_beads(folder: str) -> Beads | None:
+    """The nearest `.beads` at or above the folder, redirects not followed."""
     while True:
         beads = Beads(os.path.join(folder, BEADS))
         if os.path.isdir(beads.root):
-            return follow_redirect(beads)
-        parent = os.path.dirname(folder)
-        if parent == folder:
+            return beads
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
             return None
-        folder = parent
 
 
 def follow_redirect(beads: Beads) -> Beads:
@@ -202,7 +200,8 @@ def follow_redirect(beads: Beads) -> Beads:
         except FileNotFoundError:
             return beads
         if not target or "\0" in target:
-            raise NotATown(f"{beads.redirect} names no folder", why="it should name a folder", next="write the folder into it, or remove it")
+            raise NotATown(f"{beads.redirect} names no folder", why="it should name a folder",
+                           next="write the folder into it, or remove it")
         base = os.path.dirname(beads.root)
         beads = Beads(os.path.normpath(os.path.join(base, target)))
         if beads.root in seen:

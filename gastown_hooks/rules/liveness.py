@@ -8,7 +8,6 @@ SECOND = 1_000_000_000
 FIRST_BACKOFF, LONGEST_BACKOFF = 30 * SECOND, 600 * SECOND
 LOOP_COUNT, LOOP_WINDOW = 5, 900 * SECOND
 STABLE = 1800 * SECOND
-FRESH, STALE = 300 * SECOND, 900 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,3 @@ def restart(times: list[int], now: int) -> Restart:
 def kept(times: list[int], now: int) -> list[int]:
     """The restarts that still count."""
     return [] if not times or now - times[-1] >= STABLE else times[-16:]
-
-
-def age_word(age: int) -> str:
-    """fresh, stale or old: how long a sign of life has not changed, on the reader's own clock."""
-    return "fresh" if age < FRESH else "stale" if age <= STALE else "old"

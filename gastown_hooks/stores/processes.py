@@ -133,13 +133,6 @@ def below(folder: str) -> list[Process]:
     return found
 
 
-def children_of(pid: int) -> list[Process]:
-    """The live direct children."""
-    boot = clock.boot_id()
-    return [Process(child, start, boot) for child, (state, parent, start) in _table().items()
-            if parent == pid and state not in b"ZX"]
-
-
 def descendants_of(pid: int) -> list[Process]:
     """Live children, their children and so on. For a subreaper that is everything it ever started, daemons included."""
     table, boot = _table(), clock.boot_id()

@@ -52,14 +52,6 @@ class Repo:
     def parents(self, commit: str) -> list[str]:
         return [str(oid) for oid in self._commit(commit).parent_ids]
 
-    def message(self, commit: str) -> str:
-        return self._commit(commit).message
-
-    def author(self, commit: str) -> tuple[str, str]:
-        """Name and address."""
-        found = self._commit(commit).author
-        return found.name, found.email
-
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether `descendant` has `ancestor` in its history, or is it. Both must be there."""
         self._commit(ancestor), self._commit(descendant)
@@ -90,17 +82,6 @@ class Repo:
             for commit in without:
                 walk.hide(commit)
             return [str(commit.id) for commit in walk]
-
-    def worktrees(self) -> dict[str, str]:
-        """The linked worktrees: git's own name for each, and its path."""
-        with _reading(self.path):
-            return {name: self._repo.lookup_worktree(name).path for name in self._repo.list_worktrees()}
-
-    def changed_paths(self, one: str, other: str) -> list[str]:
-        """The paths in which two commits or trees differ, both names of a rename."""
-        with _reading(self.path):
-            deltas = self._tree(one).diff_to_tree(self._tree(other)).deltas
-            return sorted({path for delta in deltas for path in (delta.old_file.path, delta.new_file.path)})
 
     def contains_patch(self, commit: str, base: str, tip: str) -> bool:
         """Whether the work `base..commit` was applied in `base..tip` as other commits: each by itself, or all as one.

@@ -7,12 +7,11 @@ else the town's. Every other ledger of the town is reached by the id's prefix (s
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable, Mapping
 
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
-from gastown_hooks.core.paths import BEADS, Beads, follow_redirect
+from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
 from gastown_hooks.rules import graph
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
@@ -131,23 +130,12 @@ def home_beads(caller: Caller) -> tuple[Beads, str]:
     named = variable("BEADS_DIR")
     if named:
         return follow_redirect(Beads(named.rstrip("/"))), "BEADS_DIR"
-    found = nearest(caller.cwd)
+    found = nearest_beads(caller.cwd)
     if found is not None:
         return follow_redirect(found), f"nearest {BEADS} folder"
     if caller.town is not None:
         return caller.town.beads, "the town's own"
     raise NotATown(f"no ledger at or above {caller.cwd}", next="bd init")
-
-
-def nearest(folder: str) -> Beads | None:
-    """The nearest `.beads` at or above the folder, redirects not followed."""
-    while True:
-        beads = Beads(os.path.join(folder, BEADS))
-        if os.path.isdir(beads.root):
-            return beads
-        folder, below = os.path.dirname(folder), folder
-        if folder == below:
-            return None
 
 
 def _fitting(known: list[str], text: str, prefix: str) -> list[str]:

@@ -71,7 +71,7 @@ def test_a_refused_write_keeps_the_old_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("act", [
     lambda path: fsio.write(path, b""), lambda path: fsio.create(path, b""), lambda path: fsio.stage(path, b""),
-    lambda path: fsio.append(path, b"x\n"), fsio.make_folder, fsio.claim_folder, fsio.touch, lambda path: fsio.link("x", path)])
+    lambda path: fsio.append(path, b"x\n"), fsio.make_folder, fsio.touch, lambda path: fsio.link("x", path)])
 def test_a_folder_that_is_a_file_is_a_storage_failure(tmp_path: Path, act: object) -> None:
     (tmp_path / "file").write_text("")
     assert callable(act)
@@ -181,8 +181,6 @@ def test_folders(tmp_path: Path) -> None:
     fsio.make_folder(str(deep))
     fsio.make_folder(str(deep))
     assert mode(deep) == 0o700
-    assert fsio.claim_folder(str(deep / "c")) is True and mode(deep / "c") == 0o700
-    assert fsio.claim_folder(str(deep / "c")) is False
 
 
 def test_parents_are_private_too(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_a_killed_agent_is_tried_again(town: WorkerTown) -> None:
     until(mark.exists)
     lease = leases.read(home)
     assert lease is not None
-    agent = next(p for p in processes.children_of(runner.pid))
+    agent = next(p for p in processes.descendants_of(runner.pid))
     assert processes.send(agent, signal.SIGKILL, token=lease.token)
     assert runner.wait(60) == 0
     assert town.alive() == [] and len(town.requests()) == 1

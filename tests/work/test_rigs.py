@@ -11,7 +11,7 @@ from builders import commit, git, make_bare, make_repo
 from rigtown import add, make_town
 
 from gastown_hooks.core import errors, lock
-from gastown_hooks.core.paths import Rig, Town, find_beads
+from gastown_hooks.core.paths import Rig, Town, follow_redirect, nearest_beads
 from gastown_hooks.rules import requests
 from gastown_hooks.stores import config, events
 from gastown_hooks.stores.ledger import Ledger
@@ -66,8 +66,8 @@ def test_every_tree_finds_the_rigs_ledger(town: Town, tmp_path: Path) -> None:
     add(town, "app", project)
     rig = town.rig("app")
     for tree in (rig.mayor.tree, rig.refinery.tree):
-        found = find_beads(tree)
-        assert found is not None and found.root == rig.beads.root
+        found = nearest_beads(tree)
+        assert found is not None and follow_redirect(found).root == rig.beads.root
         assert not os.path.exists(f"{tree}/CLAUDE.md") and not os.path.exists(f"{tree}/.claude")
         assert git(tree, "status", "--porcelain") == ""
 

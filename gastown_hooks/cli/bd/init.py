@@ -9,11 +9,10 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import Conflict, NotFound, Refused
-from gastown_hooks.core.paths import BEADS, Beads
+from gastown_hooks.core.paths import BEADS, Beads, nearest_beads
 from gastown_hooks.stores import config
 from gastown_hooks.stores.gitdir import git_dir
 from gastown_hooks.stores.ledger import CODE_BRANCH, Ledger
-from gastown_hooks.work.world import nearest
 
 
 @click.command(short_help="Make a ledger in this git repository.")
@@ -36,7 +35,7 @@ def cli(prefix: str | None, quiet: bool, dry_run: bool, as_json: bool) -> None:
         raise Refused("a town has its ledgers", why=f"this is in {caller.town.root}", next="gt rig add NAME URL, or bd where")
     top = _top(caller.cwd)
     beads = Beads(f"{top}/{BEADS}")
-    there = nearest(caller.cwd)
+    there = nearest_beads(caller.cwd)
     if os.path.lexists(beads.redirect) or os.path.lexists(beads.config) or (there is not None and there.root != beads.root):
         raise Conflict("a ledger is there", why=(there or beads).root, next="bd where")
     wanted = ids.prefix(prefix) if prefix is not None else _prefix_of(beads) or _prefix_from(os.path.basename(top))

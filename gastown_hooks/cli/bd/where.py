@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
+from gastown_hooks.core.paths import nearest_beads
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
-from gastown_hooks.work.world import World, home_beads, nearest
+from gastown_hooks.work.world import World, home_beads
 
 
 @click.command(short_help="Show which ledger commands act on here.")
@@ -25,7 +26,7 @@ def cli(as_json: bool) -> None:
     ledger.all()  # a folder without a ledger is an error here, not at the first bead
     found = {"path": beads.root, "prefix": ledger.prefix, "mode": CODE_BRANCH if ledger.write_through else OWN_BRANCH, "rule": rule,
              "known_prefixes": sorted(World(caller).prefixes())}
-    first = nearest(caller.cwd)
+    first = nearest_beads(caller.cwd)
     if rule != "BEADS_DIR" and first is not None and first.root != beads.root:
         found["redirected_from"] = first.root
     if as_json:
