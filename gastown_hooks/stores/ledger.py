@@ -98,6 +98,8 @@ class Ledger:
         `change` may run twice (the lock file was replaced under us), so it only computes. Returns what was really changed.
         Raises Fenced for a worker whose claim is not the bead's any more, LockTimeout, StorageFailed, Indeterminate.
         """
+        if not os.path.exists(self.beads.issues):
+            raise self._none()  # before a folder for the lock is made in it
         while True:
             with lock.acquire(self.beads.ledger_lock) as held:
                 pair = self._read_locked()
@@ -162,8 +164,11 @@ class Ledger:
     def _open(self) -> Pair:
         pair = Pair.open(self.beads, journal=not self.write_through)
         if pair is None:
-            raise NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or get it from git")
+            raise self._none()
         return pair
+
+    def _none(self) -> NotATown:
+        return NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or get it from git")
 
     def _check_claim(self, view: View) -> None:
         writer = self.writer

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import badinput
+import builders
 import click
 import pytest
 from badinput import HOSTILE, Place, call, invoke, plain
+
+from gastown_hooks.stores.ledger import Ledger
 
 COMMANDS = {words: command for program in ("gt", "bd") for words, command in badinput.commands(program).items()
             if words not in badinput.ELSEWHERE}
@@ -80,7 +86,8 @@ BROKEN = {
     ".beads/config.json": ["{", "[]", '{"issue_prefix": 3}'], ".beads/routes.jsonl": ["{\n", "[]\n", '{"prefix": 3, "path": []}\n'],
     "gp/.beads/issues.journal": ["{", "garbage\n", "garbage\nmore\n"], ".events.jsonl": ["{\n"], "gp/.beads/redirect": ["\0", "../..\n"],
 }
-QUIET = {words for words in COMMANDS if words not in badinput.ACTS}
+QUIET = [words for words in COMMANDS if words not in badinput.ACTS and words != ("gt", "rig", "add")]
+READERS = [words for words in QUIET if words[-1] in ("list", "show", "status", "ready", "blocked", "next", "agents", "prime", "peek", "get", "where")]
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -88,7 +95,7 @@ def test_a_broken_file_is_one_clear_line_for_every_command(place: Place, name: s
     path, wrong = Path(place.root, name), []
     path.parent.mkdir(exist_ok=True)
     for text in BROKEN[name]:
-        for words in QUIET:
+        for words in QUIET if text == BROKEN[name][0] else READERS:
             path.write_text(text)
             place.before = place.state()
             ended = invoke(call(COMMANDS[words], words, {**place.right(words), **NEEDED.get(words, {})}), place.root)
@@ -117,3 +124,115 @@ def test_a_broken_setting_names_its_key_and_the_nearest(place: Place, name: str,
             continue  # it needs none of the town's settings
         assert plain(ended) == "" and ended.code == 7 and all(word in ended.err for word in (name, *told)), ended
     assert invoke(["gt", "config", "list"], place.root).code == 7 or name.startswith("gp")
+
+
+# ---- a damaged ledger
+
+GARBAGE = b'{"id":"gp-bad", this is no JSON \xff\x00 }'
+LISTING = [["bd", "list"], ["bd", "ready"], ["bd", "blocked"], ["bd", "show", "gp-bbbbb"], ["bd", "dep", "tree", "gp-bbbbb"],
+           ["bd", "dep", "cycles"], ["bd", "list", "--json"]]
+WRITING = [["bd", "create", "New", "--prefix", "gp"], ["bd", "update", "gp-bbbbb", "--title", "T"], ["bd", "close", "gp-ccccc"],
+           ["gt", "sling", "gp-bbbbb", "gp"], ["bd", "dep", "add", "gp-bbbbb", "gp-aaaaa"]]
+
+
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
+def test_readers_go_on_past_a_corrupt_line_and_writers_keep_it(place: Place, where: str) -> None:
+    Ledger(place.built.rig.beads).fold()
+    path = Path(place.built.rig.beads.issues)
+    lines = path.read_bytes().splitlines()
+    lines.insert({"first": 0, "middle": 2, "last": len(lines)}[where], GARBAGE)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    for argv in LISTING:
+        ended = invoke(argv, f"{place.root}/gp")
+        number = path.read_bytes().split(b"\n").index(GARBAGE) + 1
+        assert ended.code == 0 and "warning" in ended.err and f"line {number}:" in ended.err, (argv, ended)
+        assert ended.err.count("\n") == 1 and ended.err.rstrip("\n").isprintable()
+        assert "--json" not in argv or len(json.loads(ended.out)) >= 3
+    assert any("is no bead" in need["what"] for need in json.loads(invoke(["gt", "status", "--json"], place.root).out)["needs_you"])
+    for argv in WRITING:
+        ended = invoke(argv, f"{place.root}/gp")
+        assert ended.code == 0, (argv, ended)
+        Ledger(place.built.rig.beads).fold()
+        assert path.read_bytes().count(GARBAGE + b"\n") == 1
+
+
+# ---- the disk is full
+
+WRITERS = [["bd", "create", "New"], ["bd", "update", "gp-bbbbb", "--title", "T"], ["bd", "close", "gp-bbbbb"],
+           ["bd", "dep", "add", "gp-bbbbb", "gp-ccccc"], ["gt", "sling", "gp-bbbbb", "gp"], ["gt", "config", "set", "gp.gate_timeout", "5"],
+           ["gt", "hook", "gp-bbbbb"], ["gt", "mq", "reject", "REQUEST", "--reason", "no"], ["gt", "rig", "add", "other", "../project"],
+           ["gt", "polecat", "nuke", "gp/toast", "--force"], ["gt", "up", "--no-cron"]]
+
+
+@pytest.mark.parametrize("argv", WRITERS, ids=lambda argv: " ".join(argv[:3]))
+def test_no_byte_can_be_written(place: Place, argv: list[str]) -> None:
+    """A limit of zero bytes a file, which every write meets: a line, a code, and the ledger as it was."""
+    before = json.dumps(Ledger(place.built.rig.beads).all())
+    words = builders.command(argv[0], *[place.request if word == "REQUEST" else word for word in argv[1:]])
+    done = builders.run(["sh", "-c", "ulimit -f 0; trap '' XFSZ; exec \"$@\"", "sh", *words], cwd=place.root)
+    assert done.code in ((1,) if argv[0] == "bd" else (6, 9)), done
+    assert done.err.count("\n") == 1 and "Traceback" not in done.err, done.err
+    assert json.dumps(Ledger(place.built.rig.beads).all()) == before
+    again = builders.run(words, cwd=place.root)
+    assert again.code == 0, again
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = builders.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)])
+    if done.code:
+        pytest.skip("no file system may be mounted here")
+    yield folder
+    builders.run(["umount", str(folder)])
+
+
+def test_a_full_file_system_loses_nothing_and_goes_on_when_there_is_room(small: Path, run_cli: builders.Run) -> None:
+    repo = builders.make_repo(small / "repo", {"README.md": "x\n"})
+    assert run_cli("bd", "init", "--prefix", "ab", cwd=repo).code == 0
+    first = run_cli("bd", "create", "First", "--silent", cwd=repo).out.strip()
+    fill = small / "fill"
+    with open(fill, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    made, failed = [], None
+    for number in range(200):  # the page that the journal has is used up first
+        done = run_cli("bd", "create", f"Number {number}", "--description", "x" * 3000, "--silent", cwd=repo)
+        if done.code:
+            failed = done
+            break
+        made.append(done.out.strip())
+    assert failed is not None and failed.code == 1 and failed.err.count("\n") == 1 and "no space left" in failed.err, failed
+    assert {bead["id"] for bead in json.loads(run_cli("bd", "list", "--json", cwd=repo).out)} == {first, *made}
+    fill.unlink()
+    last = run_cli("bd", "create", "Last", "--silent", cwd=repo)
+    assert last.code == 0, last.err
+    assert {bead["id"] for bead in json.loads(run_cli("bd", "list", "--json", cwd=repo).out)} == {first, *made, last.out.strip()}
+
+
+# ---- as processes
+
+@pytest.mark.parametrize(("argv", "code"), [
+    (["gt", "rig", "status", ".."], 2), (["gt", "rig", "status", "a;b"], 2), (["gt", "rig", "status", "nowhere"], 3),
+    (["gt", "sling", "gp-zzzzz", "gp"], 3), (["gt", "polecat", "nuke", "gp/#(id)", "--force"], 2), (["bd", "show", "x" * 300], 2),
+    (["bd", "show", "gp-zzzzz"], 1), (["bd", "create", "--", "-x\x1b["], 0), (["gt", "peek", "gp/\x1b[31m"], 2),
+    (["gt", "-C", "/nonexistent", "status"], 2), (["gt", "--nonsense"], 2), (["bd", "update", "gp-bbbbb", "--assignee", "-x"], 2)])
+def test_as_processes(place: Place, argv: list[str], code: int) -> None:
+    done = builders.run(builders.command(*argv), cwd=place.root)
+    assert done.code == code and (code == 0 or (done.err.count("\n") == 1 and place.changes() == [])), done
+    assert "\x1b" not in done.err + done.out
+
+
+def test_an_environment_that_lies_is_one_line(place: Place) -> None:
+    for name, value in (("BD_ACTOR", "a;b"), ("BD_ACTOR", "../x"), ("GT_ROOT", "/nonexistent"), ("GT_RIG", ".."), ("GT_POLECAT", "-x"),
+                        ("GT_ROLE", "#(id)"), ("GT_FENCE", "x"), ("GT_BEAD", ".."), ("BEADS_DIR", "/nonexistent"), ("GT_WAKE", "sideways")):
+        for argv in (["gt", "prime"], ["gt", "hook"], ["bd", "list"], ["gt", "done"], ["bd", "create", "T"]):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(name, value)
+                ended = invoke(argv, place.root)
+            assert plain(ended) == "", (name, value, argv, ended)
+            assert ended.code == 0 or place.changes() == [], (name, value, argv, ended)
+            if place.changes():
+                place.put_back()
