@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _landings(rig: Rig) -> Iterator[str]:
         return
     tip = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", f"refs/heads/{made.target}").line
     if not os.path.isdir(made.source) or git.run(made.source, "cat-file", "-e", f"{tip}^{{commit}}", check=False).code != 0:
-        yield f"what landed was not pulled: git -C {made.source} pull {rig.repo} {made.target}"
+        yield f"what landed was not pulled: git -C {shlex.quote(made.source)} pull {shlex.quote(rig.repo)} {made.target}"
 
 
 def _trees(rig: Rig) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import urllib.parse
 from dataclasses import dataclass
 
@@ -116,7 +117,7 @@ def _no_repository(path: str, words: str) -> Refused:
     if above is not None:
         return Refused(f"{path} is inside the repository {above}", why="name the repository itself", next=f"gt rig add NAME {above}")
     return Refused(f"{path} is no git repository", why=_last_line(words) if "not a git repository" not in words else "",
-                   next=f"git -C {path} init && git -C {path} add -A && git -C {path} commit -m start")
+                   next="git -C {0} init && git -C {0} add -A && git -C {0} commit -m start".format(shlex.quote(path)))
 
 
 def _remote_of(checkout: str) -> str | None:
@@ -153,8 +154,8 @@ def _first_commit(source: Source) -> str:
     if source.folder is None:
         return "push a first commit to it"
     if source.url is None:
-        return f"git -C {source.folder} add -A && git -C {source.folder} commit -m start"
-    return f"git -C {source.folder} push -u origin HEAD"
+        return "git -C {0} add -A && git -C {0} commit -m start".format(shlex.quote(source.folder))
+    return f"git -C {shlex.quote(source.folder)} push -u origin HEAD"
 
 
 def _some(branches: dict[str, str]) -> str:
