@@ -8,9 +8,9 @@ new one. Lines: one `write` under the caller's lock, the length checked, a torn 
 from __future__ import annotations
 
 import errno
-import json
 import os
 
+from gastown_hooks.core import jsons
 from gastown_hooks.core.errors import Corrupt, Indeterminate, storage
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ def read_json(path: str) -> Any:
     if data is None:
         return None
     try:
-        return json.loads(data)
+        return jsons.loads(data.decode())
     except ValueError as error:
         raise Corrupt(f"{path} is not JSON", why=str(error)) from None
 
@@ -55,7 +55,7 @@ def write(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) ->
 
 
 def write_json(path: str, value: Any, *, durable: bool = True) -> None:
-    write(path, json.dumps(value, ensure_ascii=False, indent=2).encode() + b"\n", durable=durable)
+    write(path, jsons.pretty(value).encode() + b"\n", durable=durable)
 
 
 def create(path: str, data: bytes, *, mode: int = 0o600) -> bool:

@@ -6,10 +6,17 @@ A bead id is `<prefix>-<base36>` with dotted parts for children (`gp-abc12.3`); 
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from gastown_hooks.core.errors import BadInput
+
+try:
+    from _sha2 import sha256  # type: ignore[import-not-found]  # `hashlib` takes 3 ms to import
+except ImportError:
+    try:
+        from _sha256 import sha256  # type: ignore[import-not-found]  # the same, before Python 3.12
+    except ImportError:
+        from hashlib import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +119,7 @@ def mint(bead_prefix: str, count: int, taken: Callable[[str], bool]) -> str:
 
 def derived(bead_prefix: str, *parts: str, length: int = 8) -> str:
     """An id that the same parts always give, so that a repeated act finds what it made before."""
-    return f"{bead_prefix}-{base36(hashlib.sha256(chr(0).join(parts).encode()).digest(), length)}"
+    return f"{bead_prefix}-{base36(sha256(chr(0).join(parts).encode()).digest(), length)}"
 
 
 def prefix_of(bead_id: str, known: frozenset[str] | set[str]) -> str | None:

@@ -7,10 +7,9 @@ a gate or an agent, but for the role and runner locks, which mean "I am running"
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`: 4 ms
 import fcntl
 import os
-import signal
-import threading
 import time
 
 from gastown_hooks.core.errors import LockTimeout, storage
@@ -177,9 +176,10 @@ def _flock(fd: int, deadline: float) -> bool:
         return True
     except BlockingIOError:
         pass
-    if threading.current_thread() is not threading.main_thread():
+    try:
+        before = signal.signal(signal.SIGALRM, _expired)
+    except ValueError:
         return _poll(fd, deadline)  # signals belong to the main thread
-    before = signal.signal(signal.SIGALRM, _expired)
     try:
         signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline - time.monotonic()), 0.05)
         fcntl.flock(fd, fcntl.LOCK_EX)

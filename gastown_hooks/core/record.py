@@ -6,9 +6,7 @@ keeps every unknown key in the place it was read at; a key that is new to a reco
 
 from __future__ import annotations
 
-import json
-
-from gastown_hooks.core import clock
+from gastown_hooks.core import clock, jsons
 from gastown_hooks.core.errors import Corrupt
 
 TYPE_CHECKING = False
@@ -31,13 +29,12 @@ FIELDS = (
 _PLACE = {field: place for place, field in enumerate(FIELDS)}
 _ALWAYS = frozenset(("id", "title", "priority", "created_at", "updated_at"))
 _ESCAPES = (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def encode(record: Record) -> bytes:
     """The record's line, without the newline. Raises Corrupt for a value that JSON or UTF-8 cannot hold."""
     try:
-        text = _encode(record)
+        text = jsons.dumps(record)
         for plain, escaped in _ESCAPES:
             if plain in text:
                 text = text.replace(plain, escaped)
@@ -49,14 +46,14 @@ def encode(record: Record) -> bytes:
 def decode(line: bytes) -> Record:
     """The line's record. Raises ValueError with the reason for anything but one JSON object with a usable id."""
     try:
-        record = json.loads(line.decode(), parse_constant=_no_constant, object_pairs_hook=_pairs)
+        record = _decode(line.decode())
         line_again = record.get("id") if isinstance(record, dict) else None
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
         if not isinstance(line_again, str) or not line_again or any(c in line_again for c in " \t\n\r"):
             raise ValueError("no usable id")
         if b"\\ud" in line or b"\\uD" in line:
-            _encode(record).encode()  # a lone surrogate loads, and would then break every later write
+            jsons.dumps(record).encode()  # a lone surrogate loads, and would then break every later write
         return record
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
@@ -100,12 +97,11 @@ def noted(record: Record, note: str) -> str:
     return notes if note in notes else f"{notes}\n\n{note}".strip()
 
 
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON number")
-
-
 def _pairs(pairs: list[tuple[str, Any]]) -> Record:
     record = dict(pairs)
     if len(record) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return record
+
+
+_decode = jsons.decoder(_pairs)

@@ -8,9 +8,8 @@ is kept as a comment. A removal is a change; a tombstone is for ever; unknown fi
 
 from __future__ import annotations
 
-import json
-
 from gastown_hooks.core import clock, ids
+from gastown_hooks.core.jsons import canonical, dumps
 from gastown_hooks.core.record import FIELDS
 from gastown_hooks.rules import text3
 
@@ -64,7 +63,7 @@ def merge_record(base: Record | None, ours: Record | None, theirs: Record | None
     if ours is None or theirs is None:
         return _one_gone(base, theirs if ours is None else ours)
     if canonical(ours) == canonical(theirs):
-        return Merged(min(ours, theirs, key=_literal), [])
+        return Merged(min(ours, theirs, key=dumps), [])
     if base is not None and base.get("status") != "tombstone":
         if canonical(base) == canonical(ours):
             return Merged(theirs, [])
@@ -72,15 +71,6 @@ def merge_record(base: Record | None, ours: Record | None, theirs: Record | None
             return Merged(ours, [])
     low, high = sorted((ours, theirs), key=_age)
     return _Merge(base or {}, low, high).result()
-
-
-def canonical(value: Any) -> str:
-    """Equal texts for equal JSON values, whatever the order of their keys (1, 1.0 and true differ)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _literal(value: Any) -> str:
-    return json.dumps(value)
 
 
 def _said(value: Any) -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import ids, record
+from gastown_hooks.core.jsons import canonical
 from gastown_hooks.rules import merge3, states
-from gastown_hooks.rules.merge3 import Conflict, canonical
+from gastown_hooks.rules.merge3 import Conflict
 
 Record = dict[str, Any]
 RENAMED = "renamed_from"

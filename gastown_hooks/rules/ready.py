@@ -8,9 +8,7 @@ The functions look at all the records that they are given at once and never recu
 
 from __future__ import annotations
 
-import json
-
-from gastown_hooks.core import clock
+from gastown_hooks.core import clock, jsons
 from gastown_hooks.rules import graph
 
 TYPE_CHECKING = False
@@ -209,7 +207,7 @@ def _waits(records: Mapping[str, Record], family: Mapping[str, list[str]], edge:
 def _gate(edge: Edge) -> tuple[str, str]:
     found = edge.raw.get("metadata")
     try:
-        found = json.loads(found) if isinstance(found, str) and found else found
+        found = jsons.loads(found) if isinstance(found, str) and found else found
     except ValueError:
         found = None
     if not isinstance(found, dict):

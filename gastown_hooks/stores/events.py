@@ -6,9 +6,7 @@ next one and not shown by readers.
 
 from __future__ import annotations
 
-import json
-
-from gastown_hooks.core import clock, fsio, lock
+from gastown_hooks.core import clock, fsio, jsons, lock
 from gastown_hooks.core.errors import Corrupt
 
 TYPE_CHECKING = False
@@ -18,14 +16,12 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.paths import Town
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
-
 
 def emit(town: Town | None, kind: str, actor: str, payload: dict[str, Any], now: int) -> None:
     """Append one event; outside a town there is nothing to tell. Raises StorageFailed, LockTimeout."""
     if town is None:
         return
-    line = _encode({"ts": clock.stamp(now), "type": kind, "actor": actor, "payload": payload}).encode() + b"\n"
+    line = jsons.dumps_ascii({"ts": clock.stamp(now), "type": kind, "actor": actor, "payload": payload}).encode() + b"\n"
     with lock.acquire(town.lock("events")):
         fsio.append(town.events, line)
 
@@ -38,7 +34,7 @@ def read(town: Town) -> list[dict[str, Any]]:
 def _parsed(town: Town) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(fsio.whole_lines(fsio.read(town.events) or b""), 1):
         try:
-            event = json.loads(line)
+            event = jsons.loads(line.decode())
             if not isinstance(event, dict):
                 raise ValueError("not a JSON object")
         except ValueError as error:

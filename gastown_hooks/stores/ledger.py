@@ -10,10 +10,9 @@ A ledger in `code-branch` mode (tracked beside the code) has no journal: each wr
 
 from __future__ import annotations
 
-import json
 import os
 
-from gastown_hooks.core import fsio, lock, record
+from gastown_hooks.core import fsio, jsons, lock, record
 from gastown_hooks.core.errors import Corrupt, Fenced, LockTimeout, NotATown, StorageFailed
 from gastown_hooks.rules import merge3
 from gastown_hooks.stores import lines
@@ -23,9 +22,12 @@ from gastown_hooks.stores.pair import Pair, Signature, header, signature
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
+
+    T = TypeVar("T")
 
 CODE_BRANCH = "code-branch"
 OWN_BRANCH = "own-branch"
@@ -48,6 +50,10 @@ class View:
     def ids(self) -> set[str]:
         return set(self._pair.records())
 
+    def count(self) -> int:
+        """About how many beads there are."""
+        return self._pair.count()
+
 
 class Ledger:
     """One ledger. `writer`: the worker on whose claim it writes; `claims`: the ledger its claim is in, if another."""
@@ -62,7 +68,7 @@ class Ledger:
         """Make an empty ledger; what is there already stays."""
         fsio.make_folder(beads.local)
         for path, data in ((beads.gitignore, IGNORED), (beads.issues, b""),
-                           (beads.config, json.dumps({"issue_prefix": prefix, "ledger": mode}).encode() + b"\n")):
+                           (beads.config, jsons.dumps({"issue_prefix": prefix, "ledger": mode}).encode() + b"\n")):
             fsio.create(path, data)
 
     @property
@@ -75,18 +81,19 @@ class Ledger:
 
     def get(self, bead_id: str) -> Record | None:
         """The bead, tombstones included; None when there is none of this id."""
-        return View(self._read()).get(bead_id)
+        return self._look(lambda pair: View(pair).get(bead_id))
 
     def all(self) -> dict[str, Record]:
         """Every bead by id, tombstones included. Lines that are no bead are passed over, and are then in `left_out`."""
-        pair = self._read()
-        records = pair.records()
-        self.left_out = pair.problems
-        return records
+        def everything(pair: Pair) -> dict[str, Record]:
+            records = pair.records()
+            self.left_out = pair.problems
+            return records
+        return self._look(everything)
 
     def check_claim(self) -> None:
         """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""
-        self._check_claim(View(self._read()))
+        self._look(lambda pair: self._check_claim(View(pair)))
 
     def problems(self) -> list[lines.Problem]:
         """The lines of issues.jsonl that are no bead, with their numbers."""
@@ -109,7 +116,7 @@ class Ledger:
                 changed = {i: (r, line) for i, (r, line) in changed.items() if pair.line(i) != line}
                 if not changed:
                     return []
-                if not held.still_ours():
+                if not held.still_ours() or not pair.steady():
                     continue
                 fd = self._write_locked(pair, {i: line for i, (_, line) in changed.items()})
             if fd is not None:
@@ -144,6 +151,23 @@ class Ledger:
                               "ledger": str(found.get("ledger") or OWN_BRANCH)}
         return self._settings
 
+    def _look(self, take: Callable[[Pair], T]) -> T:
+        """What `take` finds in a matching pair; it looks again when the file was edited in place under it."""
+        for _ in range(3):
+            pair = self._read()
+            try:
+                found = take(pair)
+            except (Corrupt, ValueError):
+                if pair.steady():
+                    raise
+                continue
+            if pair.steady():
+                return found
+        raise self._restless()
+
+    def _restless(self) -> Corrupt:
+        return Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
+
     def _read(self) -> Pair:
         """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it."""
         for _ in range(3):
@@ -159,7 +183,7 @@ class Ledger:
             if self.write_through or (pair.has_journal and pair.matches()):
                 return pair
             self._absorb(pair)
-        raise Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
+        raise self._restless()
 
     def _open(self) -> Pair:
         pair = Pair.open(self.beads, journal=not self.write_through)

@@ -8,6 +8,15 @@ from __future__ import annotations
 from gastown_hooks.core import record
 from gastown_hooks.rules import merge3
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gastown_hooks.core.record import Record
+
+_WINDOW = 1 << 11  # about three lines
+_ENOUGH = 1 << 14  # read as a whole
+
 
 class Problem:
     """A line that is no bead: its number (from 1), why, and the line."""
@@ -24,9 +33,10 @@ class Problem:
 class Parsed:
     """A whole file: each bead's line, the lines that are none, and duplicates that lost against their twin."""
 
-    __slots__ = ("bad", "lines", "losers", "problems")
+    __slots__ = ("bad", "beads", "lines", "losers", "problems")
 
     def __init__(self) -> None:
+        self.beads: dict[str, Record] = {}
         self.lines: dict[str, bytes] = {}
         self.bad: list[bytes] = []
         self.losers: list[bytes] = []
@@ -50,9 +60,11 @@ def parse(data: bytes) -> Parsed:
             found.problems.append(Problem(number, str(error), line))
             continue
         twin = found.lines.setdefault(bead["id"], line)
+        found.beads.setdefault(bead["id"], bead)
         if twin != line:
             merged = merge3.merge_record(None, record.decode(twin), bead).record
             found.lines[bead["id"]] = record.encode(merged) if merged is not None else twin
+            found.beads[bead["id"]] = record.decode(found.lines[bead["id"]])
             found.losers += [twin, line]
             found.problems.append(Problem(number, f"{bead['id']} stands twice", line))
     return found
@@ -104,6 +116,35 @@ def find(data: bytes, bead_id: str) -> tuple[int, int, bool]:
         else:
             low = min(end + 1, len(data))
     return low, low, False
+
+
+def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str) -> bytes | None:
+    """`find` in a file of that size, of which `read(start, length)` gives a part; only a few kilobytes are read."""
+    wanted, low, high = bead_id.encode(), 0, size
+    while high - low > _ENOUGH:
+        start, line = _line_at(read, (low + high) // 2, low, high)
+        key = key_of(line)
+        if key == wanted:
+            return line
+        if key is None or key > wanted:
+            high = start
+        else:
+            low = min(start + len(line) + 1, high)
+    data = read(low, high - low)
+    start, end, found = find(data, bead_id)
+    return data[start:end] if found else None
+
+
+def _line_at(read: Callable[[int, int], bytes], middle: int, low: int, high: int) -> tuple[int, bytes]:
+    """(start, line) of the line around `middle`, between two beginnings of lines."""
+    span = _WINDOW
+    while True:
+        first, last = max(low, middle - span), min(high, middle + span)
+        data = read(first, last - first)
+        start, end = data.rfind(b"\n", 0, middle - first) + 1, data.find(b"\n", middle - first)
+        if (start or first == low) and (end >= 0 or last == high):
+            return first + start, data[start : end if end >= 0 else len(data)]
+        span *= 8
 
 
 def splice(data: bytes, changed: dict[str, bytes]) -> bytes:

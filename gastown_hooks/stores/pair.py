@@ -1,11 +1,15 @@
-"""One consistent look at a ledger: the journal's bytes and the open issues.jsonl that they continue."""
+"""One consistent look at a ledger: the journal's bytes and the open issues.jsonl that they continue.
+
+The file is held open and read where it is needed: a swap of the file changes nothing for who holds it, and whether it was edited
+in place meanwhile `steady` tells.
+"""
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 
-from gastown_hooks.core import record
+from gastown_hooks.core import jsons, record
 from gastown_hooks.stores import lines
 
 TYPE_CHECKING = False
@@ -25,17 +29,22 @@ def signature(status: os.stat_result) -> Signature:
 
 def header(base: Signature) -> bytes:
     """The journal's first line."""
-    return json.dumps({"_journal": 1, "base": list(base)}, separators=(",", ":")).encode() + b"\n"
+    return jsons.dumps({"_journal": 1, "base": list(base)}).encode() + b"\n"
 
 
 class Pair:
     """The journal's whole lines and the file, read in this order; `matches` tells whether they belong together."""
 
-    def __init__(self, journal: bytes, inode: int, has_journal: bool, data: bytes, base: Signature) -> None:
-        self._journal, self._inode, self.has_journal, self._data, self.base = journal, inode, has_journal, data, base
+    def __init__(self, journal: bytes, inode: int, has_journal: bool, fd: int) -> None:
+        self._journal, self.inode, self.has_journal, self._fd = journal, inode, has_journal, fd
+        self.base = signature(os.fstat(fd))
+        self._data: bytes | None = None
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
         self.problems: list[lines.Problem] = []  # what `records` left out
+
+    def __del__(self) -> None:
+        os.close(self._fd)
 
     @staticmethod
     def open(beads: Beads, *, journal: bool) -> Pair | None:
@@ -49,8 +58,7 @@ class Pair:
             except FileNotFoundError:
                 pass
         try:
-            with open(beads.issues, "rb") as file:
-                return Pair(text[: text.rfind(b"\n") + 1], inode, there, file.read(), signature(os.fstat(file.fileno())))
+            return Pair(text[: text.rfind(b"\n") + 1], inode, there, os.open(beads.issues, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
             return None
 
@@ -58,12 +66,30 @@ class Pair:
         """Whether the journal continues exactly this file (no journal yet: nothing to continue)."""
         return not self.has_journal or self._journal.startswith(header(self.base))
 
+    def steady(self) -> bool:
+        """Whether the file is still what it was when it was opened; if not, what was read may be neither old nor new."""
+        return signature(os.fstat(self._fd)) == self.base
+
     def same_files(self, other: Pair) -> bool:
         """Whether nobody swapped or edited either file since `other` was read; the journal may have grown."""
-        return (self._inode, self.base) == (other._inode, other.base) and self._journal.startswith(other._journal)
+        return (self.inode, self.base) == (other.inode, other.base) and self._journal.startswith(other._journal)
 
     def issues(self) -> bytes:
+        """The whole file."""
+        if self._data is None:
+            self._data = b""
+            while part := os.pread(self._fd, max(self.base[0], 1 << 16), len(self._data)):
+                self._data += part
         return self._data
+
+    def journal(self) -> bytes:
+        """The journal's whole lines."""
+        return self._journal
+
+    def count(self) -> int:
+        """About how many beads there are: enough to choose the length of an id."""
+        sample = self._read(self.base[0] // 2, 1 << 16)
+        return self._journal.count(b"\n") + self.base[0] * (sample.count(b"\n") + 1) // max(1, len(sample))
 
     def history(self) -> dict[str, list[bytes | None]]:
         """Per bead of the journal: its value in the file, then each value written since."""
@@ -79,30 +105,50 @@ class Pair:
 
     def line(self, bead_id: str) -> bytes | None:
         """The bead's line as it stands now."""
-        values = self.history().get(bead_id)
-        if values:
-            return values[-1]
+        last = self._last(bead_id)
+        if last is not None:
+            return last
         if not self.has_journal:  # nobody vouches for the file's order
             return self._lines().get(bead_id)
-        start, end, found = lines.find(self._data, bead_id)
-        return self._data[start:end] if found else None
+        return lines.find_in(self._read, self.base[0], bead_id)
+
+    def _last(self, bead_id: str) -> bytes | None:
+        """The bead's last value in the journal. JSON of ours holds neither tab nor newline, so what stands behind one is a name."""
+        name = bead_id.encode() + b" "
+        at = max(self._journal.rfind(b"\n" + name), self._journal.rfind(b"\t" + name))
+        if at < 0:
+            return None
+        at += 1 + len(name)
+        end = self._journal.index(b"\n", at)
+        tab = self._journal.find(b"\t", at, end)
+        return self._journal[at : end if tab < 0 else tab]
+
+    def _read(self, start: int, length: int) -> bytes:
+        return os.pread(self._fd, length, start)
 
     def records(self) -> dict[str, Record]:
         """Every bead, by id."""
-        return {bead_id: record.decode(line) for bead_id, line in {**self._lines(), **self.journaled()}.items()}
+        collects = gc.isenabled()
+        gc.disable()  # so many new objects, none of them garbage: twice the speed
+        try:
+            found = lines.parse(self.issues())
+            self.problems = found.problems
+            return {**found.beads, **{bead_id: record.decode(line) for bead_id, line in self.journaled().items()}}
+        finally:
+            if collects:
+                gc.enable()
 
     def _lines(self) -> dict[str, bytes]:
         if self._parsed is None:
-            found = lines.parse(self._data)
-            self._parsed, self.problems = found.lines, found.problems
+            self._parsed = lines.parse(self.issues()).lines
         return self._parsed
 
     def transaction(self, changed: dict[str, bytes]) -> bytes:
         """The journal line that writes these beads."""
         entries = []
         for bead_id, line in changed.items():
-            if bead_id not in self.history():
-                entries.append(b"=" + bead_id.encode() + b" " + (self.line(bead_id) or b"null"))
+            if self._last(bead_id) is None:
+                entries.append(b"=" + bead_id.encode() + b" " + _plain(self.line(bead_id) or b"null"))
             entries.append(bead_id.encode() + b" " + line)
         return b"\t".join(entries) + b"\n"
 
@@ -119,10 +165,15 @@ class Pair:
                     if bead_id not in seen:
                         seen.add(bead_id)
                         value = known.get(bead_id.decode()) or folded.line(bead_id.decode()) or b"null"
-                        entries.append(b"=" + bead_id + b" " + value)
+                        entries.append(b"=" + bead_id + b" " + _plain(value))
                     entries.append(entry)
             text.append(b"\t".join(entries) + b"\n")
         return b"".join(text)
+
+
+def _plain(line: bytes) -> bytes:
+    """The line of another program that puts tabs between its words, without them: they part the journal's entries."""
+    return record.encode(record.decode(line)) if b"\t" in line else line
 
 
 def _collect(line: bytes, history: dict[str, list[bytes | None]]) -> None:

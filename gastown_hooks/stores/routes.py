@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from gastown_hooks.core import fsio, ids, lock
+from gastown_hooks.core import fsio, ids, jsons, lock
 from gastown_hooks.core.errors import BadInput, Conflict, Corrupt, NotFound
 from gastown_hooks.core.paths import BEADS, Beads, Rig, Town, follow_redirect
 from gastown_hooks.stores.config import Caller, variable
@@ -68,7 +67,7 @@ class Routes:
                 return
             if there is not None:
                 raise Conflict(f"prefix {prefix} is taken", why=f"it leads to {there}", next="choose another: --prefix P")
-            line = json.dumps({"prefix": prefix + "-", "path": path}, separators=(",", ":")).encode() + b"\n"
+            line = jsons.dumps({"prefix": prefix + "-", "path": path}).encode() + b"\n"
             fsio.append(self.town.beads.routes, line)
             self._paths[prefix] = path
 
@@ -86,7 +85,7 @@ class Routes:
 
 def _route(line: bytes, where: str) -> tuple[str, str]:
     try:
-        found = json.loads(line)
+        found = jsons.loads(line.decode())
         prefix, path = ids.prefix(str(found["prefix"]).removesuffix("-")), found["path"]
         if path != ".":  # a route leads to the town or to a folder right below it, never out of it
             ids.name(path, "rig")

@@ -16,6 +16,7 @@ from gastown_hooks.core.errors import Fenced, NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores import lines
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View, Writer
+from gastown_hooks.stores.pair import Pair
 
 Bead = dict[str, Any]
 T = "2026-01-02T03:04:05Z"
@@ -190,6 +191,60 @@ def test_find_agrees_with_a_plain_search() -> None:
         assert [lines.key_of(x) for x in spliced.split(b"\n")[:-1] if lines.key_of(x)] == sorted({*map(str.encode, ids), b"gp-0new"})
 
 
+def test_a_search_in_a_file_agrees_with_a_search_in_its_text() -> None:
+    dice = random.Random(8)
+    for texts in (0, 30, 3000, 40_000):
+        ids = sorted({f"gp-{dice.randrange(36 ** 3):x}" for _ in range(300)})
+        data = b"".join(record.encode(bead(i, "x" * dice.randrange(texts + 1))) + b"\n" for i in ids) + b"not a bead\n" * dice.randrange(3)
+        reads: list[int] = []
+
+        def read(start: int, length: int, data: bytes = data, reads: list[int] = reads) -> bytes:
+            reads.append(length)
+            return data[start:start + length]
+        for wanted in [*ids, "gp-", "gp-zzz", "a", "zz", ids[0] + ".1"]:
+            start, end, found = lines.find(data, wanted)
+            assert lines.find_in(read, len(data), wanted) == (data[start:end] if found else None)
+    assert max(reads) < 2_000_000
+
+
+def test_a_search_reads_little_of_a_large_file(journaled: Ledger) -> None:
+    with open(journaled.beads.issues, "wb") as file:
+        file.write(b"".join(record.encode(bead(f"gp-{n:05d}", "x" * 400)) + b"\n" for n in range(20_000)))
+    journaled.transact(put(bead("gp-99999")))
+    pair = Pair.open(journaled.beads, journal=True)
+    assert pair is not None and pair.matches() and abs(pair.count() - 20_000) < 200
+    before = _bytes_read()
+    assert b"gp-12345" in (pair.line("gp-12345") or b"") and pair.line("gp-12345x") is None
+    assert _bytes_read() - before < 200_000
+
+
+def test_tabs_between_another_programs_words_part_nothing(journaled: Ledger) -> None:
+    spaced = b'{"id":"gp-a",\t"title": "x",\t"status":"open","priority":2,"created_at":"t","updated_at":"t"}\n'
+    with open(journaled.beads.issues, "wb") as file:
+        file.write(spaced)
+    for title in ("one", "two"):
+        journaled.transact(lambda view, title=title: [record.updated(view.get("gp-a") or {}, {"title": title})])  # type: ignore[misc]
+        assert {i: b["title"] for i, b in journaled.all().items()} == {"gp-a": title}
+    with open(journaled.beads.issues, "wb") as file:
+        file.write(spaced.replace(b'"priority":2', b'"priority":1'))
+    assert {i: (b["title"], b["priority"]) for i, b in journaled.all().items()} == {"gp-a": ("two", 1)}
+
+
+def test_an_edit_in_place_while_we_read_is_read_again(journaled: Ledger) -> None:
+    journaled.transact(put(bead("gp-a", "old"), bead("gp-b", "old")))
+    journaled.fold()
+    looks: list[str] = []
+
+    def edit(pair: Pair) -> str:
+        if not looks:
+            data = fsio.read(journaled.beads.issues) or b""
+            with open(journaled.beads.issues, "r+b") as file:
+                file.write(data.replace(b'"old"', b'"new"'))
+        looks.append("look")
+        return str((View(pair).get("gp-a") or {})["title"])
+    assert journaled._look(edit) == "new" and len(looks) == 2
+
+
 def test_a_model_and_the_ledger_agree_over_random_acts(journaled: Ledger) -> None:
     for seed in range(20):
         dice, model = random.Random(seed), {i: b["title"] for i, b in journaled.all().items()}
@@ -253,3 +308,8 @@ def _forked(act: Callable[[], object]) -> int:
         finally:
             os._exit(code)
     return pid
+
+
+def _bytes_read() -> int:
+    with open("/proc/self/io", encoding="ascii") as file:
+        return int(file.readline().split()[1])

@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""How fast the everyday commands are: bench/speed.py [--beads 1000,100000] [--rounds N] [--only WORD,…] [--writers N]
+
+Makes a town for each size with a ledger of that many generated beads and starts the real programs in it, in turns with the bare
+interpreter. A figure is CPU time (user and system, of the whole process, by the kernel's account), the median over the rounds,
+as a ratio to the median of `python -I -S -c pass`. `+` is the growth from the smallest to the largest ledger; a wall-clock median
+stands beside it. Last, 30 processes with 100 updates each: what was lost, how evenly they came on, how long one update took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from gastown_hooks.core import clock, fsio, paths, record  # noqa: E402
+from gastown_hooks.stores.ledger import Ledger, View  # noqa: E402
+
+PACKAGES = [ROOT, sysconfig.get_paths()["purelib"]]
+WORDS = ("parser", "cache", "login", "retry", "socket", "header", "build", "index", "merge", "worker", "queue", "timeout", "token",
+         "flush", "lock", "ledger", "page", "button", "query", "table", "column", "driver", "filter", "signal", "buffer", "stream")
+DAY = 86400 * clock.SECOND
+START = clock.parse("2026-01-01T00:00:00Z")
+# name, limit, words; `{any}` is a bead nobody else uses, `{new}` makes the values differ each time.
+COMMANDS: list[tuple[str, float, list[str]]] = [
+    ("bd ready", 1.5, ["bd", "ready"]),
+    ("bd show", 1.5, ["bd", "show", "{any}"]),
+    ("gt hook", 1.5, ["gt", "hook"]),
+    ("githook, nothing to say", 1.5, ["githook"]),
+    ("bd update", 1.7, ["bd", "update", "{any}", "--notes", "{new}"]),
+    ("bd create", 1.7, ["bd", "create", "A bead {new}"]),
+    ("bd close", 1.7, ["bd", "close", "{any}", "--reason", "{new}"]),
+    ("bd ready, after a write", 1.6, ["bd", "ready"]),
+    ("bd ready, after an outside edit", 0, ["bd", "ready"]),
+    ("bd ready, no index", 0, ["bd", "ready"]),
+    ("bd ready -p 0 -n 5", 8, ["bd", "ready", "-p", "0", "-n", "5"]),
+    ("bd list -n 5", 8, ["bd", "list", "-n", "5"]),
+    ("bd blocked", 8, ["bd", "blocked"]),
+    ("gt status", 8, ["gt", "status"]),
+    ("gt prime", 8, ["gt", "prime"]),
+    ("bd --help", 8, ["bd", "--help"]),
+]
+
+
+@dataclass
+class Place:
+    """A town with one ledger of `count` beads."""
+
+    root: str
+    count: int
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(paths.Town(self.root).beads)
+
+
+@dataclass
+class Times:
+    """CPU and wall-clock seconds of a command's runs."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+
+def beads(count: int, seed: int) -> list[record.Record]:
+    """Plausible beads: 30 % closed, half with a blocker, children below epics, some deferred, texts of some hundred letters."""
+    chance = random.Random(seed)
+    made: list[record.Record] = []
+    for number in range(count):
+        at = clock.stamp(START + chance.randrange(200) * DAY + number * 1000)
+        kind = "epic" if number % 50 == 0 else chance.choice(("task", "task", "bug", "feature", "chore"))
+        bead = {"id": f"hq-{_digits(number)}", "title": " ".join(chance.choices(WORDS, k=6)), "issue_type": kind,
+                "description": " ".join(chance.choices(WORDS, k=40)), "priority": chance.randrange(5),
+                "status": "closed" if chance.random() < 0.3 else "open", "created_at": at, "updated_at": at, "created_by": "overseer"}
+        if bead["status"] == "closed":
+            bead |= {"closed_at": at, "close_reason": "Closed"}
+        elif chance.random() < 0.02:
+            bead |= {"status": "in_progress", "assignee": f"app/polecats/w{chance.randrange(30)}", "claim_fence": 1}
+        elif chance.random() < 0.02:
+            bead["defer_until"] = clock.stamp(START + 4000 * DAY)
+        edges = [("blocks", made[max(0, number - chance.randrange(1, 200))]["id"])] if number and chance.random() < 0.5 else []
+        if number % 50 and number >= 50 and chance.random() < 0.3:
+            edges.append(("parent-child", made[number - number % 50]["id"]))
+        bead["dependencies"] = [{"issue_id": bead["id"], "depends_on_id": target, "type": how, "created_at": at, "created_by": "overseer"}
+                                for how, target in edges]
+        made.append(record.arrange(bead))
+    return made
+
+
+def _digits(number: int) -> str:
+    mixed, text = number * 48271 % 60466176, ""
+    for _ in range(5):
+        mixed, digit = divmod(mixed, 36)
+        text += "0123456789abcdefghijklmnopqrstuvwxyz"[digit]
+    return text
+
+
+def make_place(folder: str, count: int) -> Place:
+    """A town whose own ledger holds the beads, folded, with a journal."""
+    place = Place(f"{folder}/town{count}", count)
+    run(["gt", "install", place.root], folder)
+    found = beads(count, seed=1)
+    fsio.write(place.ledger.beads.issues, b"".join(record.encode(b) + b"\n" for b in sorted(found, key=lambda b: str(b["id"]).encode())))
+    place.ledger.transact(lambda view: [])  # takes the file in: makes the journal that continues it
+    place.names = [str(b["id"]) for b in found if b["status"] == "open" and b["issue_type"] != "epic" and not b.get("dependencies")]
+    random.Random(2).shuffle(place.names)
+    return place
+
+
+def write_programs(folder: str) -> None:
+    """gt, bd and a githook's start as an installation has them."""
+    for name in ("gt", "bd"):
+        text = (f"#!{sys.executable} -IS\nimport sys\nsys.path[:0] = {PACKAGES!a}\n"
+                f"from gastown_hooks.front import {name}\nsys.exit({name}())\n")
+        fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)
+
+
+_BIN = ""
+
+
+def run(words: list[str], cwd: str) -> tuple[float, float]:
+    """CPU and wall-clock seconds of one process and its children. A failure ends the bench."""
+    if words[0] == "githook":
+        start = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.githooks import main; sys.exit(main(sys.argv[2:]))"
+        words = [sys.executable, "-I", "-S", "-c", start, ROOT, "post-commit", "", "overseer", "", "x", cwd, "main", ":"]
+    program = f"{_BIN}/{words[0]}" if words[0] in ("gt", "bd") else words[0]
+    environment = {"PATH": os.environ["PATH"], "HOME": _BIN, "LC_ALL": "C.UTF-8", "GT_WAKE": "off", "XDG_CONFIG_HOME": _BIN}
+    null = os.open(os.devnull, os.O_RDWR)
+    before, pid = time.monotonic(), os.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.dup2(null, 0), os.dup2(null, 1)
+        os.execve(program, [program, *words[1:]], environment)
+    _, status, usage = os.wait4(pid, 0)
+    wall = time.monotonic() - before
+    os.close(null)
+    if status:
+        raise SystemExit(f"{' '.join(words)}: status {status}")
+    return usage.ru_utime + usage.ru_stime, wall
+
+
+def prepare(name: str, place: Place) -> None:
+    """What stands before a measured run."""
+    beads_ = paths.Town(place.root).beads
+    if name.endswith("after a write"):
+        run(["bd", "update", place.names[0], "--notes", str(time.monotonic_ns())], place.root)
+    elif name.endswith("outside edit"):
+        data = fsio.read(beads_.issues) or b""
+        at = data.rfind(b'"description":"') + 15
+        fsio.write(beads_.issues, data[:at] + b"x" + data[at + 1:])
+    elif name.endswith("no index"):
+        fsio.remove(getattr(beads_, "index", f"{beads_.local}/none"))
+    elif "ready" in name:
+        run(["bd", "ready"], place.root)
+
+
+def words_of(words: list[str], place: Place) -> list[str]:
+    new = str(time.monotonic_ns())
+    return [word.replace("{new}", new).replace("{any}", place.names[-1]) for word in words]
+
+
+def measure(places: list[Place], rounds: int, only: list[str]) -> dict[tuple[str, int], Times]:
+    """Every command on every ledger, in turns."""
+    found: dict[tuple[str, int], Times] = {}
+    for _ in range(rounds):
+        for name, _, words in COMMANDS:
+            if only and not any(word in name for word in only):
+                continue
+            for place in places:
+                for _ in range(2):
+                    note(found, ("", 0), run([sys.executable, "-I", "-S", "-c", "pass"], place.root))
+                prepare(name, place)
+                note(found, (name, place.count), run(words_of(words, place), place.root))
+                if "close" in name:
+                    place.names.pop()
+    return found
+
+
+def note(found: dict[tuple[str, int], Times], key: tuple[str, int], figures: tuple[float, float]) -> None:
+    times = found.setdefault(key, Times())
+    times.cpu.append(figures[0])
+    times.wall.append(figures[1])
+
+
+def writers(place: Place, count: int, each: int) -> str:
+    """`count` processes with `each` updates: lost, max/min of the processes' times, 99th percentile of one update."""
+    hot = place.names[:50]
+    ready, go = os.pipe()
+    pids = []
+    for number in range(count):
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            os.read(ready, 1)
+            taken = [_timed(lambda: _raise(place.ledger, random.choice(hot))) for _ in range(each)]
+            fsio.write(f"{place.root}/took{number}", json.dumps(taken).encode())
+            os._exit(0)
+        pids.append(pid)
+    before = sum(int(place_bead.get("estimated_minutes") or 0) for place_bead in place.ledger.all().values())
+    os.close(go)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    took = [json.loads(fsio.read(f"{place.root}/took{number}") or b"[]") for number in range(count)]
+    after = sum(int(place_bead.get("estimated_minutes") or 0) for place_bead in place.ledger.all().values())
+    totals, single = sorted(map(sum, took)), sorted(one for part in took for one in part)
+    return (f"{count} writers x {each} updates, {place.count} beads: lost {count * each - (after - before)}, "
+            f"max/min {totals[-1] / totals[0]:.2f}, p99 {single[len(single) * 99 // 100] * 1000:.0f} ms, "
+            f"{count * each / max(totals):.0f} updates/s")
+
+
+def _timed(act: Callable[[], object]) -> float:
+    before = time.monotonic()
+    act()
+    return time.monotonic() - before
+
+
+def _raise(ledger: Ledger, bead_id: str) -> None:
+    def change(view: View) -> list[record.Record]:
+        bead = view.get(bead_id) or {}
+        return [record.updated(bead, {"estimated_minutes": int(bead.get("estimated_minutes") or 0) + 1})]
+    ledger.transact(change)
+
+
+def table(found: dict[tuple[str, int], Times], sizes: list[int]) -> str:
+    base = statistics.median(found["", 0].cpu)
+    lines = [f"`python -I -S -c pass`: {base * 1000:.1f} ms CPU, Python {sys.version.split()[0]}, {os.cpu_count()} cores", "",
+             f"| command | limit | {' | '.join(f'{size:,} beads' for size in sizes)} | + | wall ms |",
+             f"|---|---|{'---|' * len(sizes)}---|---|"]
+    for name, limit, _ in COMMANDS:
+        if (name, sizes[0]) in found:
+            ratios = [statistics.median(found[name, size].cpu) / base for size in sizes]
+            wall = statistics.median(found[name, sizes[-1]].wall) * 1000
+            lines.append(f"| {name} | {limit or '-'} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} "
+                         f"| {ratios[-1] / ratios[0]:.2f} | {wall:.0f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    global _BIN
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--beads", default="1000,100000", help="sizes of the ledgers")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", default="", help="commands whose name contains one of these words")
+    parser.add_argument("--writers", type=int, default=30)
+    options = parser.parse_args()
+    sizes = [int(word) for word in options.beads.split(",")]
+    with tempfile.TemporaryDirectory() as folder:
+        _BIN = folder
+        write_programs(folder)
+        places = [make_place(folder, size) for size in sizes]
+        print(table(measure(places, options.rounds, [word for word in options.only.split(",") if word]), sizes), flush=True)
+        for place in places if options.writers else []:
+            print(writers(place, options.writers, 100), flush=True)
+
+
+if __name__ == "__main__":
+    main()
