@@ -17,17 +17,16 @@ from email.parser import BytesParser
 from email.utils import formatdate
 
 from gastown_hooks.core import clock, fsio, ids, lock
-from gastown_hooks.core.errors import BadInput, Refused, storage
+from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.maildir import FOLDERS, SEEN, flags, names
 from gastown_hooks.stores.routes import Routes
 
-FOLDERS = ("tmp", "new", "cur")
 MAX_SUBJECT = 500
 MAX_BODY = 1 << 20
 _POLICY = email.policy.SMTP.clone(linesep="\n")
 _READ_POLICY = email.policy.default.clone(raise_on_defect=False)
 _DOMAIN = "gastown.invalid"
-_SEEN = "S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def messages(mailbox: str) -> list[Message]:
     """All mails, oldest first. What is no regular file is passed over (see `oddities`)."""
     found = []
     for folder in ("new", "cur"):
-        for name in _names(f"{mailbox}/{folder}"):
+        for name in names(f"{mailbox}/{folder}"):
             message = _read(f"{mailbox}/{folder}/{name}", name, folder)
             if message is not None:
                 found.append(message)
@@ -91,21 +90,15 @@ def messages(mailbox: str) -> list[Message]:
 
 def oddities(mailbox: str) -> list[str]:
     """Entries that are no mail: links, pipes, folders. For the person to look at."""
-    return [f"{mailbox}/{folder}/{name}" for folder in ("new", "cur") for name in _names(f"{mailbox}/{folder}")
+    return [f"{mailbox}/{folder}/{name}" for folder in ("new", "cur") for name in names(f"{mailbox}/{folder}")
             if _open(f"{mailbox}/{folder}/{name}") is None]
-
-
-def any_unread(mailbox: str) -> bool:
-    """Whether there is unread mail, without opening one."""
-    return bool(_names(f"{mailbox}/new")) or any(_SEEN not in _flags(name) for name in _names(f"{mailbox}/cur"))
 
 
 def mark_seen(message: Message) -> str:
     """Move a mail to cur with the Seen flag; returns its new path. Marked already, or gone: nothing happens."""
     folder, name = os.path.split(message.path)
-    base = name.partition(":")[0]
-    flags = "".join(sorted({*_flags(name), _SEEN}))
-    target = f"{os.path.dirname(folder)}/cur/{base}:2,{flags}"
+    base, new = name.partition(":")[0], "".join(sorted({*flags(name), SEEN}))
+    target = f"{os.path.dirname(folder)}/cur/{base}:2,{new}"
     if target != message.path:
         try:
             fsio.rename(message.path, target)
@@ -120,7 +113,7 @@ def _keyed(key: str, recipient: str) -> str:
 
 
 def _delivered(mailbox: str, unique: str) -> bool:
-    return any(name.partition(":")[0] == unique for folder in ("new", "cur") for name in _names(f"{mailbox}/{folder}"))
+    return any(name.partition(":")[0] == unique for folder in ("new", "cur") for name in names(f"{mailbox}/{folder}"))
 
 
 def _text(unique: str, sender: str, recipient: str, subject: str, body: str, now: int) -> bytes:
@@ -160,17 +153,6 @@ def _prepare(mailbox: str) -> None:
         fsio.make_folder(path)
 
 
-def _names(folder: str) -> list[str]:
-    if os.path.islink(folder):
-        raise Refused(f"no mail is read from {folder}", why="it is a symbolic link", next="remove the link")
-    try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise storage(folder, error) from error
-
-
 def _read(path: str, name: str, folder: str) -> Message | None:
     data = _open(path)
     if data is None:
@@ -183,7 +165,7 @@ def _read(path: str, name: str, folder: str) -> Message | None:
                    recipient=str(parsed.get("X-GT-To") or parsed.get("To") or ""), subject=str(parsed.get("Subject") or ""),
                    body=str(part.get_content()).removesuffix("\n") if part is not None else "",
                    at=int(when) if when.isdecimal() and when.isascii() else os.stat(path).st_mtime_ns,
-                   path=path, seen=folder == "cur" and _SEEN in _flags(name))
+                   path=path, seen=folder == "cur" and SEEN in flags(name))
 
 
 def _open(path: str) -> bytes | None:
@@ -196,7 +178,3 @@ def _open(path: str) -> bytes | None:
         return os.read(fd, MAX_BODY * 2) if stat.S_ISREG(os.fstat(fd).st_mode) else None
     finally:
         os.close(fd)
-
-
-def _flags(name: str) -> str:
-    return name.partition(":2,")[2]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.paths import Home
-from gastown_hooks.stores import config, mail
+from gastown_hooks.stores import config, maildir
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.work import hook
 
@@ -33,7 +33,7 @@ def text(caller: Caller, now: int) -> str:
     beads = hook.hooked(caller)
     parts = [f"[GAS TOWN] {caller.actor} in {town.root}", _ROLES.get(caller.role, f"You are the {caller.role}.")]
     parts.append(_work(caller, beads[0]) if beads else _nothing(caller))
-    waiting = len(mail.unread(_home(caller).mail))
+    waiting = maildir.unread_count(_home(caller).mail)
     if waiting:
         parts.append(f"Mail: {waiting} unread.")
     if caller.role == "polecat" and caller.rig:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gastown_hooks.core import clock, data, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.paths import Beads, Home, Town, find_town
-from gastown_hooks.stores import events, git, mail
+from gastown_hooks.stores import events, git, maildir
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work.acts import Act, carry_out
@@ -78,7 +78,7 @@ def install_role(home: Home, role: str) -> bool:
 
 def home_acts(home: Home, title: str, roles: tuple[str, ...]) -> Iterator[Act]:
     """What an agent's home lacks: its folder, its mailbox, its role files."""
-    if not all(os.path.isdir(f"{home.mail}/{folder}") for folder in mail.FOLDERS):
+    if not all(os.path.isdir(f"{home.mail}/{folder}") for folder in maildir.FOLDERS):
         yield Act(f"make the home of {title}", partial(_make_home, home))
     for role in roles:
         if not os.path.exists(home.role_file(role)) and os.path.exists(f"{data.folder('roles')}/{role}.py"):
@@ -125,7 +125,7 @@ def _plan(town: Town, with_git: bool, now: int) -> Iterator[Act]:
 
 
 def _make_home(home: Home) -> None:
-    for folder in mail.FOLDERS:
+    for folder in maildir.FOLDERS:
         fsio.make_folder(f"{home.mail}/{folder}")
 
 
