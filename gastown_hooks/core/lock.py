@@ -1,8 +1,8 @@
 """Kernel locks (`flock`): gone with their holder, never stale. The same lock that `filelock.FileLock` takes.
 
 Hot commands take it here without that package's import (40 ms); the exclusion is tested both ways. Every wait has an end,
-and its message names the holder from /proc/locks. Locks are taken in one order (docs/files.md) and never held across git,
-a gate or an agent, but for the role and runner locks, which mean "I am running".
+and its message names the holder from /proc/locks. Locks are taken in one order (docs/files.md). Those of data are never held
+across git, a gate or an agent; those of an act (role, runner, retire, rescue, add, gate tree) mean "I am at it" and are.
 """
 
 from __future__ import annotations
@@ -189,6 +189,8 @@ def _flock(fd: int, deadline: float) -> bool:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if theirs:
+            signal.setitimer(signal.ITIMER_REAL, max(0.001, theirs - (time.monotonic() - begun)))
 
 
 class _Expired(Exception):

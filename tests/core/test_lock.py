@@ -246,3 +246,15 @@ def test_thirty_writers_lose_nothing(tmp_path: Path, path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), str(counter)]) for _ in range(30)]
     assert [writer.wait(120) for writer in writers] == [0] * 30
     assert counter.read_text() == "600"
+
+
+def test_waiting_leaves_the_callers_own_alarm(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.lock")
+    with lock.acquire(path):
+        signal.alarm(60)
+        try:
+            with pytest.raises(LockTimeout):
+                lock.acquire(path, timeout=0.05)
+            assert 50 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+        finally:
+            signal.alarm(0)
