@@ -141,15 +141,6 @@ def remote_tip(repo: str, ref: str, *, remote: str = "origin", timeout: float = 
     return next((oid for oid, name in tips if name == ref), None)
 
 
-def default_branch(url: str, *, timeout: float = 60.0) -> str | None:
-    """The branch that the remote's HEAD names; None when it is empty. Raises RemoteAway."""
-    result = _network("/", ("ls-remote", "--symref", "--", checked_url(url), "HEAD"), timeout)
-    if result.code:
-        raise _remote_failure("ls-remote", result)
-    found = re.match(r"ref: refs/heads/(\S+)\tHEAD", result.out)
-    return found[1] if found else None
-
-
 def fetch(repo: str, target: str, *, remote: str = "origin", timeout: float = NETWORK_TIMEOUT) -> str:
     """Bring the remote's branch `target` to `refs/remotes/<remote>/<target>`; returns its commit. Raises RemoteAway."""
     tracking = f"refs/remotes/{remote}/{target}"
