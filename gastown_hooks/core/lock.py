@@ -180,8 +180,9 @@ def _flock(fd: int, deadline: float) -> bool:
         before = signal.signal(signal.SIGALRM, _expired)
     except ValueError:
         return _poll(fd, deadline)  # signals belong to the main thread
+    theirs, begun = 0.0, time.monotonic()  # what was left of the caller's own alarm (the tick's)
     try:
-        signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline - time.monotonic()), 0.05)
+        theirs, _ = signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline - begun), 0.05)
         fcntl.flock(fd, fcntl.LOCK_EX)
         return True
     except _Expired:
