@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli.loader import JSON_WANTED
-from gastown_hooks.core import clock, errors, fsio, paths
+from gastown_hooks.core import clock, errors, fsio, ids, paths
 from gastown_hooks.core.ids import shown
 from gastown_hooks.stores import config
 
@@ -75,6 +75,25 @@ def town_and_caller() -> tuple[paths.Town, config.Caller]:
     """The town around the caller and the caller. Raises NotATown."""
     caller = config.caller()
     return caller.town or paths.town_at(caller.cwd), caller
+
+
+def rig_named(town: paths.Town, name: str) -> paths.Rig:
+    """Raises BadInput, NotFound with the known names."""
+    rig = town.rig(ids.name(name, "rig"))
+    if not rig.exists():
+        known = ", ".join(one.name for one in town.rigs()) or "none yet"
+        raise errors.NotFound(f"no rig {name}", why=f"known rigs: {known}", next="gt rig list")
+    return rig
+
+
+def worker_named(town: paths.Town, text: str) -> tuple[paths.Rig, str]:
+    """The worker that `RIG/NAME`, or an actor `RIG/polecats/NAME`, means. Raises BadInput, NotFound."""
+    parts = text.split("/")
+    if len(parts) == 3 and parts[1] == "polecats":
+        parts = [parts[0], parts[2]]
+    if len(parts) != 2:
+        raise errors.BadInput(f"{shown(text)} is no worker", why="workers are named RIG/NAME", next="gt polecat list")
+    return rig_named(town, parts[0]), ids.name(parts[1], "worker")
 
 
 def one_text(given: str | None, *, from_stdin: bool = False, from_file: str | None = None, what: str = "text") -> str | None:

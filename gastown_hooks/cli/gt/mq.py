@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import ago, dry_run_option, emit_json, json_option, say, table, town_and_caller
+from gastown_hooks.cli.common import ago, dry_run_option, emit_json, json_option, rig_named, say, table, town_and_caller
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import BadInput, NotFound
+from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.rules import order, requests
 from gastown_hooks.stores import config
@@ -217,9 +217,7 @@ def _rig(town: Town, caller: Caller, name: str | None) -> Rig:
     chosen = name or caller.rig or (inside if inside in known else None) or (next(iter(known)) if len(known) == 1 else None)
     if chosen is None:
         raise BadInput("say which rig", why=f"known: {', '.join(known) or 'none yet'}", next="gt rig list")
-    if chosen not in known:
-        raise NotFound(f"no rig {ids.shown(chosen)}", why=f"known rigs: {', '.join(known) or 'none yet'}", next="gt rig list")
-    return known[chosen]
+    return rig_named(town, chosen)
 
 
 def _request(rig: Rig, text: str) -> requests.Request:

@@ -6,8 +6,7 @@ import os
 
 import click
 
-from gastown_hooks.cli.common import emit_json, json_option, remark, say, town_and_caller
-from gastown_hooks.cli.gt.session import worker_named
+from gastown_hooks.cli.common import emit_json, json_option, remark, say, town_and_caller, worker_named
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.work import wake
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, remark, say, table, town_and_caller
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, remark, rig_named, say, table, town_and_caller, worker_named
 from gastown_hooks.cli.loader import Group
-from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import BadInput, NotFound, Refused
-from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import rescue, retire, status
@@ -33,7 +33,7 @@ def list_(rig: str | None, as_json: bool) -> None:
       gt polecat list gp
     """
     town, _ = town_and_caller()
-    wanted = _rig(town, rig).name if rig else None
+    wanted = rig_named(town, rig).name if rig else None
     found = [agent for agent in status.agents(town, clock.now()) if agent.role == "polecat" and wanted in (None, agent.rig)]
     if as_json:
         emit_json([agent.as_json() for agent in found])
@@ -56,7 +56,7 @@ def status_(worker: str, as_json: bool) -> None:
       gt polecat status gp/toast
     """
     town, _ = town_and_caller()
-    rig, name = _worker(town, worker)
+    rig, name = worker_named(town, worker)
     home = rig.polecat(name)
     found: dict[str, Any] = {"polecat": f"{rig.name}/{name}", "tree": home.tree, "would": retire.plan(rig, name)}
     agent = next((one for one in status.agents(town, clock.now()) if one.actor == f"{rig.name}/polecats/{name}"), None)
@@ -93,7 +93,7 @@ def nuke(worker: str, force: bool, dry_run: bool, as_json: bool) -> None:
       gt polecat nuke gp/toast --force
     """
     town, caller = town_and_caller()
-    rig, name = _worker(town, worker)
+    rig, name = worker_named(town, worker)
     _check_right(caller, rig, name)
     plan = retire.plan(rig, name)
     if dry_run:
@@ -121,7 +121,7 @@ def done(worker: str) -> None:
     Example:
       gt polecat done gp/toast
     """
-    rig, name = _worker(town_and_caller()[0], worker)
+    rig, name = worker_named(town_and_caller()[0], worker)
     raise Refused(f"{rig.name}/{name} cannot be made done from outside", why="only the worker knows that its work is whole",
                   next=f"gt done, inside {rig.polecat(name).tree}; or gt polecat nuke {rig.name}/{name} (its work is saved)")
 
@@ -135,7 +135,7 @@ def reset(worker: str) -> None:
     Example:
       gt polecat reset gp/toast
     """
-    rig, name = _worker(town_and_caller()[0], worker)
+    rig, name = worker_named(town_and_caller()[0], worker)
     lease = leases.read(rig.polecat(name))
     again = f", then gt sling {lease.bead} {rig.name}" if lease is not None else ""
     raise Refused(f"{rig.name}/{name} cannot be reset", why="its tree holds work, and a new claim gets a new fence and a new tree",
@@ -161,19 +161,3 @@ def _check_right(caller: Caller, rig: Rig, name: str) -> None:
     if caller.role == "polecat" and (caller.rig, caller.name) != (rig.name, name):
         raise Refused(f"{caller.actor} may not remove {rig.name}/{name}", why="a polecat has one worker to care for, itself",
                       next="leave it to the witness")
-
-
-def _rig(town: Town, name: str) -> Rig:
-    rig = town.rig(ids.name(name, "rig"))
-    if not rig.exists():
-        known = ", ".join(one.name for one in town.rigs()) or "none yet"
-        raise NotFound(f"no rig {name}", why=f"known rigs: {known}", next="gt rig list")
-    return rig
-
-
-def _worker(town: Town, text: str) -> tuple[Rig, str]:
-    """`RIG/NAME`, or an actor `RIG/polecats/NAME`."""
-    parts = [part for part in text.split("/") if part != "polecats"]
-    if len(parts) != 2:
-        raise BadInput(f"{ids.shown(text)} is no worker", why="workers are named RIG/NAME", next="gt polecat list")
-    return _rig(town, parts[0]), ids.name(parts[1], "polecat")

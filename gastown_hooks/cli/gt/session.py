@@ -6,11 +6,10 @@ from dataclasses import asdict
 
 import click
 
-from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller, worker_named
 from gastown_hooks.cli.loader import Group
-from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import BadInput, NotFound, Refused
-from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import NotFound, Refused
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import stop, turns, wake
 
@@ -66,16 +65,3 @@ def start(agent: str, dry_run: bool) -> None:
     if wake.runner_is_free(home):
         turns.again(home, lease)
     say(f"started {rig.name}/{name} on {lease.bead}" if wake.start_runner(rig, name, asked=True) else f"{rig.name}/{name} runs already")
-
-
-def worker_named(town: Town, agent: str) -> tuple[Rig, str]:
-    """`rig/name` or `rig/polecats/name`. Raises BadInput, NotFound."""
-    parts = agent.split("/")
-    if len(parts) == 3 and parts[1] == "polecats":
-        parts = [parts[0], parts[2]]
-    if len(parts) != 2:
-        raise BadInput(f"{ids.shown(agent)} is no worker", why="workers are named RIG/NAME", next="gt agents")
-    rig = town.rig(ids.name(parts[0], "rig"))
-    if not rig.exists():
-        raise NotFound(f"no rig {rig.name}", why=f"known rigs: {', '.join(r.name for r in town.rigs()) or 'none yet'}", next="gt rig list")
-    return rig, ids.name(parts[1], "worker")

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import click
 
-from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller
-from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import BadInput, NotFound, Refused
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, rig_named, say, town_and_caller
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.work import stop
 
 
@@ -30,12 +30,7 @@ def cli(everything: bool, rig_name: str | None, dry_run: bool, as_json: bool) ->
     if everything == bool(rig_name):
         raise BadInput("say which workers to stop", next="gt stop --all, or gt stop --rig NAME")
     town, caller = town_and_caller()
-    rigs = town.rigs()
-    if rig_name:
-        known = ", ".join(rig.name for rig in rigs) or "none yet"
-        rigs = [rig for rig in rigs if rig.name == rig_name]
-        if not rigs:
-            raise NotFound(f"no rig {ids.shown(rig_name)}", why=f"known rigs: {known}", next="gt rig list")
+    rigs = [rig_named(town, rig_name)] if rig_name else town.rigs()
     found = [one for rig in rigs for one in stop.rig_workers(rig, caller=caller, now=clock.now(), dry_run=dry_run)]
     if as_json:
         emit_json([asdict(one) for one in found])
