@@ -196,7 +196,7 @@ def _broken_setup(rig: Rig, tree: str, environment: dict[str, str]) -> Refused |
 
 def _environment(token: str, scratch: str) -> dict[str, str]:
     """Without the caller's claim, its git, or its keys (GT_PASS_ENV names what a gate may have all the same)."""
-    passed = config.variable("GT_PASS_ENV").replace(",", ":").split(":")
+    passed = config.variable("GT_PASS_ENV").split(":")
     kept = {name: value for name, value in config.clean_environment({}).items()
             if name in passed or not (name.startswith(("GIT_", "GT_", "BD_", "BEADS_")) or name == "SSH_AUTH_SOCK")}
     return {**kept, TOKEN: token, "TMPDIR": scratch, "GIT_TERMINAL_PROMPT": "0"}
