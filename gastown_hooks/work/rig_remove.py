@@ -39,23 +39,30 @@ def remove(town: Town, name: str, *, force: bool, dry_run: bool, caller: Caller,
     With `force` every worker is retired (its work saved) before the move.
     """
     rig = town.rig(ids.name(name, "rig"))
-    half = not rig.exists()
-    if half and not os.path.exists(rig.adding):
+    if not rig.exists() and not os.path.exists(rig.adding):
         return _left_over(town, rig, dry_run)
-    found = [] if half else unlanded(rig)
-    if found and not force:
-        shown = "; ".join(found[:8]) + (f"; and {len(found) - 8} more" if len(found) > 8 else "")
-        raise Refused(f"rig {rig.name} has unlanded work", why=shown,
-                      next=f"land it, or: gt rig remove {rig.name} --force (keeps all of it)")
+    found = _refuse_unlanded(rig, force)
     kept = f"{town.removed_root}/{rig.name}-{now // clock.SECOND}"
     acts = list(_acts(rig, kept, caller, now))
     if not dry_run:
         with ExitStack() as held:
             for path in (rig.lock("add"), wake.role_lock(town, "refinery", rig.name), wake.role_lock(town, "witness", rig.name)):
                 held.enter_context(lock.acquire(path))
+            _refuse_unlanded(rig, force)  # a sling, or a last push, while we waited
+            acts = list(_acts(rig, kept, caller, now))
             carry_out(acts, dry_run=False)
         events.emit(town, "rig_remove", caller.actor, {"rig": rig.name, "kept": kept, "unlanded": found}, now)
     return Removed(kept, [act.text for act in acts], found)
+
+
+def _refuse_unlanded(rig: Rig, may: bool) -> list[str]:
+    """What is unlanded in the rig (nothing is in a half-made one). Raises Refused, naming it, unless it `may` be."""
+    found = unlanded(rig) if rig.exists() else []
+    if found and not may:
+        shown = "; ".join(found[:8]) + (f"; and {len(found) - 8} more" if len(found) > 8 else "")
+        raise Refused(f"rig {rig.name} has unlanded work", why=shown,
+                      next=f"land it, or: gt rig remove {rig.name} --force (keeps all of it)")
+    return found
 
 
 def unlanded(rig: Rig) -> list[str]:
