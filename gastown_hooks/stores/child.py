@@ -7,6 +7,8 @@ import select
 import signal
 import subprocess
 
+from gastown_hooks.core.errors import storage
+
 
 def run(command: list[str], cwd: str, env: dict[str, str], files: tuple[int, int, int], timeout: float) -> int | None:
     """Run with these descriptors as input, output and errors; the exit code, or None when time ran out and it was ended.
@@ -24,11 +26,15 @@ def run(command: list[str], cwd: str, env: dict[str, str], files: tuple[int, int
 
 
 def memory(name: str, content: bytes = b"") -> int:
-    """A descriptor of a file in memory, at its start."""
+    """A descriptor of a file in memory, at its start. Raises StorageFailed where not even that can be written (a limit, no memory)."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC)
     view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view):]
+    try:
+        while view:
+            view = view[os.write(fd, view):]
+    except OSError as error:
+        os.close(fd)
+        raise storage("a program's input", error) from error
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 

@@ -54,7 +54,8 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
     """
     config.rig_config(rig)
     config.town_id(town)
-    config.mode(town)  # all that is needed later is readable, or nothing is claimed
+    config.mode(town)
+    config.town_settings(town)  # all that is needed later is readable, or nothing is claimed
     ledger = _ledger_for(town, bead_ids, rig, caller)
     if name is not None and len(bead_ids) > 1:
         raise BadInput(f"{rig.name}/{name} takes one bead", why="a worker has one hook", next=f"gt sling BEAD… {rig.name}")

@@ -160,7 +160,7 @@ def test_readers_go_on_past_a_corrupt_line_and_writers_keep_it(place: Place, whe
 
 WRITERS = [["bd", "create", "New"], ["bd", "update", "gp-bbbbb", "--title", "T"], ["bd", "close", "gp-bbbbb"],
            ["bd", "dep", "add", "gp-bbbbb", "gp-ccccc"], ["gt", "sling", "gp-bbbbb", "gp"], ["gt", "config", "set", "gp.gate_timeout", "5"],
-           ["gt", "hook", "gp-bbbbb"], ["gt", "mq", "reject", "REQUEST", "--reason", "no"], ["gt", "rig", "add", "other", "../project"],
+           ["gt", "hook", "gp-bbbbb"], ["gt", "mq", "reject", "REQUEST", "--reason", "no"],
            ["gt", "polecat", "nuke", "gp/toast", "--force"], ["gt", "up", "--no-cron"]]
 
 

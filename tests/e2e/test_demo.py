@@ -10,6 +10,8 @@ from typing import Any
 
 import builders
 
+from gastown_hooks.stores import processes
+
 
 def journal_state(beads: Path) -> dict[str, dict[str, Any]]:
     """The ledger as a stranger reads it from docs/files.md: the file's lines, then the journal's entries."""
@@ -31,10 +33,16 @@ def git(repo: Path, *args: str) -> str:
 def test_every_number_of_the_demo_is_true(run_cli: builders.Run, tmp_path: Path) -> None:
     place = tmp_path / "demo"
     before = set(os.listdir(tmp_path))
-    done = run_cli("gt", "demo", str(place), "--json", timeout=180)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    home = sorted(str(path) for path in (tmp_path / "home").rglob("*"))
+    done = run_cli("gt", "demo", str(place), "--json", env={"TMPDIR": str(temporary)}, timeout=180)
     assert done.code == 0, done.err
     told = json.loads(done.out)
-    assert set(os.listdir(tmp_path)) - before == {"demo"}
+    assert set(os.listdir(tmp_path)) - before == {"demo", "tmp"} and os.listdir(temporary) == []
+    assert sorted(str(path) for path in (tmp_path / "home").rglob("*")) == home
+    town_id = json.loads((place / "town/mayor/town.json").read_text())["id"]
+    assert processes.with_token(f"{town_id}.", prefix=True) == [] and processes.below(str(place)) == []
 
     repo, town = place / "town/greenplace/.repo.git", place / "town"
     beads = journal_state(town / "greenplace/.beads")
