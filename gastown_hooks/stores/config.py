@@ -67,8 +67,8 @@ def caller(cwd: str | None = None) -> Caller:
     if role == "polecat" and fence is None and town and rig and name:
         home = town.rig(rig).polecat(name)
         if _inside(folder, home.root):  # by hand, in the worker's own tree: the tree is its claim
-            lease = fsio.read_json(home.lease) or {}
-            bead, fence = lease.get("bead"), str(lease.get("fence", 0))
+            lease = fsio.read_json(home.lease)
+            bead, fence = (lease.get("bead"), str(lease.get("fence", 0))) if isinstance(lease, dict) else (None, "0")
     return Caller(actor, folder, town, bead=bead, fence=int(fence) if fence else None, token=token)
 
 

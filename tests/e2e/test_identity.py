@@ -72,6 +72,10 @@ def test_identity_comes_from_the_environment_then_the_folder(tmp_path: Path) -> 
                           (rig.witness.root, "green/witness"), (rig.refinery.tree, "green/refinery"), (rig.town.mayor.root, "mayor"),
                           (rig.town.deacon.root, "deacon"), (str(tmp_path), "overseer")):
         assert config.caller(folder).actor == actor, folder
+    os.makedirs(rig.polecat("nux").root)
+    Path(rig.polecat("nux").lease).write_text("[1]")
+    damaged = config.caller(rig.polecat("nux").root)
+    assert (damaged.actor, damaged.bead, damaged.fence) == ("green/polecats/nux", None, 0)
     os.environ["BD_ACTOR"] = "green/crew/ann"
     try:
         assert config.caller(rig.town.root).actor == "green/crew/ann"
