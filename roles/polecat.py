@@ -11,14 +11,14 @@ import json
 import os
 import sys
 
-from gastown_hooks.core.errors import GastownError, Refused
+from gastown_hooks.core.errors import BadConfig, GastownError, Refused
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.role import Round, main, taken
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.runtime import agents, runner
 from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.work import costs, retire, turns, wake
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import retire, turns, wake
 
 DUTY = {
     "role": "polecat",
@@ -32,6 +32,8 @@ DUTY = {
         "polecats/<name>/heartbeat.json  a sign of life while it runs",
         "polecats/<name>/turns.json      each turn, before and after it",
         "polecats/<name>/transcript.log  what the agent program printed",
+        "polecats/<name>/settings.json   the agent program's settings, before each turn",
+        "costs.jsonl of the rig          what each turn cost",
         "the bead                        in_progress; lost workers and the poison label when it stalls",
         "mail to witness and overseer    when it stalls",
         "refs/gt/work/<name>/<fence>     every commit of its tree",
@@ -86,8 +88,8 @@ def decide(one: Round) -> int:
         left = turns.end_strays(lease)
         if left:
             raise Refused(f"{lease.actor} cannot go on", why=f"processes of the turn before do not end: {left}")
-    record = rules.counted(record)
-    facts = turns.facts(rig, home, lease, record)
+    record = rules.counted(agents.judged(rig, home, lease, record, one.now, dry_run=one.dry_run))
+    facts = turns.facts(rig, home, lease, record, one.now)
     step = rules.next_step(facts)
     if one.dry_run:
         one.say(f"would {step.act}: {step.why}")
@@ -95,7 +97,12 @@ def decide(one: Round) -> int:
     print(f"{one.caller.actor}: {step.act}: {step.why}", file=sys.stderr)
     _wake(rig, *_asked(rig))
     if step.act == "turn":
-        return _turn(rig, home, lease, record, step)
+        step = _affordable(rig, lease, step)
+    if step.act == "turn":
+        try:
+            return _turn(rig, home, lease, record, step)
+        except BadConfig as error:
+            step = rules.Step("stall", str(error))
     if step.act == "finalise":
         why = turns.finalise(rig, home, lease, one.now)
         step = rules.Step("stall", f"cannot be submitted: {why}") if why else rules.Step("retire", "submitted")
@@ -119,17 +126,26 @@ def submitted(one: Round) -> int:
 
 
 def _turn(rig: Rig, home: Home, lease: leases.Lease, record: rules.Record, step: rules.Step) -> int:
-    settings = config.town_settings(rig.town)
-    argv, env = agents.command(settings, lease.agent, _prompt(rig, lease, record))
+    argv, env = agents.turn(rig, home, lease, _prompt(rig, lease, record))
     plan = turns.plan(rig, home, lease, argv, env, step.wait)
     turns.begin(rig, home, lease, record)
     return _answer(plan)
 
 
+def _affordable(rig: Rig, lease: leases.Lease, step: rules.Step) -> rules.Step:
+    """The step, unless the bead's budget is used up."""
+    left = costs.left(rig, lease.bead)
+    if left is None or left > 0:
+        return step
+    return rules.Step("stall", f"the budget of {lease.bead} is used up ({rig.name}.budget_usd)")
+
+
 def _prompt(rig: Rig, lease: leases.Lease, record: rules.Record) -> str:
     """What a turn is told; everything else the agent asks for with `gt prime`."""
+    told = agents.speaks(config.town_settings(rig.town), lease.agent)
+    how = "Follow what Gas Town told you at the start (`gt prime` says it again)." if told else "Run `gt prime` now and follow it."
     begin = (f"You are {lease.actor}, a polecat of the rig {rig.name}. The bead {lease.bead} is on your hook: what is on your hook, "
-             "you do. Run `gt prime` now and follow it.")
+             f"you do. {how}")
     if not record.begun:
         return begin
     return (f"{begin} You were here before ({rules.how(record)}); your tree holds what you did. When everything is committed, "

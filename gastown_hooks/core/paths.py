@@ -51,6 +51,7 @@ class Home:
         self.transcript = f"{root}/transcript.log"
         self.turns = f"{root}/turns.json"
         self.restarts = f"{root}/restarts.json"
+        self.session = f"{root}/session.json"
         self.instructions = f"{root}/CLAUDE.md"
         self.new_tree = f"{self.tree}.new"
         self.old_tree = f"{self.tree}.old"
@@ -96,6 +97,7 @@ class Rig:
         self.crew_root = f"{root}/crew"
         self.rescued_root = f"{root}/rescued"
         self.adding = f"{root}/adding.json"
+        self.costs = f"{root}/costs.jsonl"
         self.new_repo = f"{root}/.repo.git.new"
 
     def polecat(self, name: str) -> Home:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 MAX_FAILURES = 3
 MAX_UNFINISHED = 2
@@ -14,6 +14,9 @@ WALL, IDLE = "wall", "idle"  # ended by us: over its time, or silent for too lon
 MISSING = "missing"          # the agent program or the tree is not there
 STOPPED = "stopped"          # somebody stopped the worker
 CUT = "cut"                  # the runner itself was killed: no verdict on the agent
+LIMITED = "limited"          # the model's server gives no more before `until`
+ACCOUNT = "account"          # the model's server does not know the account, or is not paid
+BUDGET = "budget"            # the turn reached the bead's budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,9 @@ class Record:
     """`turns.json`: what the runner did under one claim. `begun` counts turns; `ended` is how the last one ended ("" while it runs).
 
     `failures` and `unfinished` count in a row: turns that failed, and turns that ended well but without `gt done`.
-    `stalled` holds the reason why somebody is asked instead of another turn.
+    `stalled` holds the reason why somebody is asked instead of another turn. `offset` is where the turn's output begins in the transcript,
+    `refused` the tools that the agent program's permission mode denied, `limited` the turns in a row that ended at a limit of the model's
+    server, `until` when that ends (seconds since the epoch).
     """
 
     fence: int
@@ -32,6 +37,10 @@ class Record:
     unfinished: int = 0
     stalled: str = ""
     why: str = ""
+    offset: int = 0
+    refused: list[str] = field(default_factory=list)
+    limited: int = 0
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Facts:
     dirty: bool
     record: Record
     max_turns: int
+    now: int = 0  # seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Step:
 def counted(record: Record) -> Record:
     """The record with its last turn counted: failed, or ended well without `gt done` (with it, nobody looks at the counts)."""
     failed = record.ended in (WALL, IDLE) or (record.ended == EXITED and record.code != 0)
-    if record.ended in ("", STOPPED, CUT, MISSING):
+    if record.ended in ("", STOPPED, CUT, MISSING, LIMITED, ACCOUNT, BUDGET):
         return record
     if failed:
         return replace(record, failures=record.failures + 1, unfinished=0)
@@ -85,7 +95,9 @@ def next_step(facts: Facts) -> Step:
 def how(record: Record) -> str:
     """How the last turn ended, in words."""
     words = {WALL: "it ran longer than turn_seconds", IDLE: "it was silent for idle_seconds", STOPPED: "it was stopped",
-             MISSING: record.why or "it could not be started", CUT: "its runner was killed"}
+             MISSING: record.why or "it could not be started", CUT: "its runner was killed",
+             LIMITED: f"the model's server gives no answers now: {record.why}", BUDGET: f"its budget is used up: {record.why}",
+             ACCOUNT: f"the model's server refuses the account: {record.why}"}
     if record.ended == EXITED:
         return f"signal {-record.code}" if record.code < 0 else f"exit code {record.code}"
     return words.get(record.ended, "it has not run")
@@ -97,15 +109,19 @@ def poisoned(lost: list[str]) -> bool:
 
 
 def _after_turn(facts: Facts, record: Record) -> Step:
-    if record.ended == MISSING:
+    if record.ended in (MISSING, ACCOUNT, BUDGET):
         return Step("stall", how(record))
     if record.failures >= MAX_FAILURES:
         return Step("stall", f"{record.failures} turns in a row failed; the last: {how(record)}")
     work = facts.commits or facts.dirty
+    if record.refused and record.unfinished and not work:
+        return Step("stall", f"its permission mode denies what it needs: {', '.join(record.refused)}")
     if record.unfinished > MAX_UNFINISHED or (record.unfinished and record.begun >= facts.max_turns):
         return Step("finalise", "it stopped without gt done") if work else Step("stall", "it stops without having changed anything")
     if record.begun >= facts.max_turns:
         return Step("stall", f"{record.begun} turns are over (max_turns)")
+    if record.until > facts.now:
+        return Step("turn", how(record), record.until - facts.now)
     if record.failures:
         return Step("turn", how(record), min(LONGEST_WAIT, FIRST_WAIT << (record.failures - 1)))
     return Step("turn", how(record) if record.begun else "first turn")

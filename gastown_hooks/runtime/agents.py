@@ -2,19 +2,27 @@
 
 A town's own programs are in its settings: `agents.NAME = {"command": "program args", "like": "claude"}`. The command is split as a shell
 would split it, but no shell runs it. The prompt is its last argument; with `like`, that preset's arguments for a turn without a
-terminal come before the prompt. `exec` is the embedded agent: it gets no prompt.
+terminal come before the prompt; `env` adds to its environment. `exec` is the embedded agent: it gets no prompt.
 """
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gastown_hooks.core import ids
+from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadConfig, NotFound
+from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.rules import reports
+from gastown_hooks.rules.turns import Record
+from gastown_hooks.runtime import claude
+from gastown_hooks.stores import config
 from gastown_hooks.stores.config import Settings
+from gastown_hooks.work import costs
+from gastown_hooks.work.lease import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +39,13 @@ class Preset:
     session_variable: str = ""
     env: dict[str, str] = field(default_factory=dict)
     prompted: bool = True
+    dialect: str = ""  # whose settings file, session events and reports it has
 
 
-EXEC = "exec"
+EXEC, CLAUDE = "exec", "claude"
 PRESETS: dict[str, Preset] = {
-    "claude": Preset(("claude", "--dangerously-skip-permissions"), ("-p", "--output-format", "json"), ("--resume", "{session}"),
-                     session_variable="CLAUDE_SESSION_ID", env={"CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1"}),
+    "claude": Preset(("claude",), (), ("--resume", "{session}"), session_variable="CLAUDE_SESSION_ID", env=claude.ENVIRONMENT,
+                     dialect=CLAUDE),
     "gemini": Preset(("gemini", "--approval-mode", "yolo"), ("--output-format", "json", "-p"), ("--resume", "{session}"),
                      session_variable="GEMINI_SESSION_ID"),
     "codex": Preset(("codex",), ("exec", "--json", "--dangerously-bypass-approvals-and-sandbox"), ("resume", "{session}")),
@@ -49,7 +58,36 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def command(settings: Settings, agent_name: str, prompt: str, *, session: str = "") -> tuple[list[str], dict[str, str]]:
+def turn(rig: Rig, home: Home, lease: Lease, prompt: str) -> tuple[list[str], dict[str, str]]:
+    """(argv, further environment) for the worker's next turn, its session taken up again where there is one. Raises NotFound, BadConfig."""
+    settings = config.town_settings(rig.town)
+    preset = _preset(settings, lease.agent)
+    if preset.dialect != CLAUDE:
+        return command(settings, lease.agent, prompt)
+    words = claude.words(rig, home, lease, preset.command, preset.env, costs.left(rig, lease.bead))
+    argv, env = command(settings, lease.agent, prompt, session=claude.resumable(home), options=words)
+    return argv, {**env, claude.UNDER_RUNNER: "1"}
+
+
+def judged(rig: Rig, home: Home, lease: Lease, record: Record, now: int, *, dry_run: bool = False) -> Record:
+    """The record of turns with the last turn's end as the agent program itself reported it; what the turn cost is recorded."""
+    if not record.begun or not record.ended or not speaks(config.town_settings(rig.town), lease.agent):
+        return record
+    report = claude.report(home.transcript, record.offset)
+    if report is None:
+        return record
+    if not dry_run:
+        costs.add(rig, lease, report, now)
+    return reports.judged(record, report, now // clock.SECOND) if report.cost is not None else record
+
+
+def speaks(settings: Settings, agent_name: str) -> bool:
+    """Whether the agent program is told its work at session events, and reports what a turn cost."""
+    return agent_name in known(settings) and _preset(settings, agent_name).dialect == CLAUDE
+
+
+def command(settings: Settings, agent_name: str, prompt: str, *, session: str = "",
+            options: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
     """(argv, further environment) for one turn of that agent program. Raises NotFound, BadConfig.
 
     The prompt is one argument, and never read as an option: it must not begin with a hyphen.
@@ -57,7 +95,7 @@ def command(settings: Settings, agent_name: str, prompt: str, *, session: str = 
     preset = _preset(settings, agent_name)
     resume = [word.replace("{session}", session) for word in preset.resume] if session else []
     argv = [preset.command[0], *resume, *preset.command[1:]] if preset.resume_first else [*preset.command]
-    argv += preset.turn
+    argv += [*preset.turn, *options]
     if not preset.resume_first:
         argv += resume
     if preset.prompted:
@@ -65,9 +103,11 @@ def command(settings: Settings, agent_name: str, prompt: str, *, session: str = 
     return argv, dict(preset.env)
 
 
-def by_hand(settings: Settings, agent_name: str) -> list[str] | None:
-    """The command with which a person starts the agent program in a terminal; None for `exec`, which has none."""
-    preset = _preset(settings, agent_name)
+def by_hand(rig: Rig, home: Home, lease: Lease) -> list[str] | None:
+    """The command with which a person starts the worker's agent program in a terminal; None for `exec`, which has none."""
+    preset = _preset(config.town_settings(rig.town), lease.agent)
+    if preset.dialect == CLAUDE:
+        return [*preset.command, *claude.by_hand(rig, home, lease)]
     return list(preset.command) if preset.prompted else None
 
 
@@ -88,6 +128,9 @@ def _preset(settings: Settings, agent_name: str) -> Preset:
             raise NotFound(f"no agent program {ids.shown(agent_name)}", why=f"known: {', '.join(known(settings))}",
                            next=f"gt config agent set {ids.shown(agent_name)} COMMAND")
         return PRESETS[agent_name]
+    env: Any = own.get("env") or {} if isinstance(own, dict) else {}
+    if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
+        raise _bad(settings, agent_name, "env is a table of texts")
     text, like = (own, "") if isinstance(own, str) else (own.get("command"), own.get("like") or "") if isinstance(own, dict) else ("", "")
     try:
         words = tuple(shlex.split(text)) if isinstance(text, str) else ()
@@ -98,7 +141,8 @@ def _preset(settings: Settings, agent_name: str) -> Preset:
     if like and like not in PRESETS:
         raise _bad(settings, agent_name, f"like {ids.shown(str(like))}; known: {', '.join(PRESETS)}")
     base = PRESETS[like] if like else Preset(())
-    return Preset(words, base.turn, base.resume, base.resume_first, base.session_variable, base.env, base.prompted)
+    return Preset(words, base.turn, base.resume, base.resume_first, base.session_variable, {**base.env, **env}, base.prompted,
+                  base.dialect)
 
 
 def _bad(settings: Settings, agent_name: str, why: str) -> BadConfig:

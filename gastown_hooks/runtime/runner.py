@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 
-from gastown_hooks.core import fsio
+from gastown_hooks.core import clock, fsio
 from gastown_hooks.stores import beats, processes
 
 TYPE_CHECKING = False
@@ -166,8 +166,8 @@ class Runner:
         processes.end(find, grace, meanwhile=lambda: reap(spare=spare))
 
     def _pause(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        until = clock.since_boot() + int(seconds * clock.SECOND)  # a machine that sleeps has waited too
+        while (left := (until - clock.since_boot()) / clock.SECOND) > 0:
             self._beat("waiting", self.progress)
             time.sleep(min(BEAT_SECONDS, left))
 

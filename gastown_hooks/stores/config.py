@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PASSED = ("PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE",
-          "GT_PASS_ENV", "GT_WAKE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "NO_COLOR", "VIRTUAL_ENV")
+          "GT_PASS_ENV", "GT_WAKE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "NO_COLOR", "VIRTUAL_ENV", "IS_SANDBOX")
 PASSED_PREFIXES = ("LC_", "XDG_")
 
 
@@ -190,7 +190,7 @@ def set_mode(town: Town, value: str) -> None:
 
 TOWN_KEYS: dict[str, tuple[Any, str]] = {
     "default_agent": ("claude", "the agent program of workers where neither the rig nor the sling names one"),
-    "agents": ({}, "agents.NAME = {\"command\": \"program args\", \"like\": \"claude\"}: own agent programs"),
+    "agents": ({}, "agents.NAME = {\"command\": \"program args\", \"like\": \"claude\", \"env\": {}}: own agent programs"),
     "witness_seconds": (60, "seconds between two rounds of a rig's witness"),
     "refinery_seconds": (60, "seconds between two looks at an idle merge queue"),
     "fold_seconds": (60, "seconds between two folds of a ledger's journal"),
@@ -205,10 +205,12 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "max_workers": (30, "workers at once"),
     "max_turns": (8, "turns of an agent program for one claim before somebody is asked"),
     "turn_seconds": (3600, "wall-clock limit of one turn"),
+    "permission_mode": ("bypassPermissions", "what a worker's Claude Code may do unasked: bypassPermissions, dontAsk, acceptEdits …"),
+    "budget_usd": (0.0, "what all turns for one bead may cost, in US dollars; 0: no limit"),
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
 }
-_TYPES = {"gates": (list, str, type(None)), "agents": (dict,)}
+_TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
 
 
 class Settings:
@@ -301,8 +303,8 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
         good = value == "none" or (isinstance(value, list) and value != [])
     if isinstance(value, list):
         good = good and all(isinstance(x, str) and x.strip() for x in value)
-    elif isinstance(value, int):
-        good = good and value > 0
+    elif isinstance(value, (int, float)):
+        good = good and (value > 0 or value == default)
     if not good and value is not None:
         want = '"none" or a list of commands' if key == "gates" else type(default).__name__
         raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"gt config explain {key}")

@@ -31,6 +31,8 @@ def value_of(key: str, words: list[str]) -> Any:
         return _list(key, words)
     if len(words) != 1:
         raise BadInput(f"{key} takes one value", next=f"gt config explain {ids.shown(key)}")
+    if isinstance(default, float):
+        return _amount(key, words[0])
     if isinstance(default, int):
         if not (words[0].isascii() and words[0].isdecimal()):
             raise BadInput(f"{key} is a number", why=f"not {ids.shown(words[0])}", next=f"gt config explain {key}")
@@ -75,6 +77,16 @@ def _list(key: str, words: list[str]) -> list[str]:
         found = _json(key, words[0])
         return found if isinstance(found, list) else words
     return words
+
+
+def _amount(key: str, word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise BadInput(f"{key} is an amount", why=f"not {ids.shown(word)}", next=f"gt config explain {key}")
+    return value
 
 
 def _json(key: str, text: str) -> Any:

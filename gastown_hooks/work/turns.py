@@ -50,18 +50,19 @@ def end_strays(lease: Lease) -> list[processes.Process]:
     return processes.end(lambda: processes.with_token(lease.token), STRAY_GRACE)
 
 
-def facts(rig: Rig, home: Home, lease: Lease, record: Record) -> Facts:
+def facts(rig: Rig, home: Home, lease: Lease, record: Record, now: int = 0) -> Facts:
     """What the decision rests on. A ledger that cannot be read makes the claim unknown; a git that fails raises."""
     claim, submitted = _claim(rig, lease)
     prepared = lease.state == READY and os.path.isdir(home.tree)
     commits, dirty = _work(home, lease) if prepared and claim and not submitted else (False, False)
-    return Facts(claim, prepared, submitted, commits, dirty, record, config.rig_settings(rig).max_turns)
+    return Facts(claim, prepared, submitted, commits, dirty, record, config.rig_settings(rig).max_turns, now // clock.SECOND)
 
 
 def begin(rig: Rig, home: Home, lease: Lease, record: Record) -> Record:
-    """Write down that a turn begins. A turn that the runner's death cut is not counted twice."""
-    begun = record.begun + (record.ended != rules.CUT)
-    started = Record(lease.fence, max(1, begun), "", 0, record.failures, record.unfinished)
+    """Write down that a turn begins. A turn that the runner's death cut, or a limit, is not counted twice."""
+    begun = record.begun + (record.ended not in (rules.CUT, rules.LIMITED))
+    started = Record(lease.fence, max(1, begun), "", 0, record.failures, record.unfinished, offset=_size(home.transcript),
+                     limited=record.limited, until=record.until)
     write(home, started)
     _in_progress(rig, lease)
     return started
@@ -172,6 +173,10 @@ def _claim(rig: Rig, lease: Lease) -> tuple[bool | None, bool]:
 
 def _work(home: Home, lease: Lease) -> tuple[bool, bool]:
     return git.run(home.tree, "rev-parse", "HEAD").line != lease.base, bool(done.uncommitted(home.tree))
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else 0
 
 
 def _in_progress(rig: Rig, lease: Lease) -> None:

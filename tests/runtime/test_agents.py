@@ -16,7 +16,7 @@ def settings(own: dict[str, Any]) -> Settings:
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("claude", ["claude", "--dangerously-skip-permissions", "-p", "--output-format", "json", "do it"]),
+    ("claude", ["claude", "do it"]),
     ("gemini", ["gemini", "--approval-mode", "yolo", "--output-format", "json", "-p", "do it"]),
     ("codex", ["codex", "exec", "--json", "--dangerously-bypass-approvals-and-sandbox", "do it"]),
     ("cursor", ["cursor-agent", "-f", "-p", "--output-format", "json", "do it"]),
@@ -42,9 +42,20 @@ def test_a_command_of_the_town_is_split_but_no_shell_sees_it() -> None:
 
 
 def test_a_command_like_a_preset_gets_its_arguments_and_overrides_it() -> None:
-    own = settings({"mine": {"command": "wrapped -v", "like": "claude"}, "claude": {"command": "claude-beta"}})
-    assert agents.command(own, "mine", "x")[0] == ["wrapped", "-v", "-p", "--output-format", "json", "x"]
+    own = settings({"mine": {"command": "wrapped -v", "like": "gemini"}, "claude": {"command": "claude-beta"}})
+    assert agents.command(own, "mine", "x")[0] == ["wrapped", "-v", "--output-format", "json", "-p", "x"]
     assert agents.command(own, "claude", "x")[0] == ["claude-beta", "x"]
+
+
+def test_an_environment_of_the_town_is_added_to_the_presets() -> None:
+    own = settings({"mine": {"command": "claude", "like": "claude", "env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1"}}})
+    assert agents.command(own, "mine", "x")[1] == {**agents.PRESETS["claude"].env, "ANTHROPIC_BASE_URL": "http://127.0.0.1"}
+    assert agents.speaks(own, "mine") and not agents.speaks(own, "codex") and not agents.speaks(own, "gone")
+
+
+def test_the_options_of_a_turn_come_before_its_session_and_prompt() -> None:
+    words, _ = agents.command(settings({}), "claude", "go on", session="s1", options=["-p"])
+    assert words == ["claude", "-p", "--resume", "s1", "go on"]
 
 
 def test_a_prompt_is_never_an_option() -> None:
@@ -57,7 +68,8 @@ def test_the_embedded_agent_gets_no_prompt() -> None:
     assert words[-1] == "gastown_hooks.runtime.exec_agent"
 
 
-@pytest.mark.parametrize("own", [{"command": ""}, {"command": "a 'b"}, {"command": 3}, {"command": "a", "like": "nobody"}, 7])
+@pytest.mark.parametrize("own", [{"command": ""}, {"command": "a 'b"}, {"command": 3}, {"command": "a", "like": "nobody"}, 7,
+                                 {"command": "a", "env": ["X=1"]}, {"command": "a", "env": {"X": 1}}])
 def test_an_unusable_command_names_its_key(own: object) -> None:
     with pytest.raises(BadConfig, match=r"agents\.mine"):
         agents.command(settings({"mine": own}), "mine", "x")

@@ -75,15 +75,16 @@ def _tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
         common.say("  the town is by hand, so nothing was started. Next, one of:")
         line = _line_by_hand(rig, made)
         if line is not None:
-            common.say(f"    {line}    # you and the agent, in this terminal; its first command: gt prime")
+            common.say(f"    {line}    # you and the agent, in this terminal")
         common.say(f"    gt session start {who}    # the agent alone (gt up: all of them)")
 
 
 def _line_by_hand(rig: Rig, made: sling.Assignment) -> str | None:
     """The line that starts the worker's agent program in a terminal; None where it has none."""
-    lease = leases.read(rig.polecat(made.name))
-    settings = config.town_settings(rig.town)
-    words = agents.by_hand(settings, lease.agent) if lease is not None and lease.agent in agents.known(settings) else None
+    home = rig.polecat(made.name)
+    lease = leases.read(home)
+    known = lease is not None and lease.agent in agents.known(config.town_settings(rig.town))
+    words = agents.by_hand(rig, home, lease) if lease is not None and known else None
     return f"cd {shlex.quote(made.tree)} && {shlex.join(words)}" if words else None
 
 

@@ -37,7 +37,7 @@ def test_status_says_what_to_do_next(run_cli: Run, tmp_path: Path, repo: Path) -
 def test_a_town_by_hand_prints_the_line_that_starts_the_work(run_cli: Run, town: Path) -> None:
     bead = run_cli("bd", "create", "x", "--prefix", "ap", "--silent").out.strip()
     done = run_cli("gt", "sling", bead, "app")
-    assert f"cd {town}/app/polecats/toast/rig && claude --dangerously-skip-permissions " in done.out, done.err
+    assert f"cd {town}/app/polecats/toast/rig && claude --settings {town}/app/polecats/toast/settings.json " in done.out, done.err
     assert "gt session start app/toast " in done.out
     assert "gt session start app/toast" in run_cli("gt", "status").out
     other = run_cli("bd", "create", "y", "--prefix", "ap", "--silent").out.strip()

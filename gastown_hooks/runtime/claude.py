@@ -1,0 +1,150 @@
+"""What is Claude Code's own: the words of a turn, its settings file, and how to read what it prints.
+
+The settings file lies in the worker's home, outside its tree, and is named with `--settings`: session events, the worker's identity for
+the commands that the agent runs, no shared memory. A turn prints one JSON object a line (`--output-format stream-json`); the last one of
+type `result` is its report. A file that is no JSON would be ignored in silence, so it is written as a whole each time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from typing import Any
+
+from gastown_hooks.core import fsio
+from gastown_hooks.core.errors import BadConfig
+from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.rules.reports import Report
+from gastown_hooks.stores import config
+from gastown_hooks.work import sling
+from gastown_hooks.work.lease import Lease
+
+TURN = ("-p", "--output-format", "stream-json", "--verbose")
+ENVIRONMENT = {"CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1"}
+UNDER_RUNNER = "GT_RUNNER"  # in the environment of a turn, not of a session by hand
+EVENTS = {"SessionStart": "start", "UserPromptSubmit": "prompt", "Stop": "stop"}
+MODES = ("bypassPermissions", "acceptEdits", "dontAsk", "auto", "default")
+_MODE_WORDS = ("--permission-mode", "--dangerously-skip-permissions")
+_ALLOWED = ("gt:*", "bd:*", "git add:*", "git commit:*", "git status:*", "git diff:*", "git log:*")
+_CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.session_event import main; sys.exit(main(sys.argv[2:]))"
+_TOKENS = {"input": "inputTokens", "output": "outputTokens", "cache_read": "cacheReadInputTokens",
+           "cache_write": "cacheCreationInputTokens"}
+_USAGE = {"input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_input_tokens",
+          "cache_write": "cache_creation_input_tokens"}
+
+
+def words(rig: Rig, home: Home, lease: Lease, command: tuple[str, ...], environment: dict[str, str], left: float | None) -> list[str]:
+    """The options of one turn; the settings file is written. `left` is what the turn may cost. Raises BadConfig for a permission mode
+    that Claude Code would refuse, or that would deny everything."""
+    found = [*TURN, "--settings", write_settings(rig, home, lease)]
+    if not any(word.split("=")[0] in _MODE_WORDS for word in command):
+        found += ["--permission-mode", _mode(rig, environment)]
+    if left is not None:
+        found += ["--max-budget-usd", f"{left:.4f}"]
+    return found
+
+
+def by_hand(rig: Rig, home: Home, lease: Lease) -> list[str]:
+    """The options with which a person starts it in a terminal; the settings file is written."""
+    session = resumable(home)
+    return ["--settings", write_settings(rig, home, lease), *(["--resume", session] if session else [])]
+
+
+def write_settings(rig: Rig, home: Home, lease: Lease) -> str:
+    """The path of the settings file, brought up to date."""
+    value = {
+        "hooks": {event: [{"hooks": [{"type": "command", "command": _command(home, word), "timeout": 60}]}]
+                  for event, word in EVENTS.items()},
+        "env": {**sling.worker_environment(rig, lease), **ENVIRONMENT},
+        "autoMemoryEnabled": False,
+        "permissions": {"allow": [f"Bash({words})" for words in _ALLOWED]},
+    }
+    if fsio.read_json(home.settings) != value:
+        fsio.write_json(home.settings, value)
+    return home.settings
+
+
+def resumable(home: Home) -> str:
+    """The session to go on with: the last one that began here, while its conversation is on disk; "" for none."""
+    found = fsio.read_json(home.session)
+    if not isinstance(found, dict) or not isinstance(found.get("session"), str) or not isinstance(found.get("transcript"), str):
+        return ""
+    return found["session"] if os.path.isfile(found["transcript"]) else ""
+
+
+def report(transcript: str, offset: int) -> Report | None:
+    """What the turn whose output begins at `offset` reported; None where it printed nothing of the kind."""
+    limit: dict[str, Any] = {}
+    answers: dict[str, dict[str, Any]] = {}
+    session = ""
+    for line in _lines(transcript, offset):
+        session = line.get("session_id") or session
+        if line.get("type") == "result":
+            return _result(line, limit)
+        if line.get("type") == "rate_limit_event" and isinstance(line.get("rate_limit_info"), dict):
+            limit = line["rate_limit_info"]
+        if line.get("type") == "assistant" and isinstance(line.get("message"), dict):
+            answers[str(line["message"].get("id"))] = line["message"].get("usage") or {}
+    if not answers:
+        return None
+    tokens = {name: sum(_whole(usage.get(key)) for usage in answers.values()) for name, key in _USAGE.items()}
+    return Report(f"{session}:{list(answers)[-1]}", session, tokens=tokens)
+
+
+def _result(line: dict[str, Any], limit: dict[str, Any]) -> Report:
+    errors = [str(error) for error in line.get("errors") or ()]
+    text = " ".join("; ".join([*errors, str(line.get("result") or "")]).split())[:200]
+    failed, status = bool(line.get("is_error")), line.get("api_error_status")
+    if failed and status is None and line.get("subtype") == "success":
+        status = 0  # the server was not reached
+    models = [usage for usage in (line.get("modelUsage") or {}).values() if isinstance(usage, dict)]
+    cost = line.get("total_cost_usd")
+    return Report(
+        str(line.get("uuid")), str(line.get("session_id") or ""), text, failed, status if isinstance(status, int) else None,
+        resets_at=_whole(limit.get("resetsAt")) if limit.get("status") == "rejected" else 0,
+        over_budget=line.get("subtype") == "error_max_budget_usd",
+        lost_session=any(error.startswith("No conversation found") for error in errors),
+        refused=tuple(sorted({str(denied.get("tool_name")) for denied in line.get("permission_denials") or ()})),
+        cost=float(cost) if isinstance(cost, (int, float)) else None,
+        tokens={name: sum(_whole(usage.get(key)) for usage in models) for name, key in _TOKENS.items()})
+
+
+def _lines(path: str, offset: int) -> list[dict[str, Any]]:
+    """The JSON objects among the file's lines; the program's errors are in it as plain text."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            texts = [line for line in file if line.startswith(b'{"type":"')]
+    except FileNotFoundError:
+        return []
+    found = []
+    for text in texts:
+        try:
+            found.append(json.loads(text))
+        except ValueError:
+            continue  # cut by the program's death
+    return found
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _command(home: Home, event: str) -> str:
+    return shlex.join([sys.executable, "-I", "-S", "-c", _BOOT, _CODE, home.root, event])
+
+
+def _mode(rig: Rig, environment: dict[str, str]) -> str:
+    mode = str(config.rig_settings(rig).permission_mode)
+    key = f"{rig.name}.permission_mode"
+    if mode not in MODES:
+        raise BadConfig(key, why=f"{mode} denies a worker everything, or is unknown; known: {', '.join(MODES)}",
+                        next=f"gt config set {key} {MODES[0]}")
+    sandbox = environment.get("IS_SANDBOX") or config.variable("IS_SANDBOX")
+    if mode == MODES[0] and os.geteuid() == 0 and sandbox != "1":
+        raise BadConfig(key, why=f"Claude Code refuses {mode} to root outside of a sandbox",
+                        next=f"export IS_SANDBOX=1 where that is so, or: gt config set {key} dontAsk")
+    return mode

@@ -1,0 +1,146 @@
+"""What a worker's agent program is told at its session events, in the form that Claude Code takes.
+
+start: the session is noted, and `gt prime` becomes its context (also after a compaction). prompt: news, and whether this session may
+work here at all. stop: while the hook is not empty it is told to go on, a few times for each prompt; then the runner decides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from gastown_hooks.core import clock, errors, fsio, lock
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.paths import Home, Rig, town_at
+from gastown_hooks.rules.turns import Facts, Record
+from gastown_hooks.runtime import claude
+from gastown_hooks.stores import beats, config, mail, processes
+from gastown_hooks.work import lease as leases
+from gastown_hooks.work import prime, turns
+from gastown_hooks.work.lease import Lease
+
+BLOCKS, BLOCKS_BY_HAND = 3, 1  # how often a stop is answered with "go on" for one prompt
+
+
+class Event:
+    """One event of the session in the worker's home."""
+
+    def __init__(self, root: str, payload: dict[str, Any]) -> None:
+        self.home, self.payload = Home(root), payload
+        town = town_at(root)
+        parts = root[len(town.root) + 1:].split("/")
+        if len(parts) != 3:
+            raise BadInput(f"{root} is no worker's home")
+        self.rig: Rig = town.rig(parts[0])
+        self.lease: Lease | None = leases.read(self.home)
+        self.by_hand = not config.variable(claude.UNDER_RUNNER)
+
+    def note(self, **changes: Any) -> None:
+        """What is remembered of the session."""
+        fsio.write_json(self.home.session, {**(fsio.read_json(self.home.session) or {}), **changes}, durable=False)
+
+    def in_the_way(self) -> str:
+        """Who else works in this tree, in words; else "" and the tree is this session's, by hand through its heartbeat."""
+        if not self.by_hand or self.lease is None:
+            return ""
+        me = _agent()
+        beat = beats.read(self.home.heartbeat)
+        if beat is not None and beat.process() != me and processes.is_alive(beat.process()) is not False:
+            return f"process {beat.pid} works in this tree"
+        if beat is None or beat.process() != me:
+            beats.write(self.home.heartbeat, beats.Beat(
+                actor=self.lease.actor, session=str(self.payload.get("session_id", "")), pid=me.pid, start=me.start, boot_id=me.boot_id,
+                seq=beat.seq + 1 if beat else 1, progress="", state="by hand", bead=self.lease.bead))
+        # After the beat: a runner takes its lock before it looks at the beat, so at least one of the two sees the other.
+        return "a runner works in this tree" if lock.is_held(self.home.runner_lock) else ""
+
+
+def start(event: Event, lease: Lease) -> int:
+    """Note the session; print the context."""
+    stranger = event.in_the_way()
+    if stranger:
+        print(f"[GAS TOWN] {stranger}: change nothing here.")
+        return 0
+    event.note(session=event.payload.get("session_id"), transcript=event.payload.get("transcript_path"), blocks=0)
+    print(prime.text(turns.worker(event.rig, lease, event.home), clock.now()))
+    return 0
+
+
+def prompt(event: Event, lease: Lease) -> int:
+    """Refuse the prompt where somebody else works; tell what is new."""
+    stranger = event.in_the_way()
+    if stranger:
+        who = f"{event.rig.name}/{event.home.name}"
+        return _block(f"{stranger}; one agent a tree. End it first: gt session stop {who}")
+    event.note(blocks=0)
+    if _facts(event, lease).claim is False:
+        print(f"[GAS TOWN] Your claim on {lease.bead} is over: it was given to somebody else. Change nothing more; your work is kept.")
+    elif unread := len(mail.unread(event.home.mail)):
+        print(f"[GAS TOWN] Mail: {unread} unread.")
+    return 0
+
+
+def stop(event: Event, lease: Lease) -> int:
+    """What is on the hook is done before one stops."""
+    facts = _facts(event, lease)
+    blocks = (fsio.read_json(event.home.session) or {}).get("blocks", 0)
+    if not facts.claim or not facts.prepared or facts.submitted or blocks >= (BLOCKS_BY_HAND if event.by_hand else BLOCKS):
+        return 0
+    event.note(blocks=blocks + 1)
+    if facts.dirty:
+        what = "Its tree has changes that are not committed: git add -A && git commit -m TEXT, then: gt done"
+    elif facts.commits:
+        what = "What you committed is not submitted. Finish what is missing, then: gt done"
+    else:
+        what = "Nothing is committed yet. Do it now, then: gt done"
+    return _block(f"{lease.bead} is still on your hook, and what is on your hook, you do, without asking. {what} "
+                  "(If you cannot go on: gt done --status ESCALATED --reason TEXT)")
+
+
+EVENTS = {"start": start, "prompt": prompt, "stop": stop}
+
+
+def main() -> int:
+    """`HOME EVENT`, the event's JSON on standard input."""
+    return errors.for_agent_hook(errors.handled("gt", _run))
+
+
+def _run() -> int:
+    if len(sys.argv) != 3 or sys.argv[2] not in EVENTS:
+        raise BadInput("an agent program's settings file starts this", why=f"HOME {'|'.join(EVENTS)}")
+    try:
+        payload = json.load(sys.stdin)
+    except ValueError:
+        raise BadInput("a session event is JSON on standard input") from None
+    event = Event(sys.argv[1], payload if isinstance(payload, dict) else {})
+    return EVENTS[sys.argv[2]](event, event.lease) if event.lease is not None else 0
+
+
+def _facts(event: Event, lease: Lease) -> Facts:
+    return turns.facts(event.rig, event.home, lease, Record(lease.fence))
+
+
+def _block(reason: str) -> int:
+    print(json.dumps({"decision": "block", "reason": reason}))
+    return 0
+
+
+def _agent() -> processes.Process:
+    """The agent program: the nearest process above that is not the shell which carries this event's command."""
+    pid = os.getppid()
+    while True:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if b"gastown_hooks.session_event" not in file.read():
+                break
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            pid = int(file.read().rpartition(b")")[2].split()[1])
+    found = processes.find(pid)
+    if found is None:
+        raise ProcessLookupError(f"process {pid} cannot be seen")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

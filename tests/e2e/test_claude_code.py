@@ -1,0 +1,201 @@
+"""Claude Code in a town: the real program, led by a model that knows only what it reads in its context."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import builders
+import pytest
+from peers import claude
+from peers.model_server import Answer, Bash, Conversation, Fault, ModelServer, Say
+from workers import WorkerTown, until
+
+from gastown_hooks.stores import config, processes
+from gastown_hooks.work import costs
+from gastown_hooks.work import lease as leases
+
+TASK = "Write the word moss into the file garden.txt"
+
+
+def following(conversation: Conversation) -> Answer:
+    """A model: what to do, how to commit and how to end, it finds in what it was told."""
+    task = re.search(r"Write the word (\w+) into the file ([\w.]+)", conversation.context)
+    commit = re.search(r"commit \(`([^`]+)`\)", conversation.context)
+    end = re.search(r"then: (gt \w+)", conversation.context)
+    if not (task and commit and end):
+        return Say("I was told nothing to do.")
+    steps = [f"printf '{task[1]}\\n' > {task[2]}", f"{commit[1]} -m 'Plant {task[1]}'", end[1]]
+    left = [step for step in steps if step not in conversation.commands]
+    return Bash(left[0]) if left else Say("All is done.")
+
+
+class ClaudeTown(WorkerTown):
+    """A town whose workers are the real program against `server`; the real refinery."""
+
+    def __init__(self, tmp_path: Path, server: ModelServer, **environment: str) -> None:
+        super().__init__(tmp_path)
+        self.server = server
+        os.unlink(self.rig.refinery.role_file("refinery"))
+        env = {**claude.environment(server.url("/toast")), **environment}
+        config.set(self.town, None, "agents.claude", {"command": claude.program(), "like": "claude", "env": env})
+        config.set(self.town, self.rig, "agent", "claude")
+        server.scripts["/toast"] = following
+
+    def landed(self) -> None:
+        """The bead's work is on the target, and nothing but it."""
+        assert not self.server.failures
+        bead = self.get()
+        assert bead["status"] == "closed", self.words()
+        repo = f"--git-dir={self.rig.repo}"
+        changed = builders.git(self.rig.repo, repo, "diff", "--name-only", "main~1", "main")
+        assert changed == "garden.txt" and builders.git(self.rig.repo, repo, "show", "main:garden.txt") == "moss"
+        assert self.alive() == []
+
+    def words(self) -> str:
+        log = self.rig.polecat("toast").transcript
+        return Path(log).read_text()[-3000:] if os.path.exists(log) else str(self.get())
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """The runner in the background."""
+        words = [sys.executable, str(builders.ROOT / "roles/polecat.py"), "run", "--town", self.town.root, "--rig", "gp", "--name", "toast"]
+        with open(self.path / "runner.out", "ab") as log:
+            return subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "GT_WAKE": "inline"})
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def town(tmp_path: Path, server: ModelServer) -> ClaudeTown:
+    return ClaudeTown(tmp_path, server)
+
+
+def test_a_model_that_knows_only_its_context_lands_a_bead(town: ClaudeTown) -> None:
+    town.bead(title=TASK)
+    home = town.sling()
+    done = town.work()
+    assert done.code == 0, done.err
+    town.landed()
+    assert not os.path.exists(home.root)
+    conversations = town.server.conversations("/toast")
+    assert len({conversation.session for conversation in conversations}) == 1 and "gp-aaaaa" in conversations[0].context
+    [usage] = town.events("usage")
+    assert usage["payload"]["bead"] == "gp-aaaaa" and usage["payload"]["tokens"]["input"] == 1000 * len(conversations)
+    assert costs.spent(town.rig, "gp-aaaaa") == usage["payload"]["cost"] > 0
+    assert not list((town.path / "home/.claude/projects").glob("*/memory/*"))
+
+
+def test_who_stops_early_and_asks_is_told_to_go_on(town: ClaudeTown) -> None:
+    def script(conversation: Conversation) -> Answer:
+        if not conversation.commands and "Stop hook feedback" not in conversation.last:
+            return Say("I would write moss into garden.txt. Shall I go on?")
+        return following(conversation)
+
+    town.server.scripts["/toast"] = script
+    town.bead(title=TASK)
+    town.sling()
+    assert town.work().code == 0
+    town.landed()
+    assert "without asking" in town.server.conversations("/toast")[1].last
+    assert len(town.events("usage")) == 1  # within one turn
+
+
+def test_who_never_commits_is_finalised_by_the_runner(town: ClaudeTown) -> None:
+    def script(conversation: Conversation) -> Answer:
+        return Say("That should be it.") if conversation.commands else following(conversation)
+
+    town.server.scripts["/toast"] = script
+    config.set(town.town, town.rig, "max_turns", 2)
+    town.bead(title=TASK)
+    town.sling()
+    assert town.work().code == 0
+    town.landed()
+    stops = [conversation for conversation in town.server.conversations("/toast") if "still on your hook" in conversation.last]
+    assert len(stops) == 6  # three refusals of the stop in each of two turns
+    assert len({conversation.session for conversation in stops}) == 1  # the same session, taken up again
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_was(town: ClaudeTown) -> None:
+    def script(conversation: Conversation) -> Answer:
+        if len(conversation.commands) == 1 and not killed:
+            lease = leases.read(town.rig.polecat("toast"))
+            assert lease is not None
+            for process in processes.with_token(lease.token):
+                killed.append(process.pid)
+                os.kill(process.pid, signal.SIGKILL)
+        return following(conversation)
+
+    killed: list[int] = []
+    town.server.scripts["/toast"] = script
+    town.bead(title=TASK)
+    town.sling()
+    assert town.work().code == 0
+    town.landed()
+    conversations = town.server.conversations("/toast")
+    assert killed and len({conversation.session for conversation in conversations}) == 1
+    assert sum("printf" in command for command in conversations[-1].commands) == 1  # nothing done twice
+
+
+def test_a_limit_is_waited_for_without_a_person(tmp_path: Path, server: ModelServer) -> None:
+    def script(conversation: Conversation) -> Answer:
+        if conversation.commands and not resets:
+            resets.append(int(time.time()) + 4)
+            return Fault(429, headers={"retry-after": "3600", "anthropic-ratelimit-unified-status": "rejected",
+                                       "anthropic-ratelimit-unified-reset": str(resets[0])})
+        seen.append(time.time())
+        return following(conversation)
+
+    resets: list[int] = []
+    seen: list[float] = []
+    town = ClaudeTown(tmp_path, server, ANTHROPIC_API_KEY="", CLAUDE_CODE_OAUTH_TOKEN="opens-nothing")  # a subscription is told its reset
+    server.scripts["/toast"] = script
+    town.bead(title=TASK)
+    home = town.sling()
+    runner = town.begin()
+    until(lambda: resets and town.turns(home).get("until") == resets[0])
+    record = town.turns(home)
+    assert record["begun"] == 1 and record["failures"] == 0 and record["limited"] == 1
+    assert runner.wait(60) == 0
+    town.landed()
+    assert len(seen) == len(server.conversations("/toast")) - 1
+    assert seen[0] < resets[0] <= min(at for at in seen[1:])  # nobody was asked before
+
+
+def test_a_mode_that_denies_everything_is_an_error_and_no_loop(town: ClaudeTown) -> None:
+    config.set(town.town, town.rig, "permission_mode", "default")
+    town.bead(title=TASK)
+    home = town.sling()
+    assert town.work().code == 0
+    record = town.turns(home)
+    assert record["begun"] == 1 and "permission mode denies what it needs: Bash" in record["stalled"]
+    assert len(town.mails(town.town.overseer.mail)) == 1 and town.requests() == []
+
+
+def test_an_account_that_is_refused_is_told_once(town: ClaudeTown) -> None:
+    town.server.scripts["/toast"] = lambda conversation: Fault(403, "permission_error")
+    town.bead(title=TASK)
+    home = town.sling()
+    assert town.work().code == 0
+    assert "refuses the account" in town.turns(home)["stalled"] and len(town.server.conversations("/toast")) == 1
+
+
+def test_a_budget_is_a_hard_stop(town: ClaudeTown) -> None:
+    config.set(town.town, town.rig, "budget_usd", 0.006)  # one answer costs 0.00525
+    town.bead(title=TASK)
+    home = town.sling()
+    assert town.work().code == 0
+    assert "budget is used up" in town.turns(home)["stalled"] and town.requests() == []
+    assert len(town.server.conversations("/toast")) == 2 and costs.spent(town.rig, "gp-aaaaa") == pytest.approx(0.0105)
+    again = town.role("polecat", "decide", "--name", "toast")
+    assert '"act": "end"' in again.out and len(town.server.conversations("/toast")) == 2
