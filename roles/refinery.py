@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The refinery: lands finished work on the target branch, one tested merge commit at a time, or sends it back.
+"""The refinery: lands finished work on the target branch by tested merge commits, several requests at once, or sends it back.
 
 It must never: land what its gates did not pass on exactly that tree, land anything while nobody said what the gates are, force a
 push, close a bead before its work is in the target, blame a change for what is nobody's fault, or drop a commit.
@@ -12,8 +12,12 @@ The rules it goes by:
   labelled fix-main; a rewritten history closes it until a person decides (gt mq accept).
 - P0 first, then priority raised by age: a level an hour. A retry keeps its place.
 - A request whose bead was given to somebody else is superseded. What is in the target already is closed as landed.
-- A conflict costs no gate run. Red is confirmed once on the same tree; then the change goes back to an open bead nobody has, with
-  the gate's last words. If the target itself is red, nobody is blamed and somebody is told.
+- Requests are stacked, as many as pays by how they fared of late, and tested together. A red stack is searched by prefixes: each
+  green prefix lands at once, the culprit's red is confirmed once on the same tree, then the change goes back to an open bead
+  nobody has, with the gate's last words; the others are stacked anew. If the target itself is red, nobody is blamed and
+  somebody is told.
+- A conflict with the target costs no gate run; who only conflicts with another of the stack waits behind it. A request whose
+  bead is blocked by another's lands after it, or waits.
 - Remote away, push refused by policy, no such gate command, disk full, gate killed: the request waits, longer each time.
 - Every landing begins with a line in the journal and ends with one. What is between is done again until it is done.
 """
@@ -23,7 +27,7 @@ from __future__ import annotations
 import sys
 
 from gastown_hooks.role import Round, main
-from gastown_hooks.work import land, wake
+from gastown_hooks.work import land, refuse, wake
 from gastown_hooks.work.desk import open_desk
 
 DUTY = {
@@ -40,6 +44,8 @@ DUTY = {
         "refs/gt/salvage/foreign/<sha>  what came past the queue",
         "refinery/landings.jsonl        its journal: land, settled, aborted",
         "refinery/state.json            targets that are closed, and why",
+        "refinery/estimate.json         how many requests were bad of late",
+        "refinery/flakes.jsonl          gate runs that failed, then passed on the same tree",
         "refinery/gate-logs/<id>.log    the gates' output",
         "the rig's ledger               requests landed, waiting or sent back; beads closed with proof or open again",
         "mail to the witness            MERGED, MERGE_FAILED, REWORK_REQUEST; to the overseer too: the target closed or put back",
@@ -61,9 +67,9 @@ def patrol(one: Round) -> int:
     land.look(desk)            # the target's tip, where it counts
     land.recover(desk)         # landings that were begun: settle, finish or abort them
     land.check_foreign(desk)   # what came past the queue: put back, adopt, or close the target
-    while (request := land.next_request(desk)) is not None:
-        land.attempt(desk, request)  # stack it, test exactly that tree, swap, settle; or send it back; or let it wait
-    land.hold_rest(desk)       # the others learn why they wait
+    while batch := land.next_batch(desk):
+        land.attempt(desk, batch)  # stack them, test exactly that tree, swap, settle; or find the culprit; or let them wait
+    refuse.hold_rest(desk)     # the others learn why they wait
     one.say(desk.result.words())
     if desk.result.told and desk.has_witness:
         wake.wake(one.town, "witness", rig.name)

@@ -70,6 +70,8 @@ class Refinery(Home):
         self._rig = rig
         self.landings = f"{root}/landings.jsonl"
         self.state = f"{root}/state.json"
+        self.estimate = f"{root}/estimate.json"
+        self.flakes = f"{root}/flakes.jsonl"
         self.gate_logs = f"{root}/gate-logs"
         self.gates = f"{root}/gates"
 

@@ -1,7 +1,7 @@
 """A merge request as a bead of type merge-request: its fields, its states, which ones are unsettled. Pure; work/queue acts on them.
 
 `metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits,
-tries}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again,
+tries, review, reviewer}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again,
 nobody's), landed, rejected or superseded (closed).
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TYPE = "merge-request"
 QUEUED, WAITING, FAILED, CONFLICT = "queued", "waiting", "failed", "conflict"
 LANDED, REJECTED, SUPERSEDED = "landed", "rejected", "superseded"
+APPROVED, HELD = "approved", "held"
 STATUS = {QUEUED: "open", WAITING: "open", FAILED: "blocked", CONFLICT: "blocked",
           LANDED: "closed", REJECTED: "closed", SUPERSEDED: "closed"}
 FIX_LABEL = "fix-main"  # passes while the target is closed because it is red
@@ -52,6 +53,16 @@ class Request:
     def tries(self) -> int:
         """How often it was sent back."""
         return _count(self.record, "tries")
+
+    @property
+    def review(self) -> str:
+        """A person's word about it: approved, held, or none."""
+        return str(self.record["metadata"].get("review") or "")
+
+    @property
+    def reviewer(self) -> str:
+        """Who gave that word."""
+        return ids.shown(str(self.record["metadata"].get("reviewer") or "somebody"))
 
     @property
     def is_fix(self) -> bool:

@@ -197,6 +197,8 @@ TOWN_KEYS: dict[str, tuple[Any, str]] = {
 }
 RIG_KEYS: dict[str, tuple[Any, str]] = {
     "gates": (None, "shell commands that must all succeed on the merged tree, or \"none\" to land without any"),
+    "confirm_red": (True, "run the gates once more before a red change goes back; false only for gates that never fail by chance"),
+    "review": ("none", "\"human\": nothing lands before a person said gt mq approve; \"none\": green is enough"),
     "gate_timeout": (1800, "seconds after which a gate counts as hung"),
     "agent": ("", "the agent program of this rig's workers; empty: the town's"),
     "setup": ("", "shell command run once in each new tree"),
@@ -210,6 +212,7 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
 }
+_WANTED = {"gates": '"none" or a list of commands', "review": '"none" or "human"'}
 _TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
 
 
@@ -301,10 +304,12 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
     good = isinstance(value, wanted) and (isinstance(value, bool) is isinstance(default, bool))
     if key == "gates" and good and value is not None:
         good = value == "none" or (isinstance(value, list) and value != [])
+    if key == "review" and good:
+        good = value in ("none", "human")
     if isinstance(value, list):
         good = good and all(isinstance(x, str) and x.strip() for x in value)
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
         good = good and (value > 0 or value == default)
     if not good and value is not None:
-        want = '"none" or a list of commands' if key == "gates" else type(default).__name__
+        want = _WANTED.get(key, type(default).__name__)
         raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"gt config explain {key}")

@@ -1,8 +1,9 @@
 """What one landing round works with: the target's tip, the journal of landings, the state file, and whom to tell.
 
-`refinery/landings.jsonl`: `{"land":{old,new,target,mr,bead,fence,head,branch,gate,at}}` before the target is moved, then
-`{"settled":{new,at}}` or `{"aborted":{new,why,at}}`. `refinery/state.json`: {"closed": {target: {tip, kind, why, gates, since}}}:
-targets nothing lands on. Absent files mean: nothing landed yet, nothing closed.
+`refinery/landings.jsonl`: `{"land":{old,new,target,requests:[{mr,bead,fence,head,branch}],gate,at}}` before the target is moved (of
+old a single request's fields without the list), then `{"settled":{new,at}}` or `{"aborted":{new,why,at}}`. `refinery/state.json`:
+{"closed": {target: {tip, kind, why, gates, since}}}: targets nothing lands on. `refinery/estimate.json`: {"bad", "good"}: how
+requests fared of late. Absent files mean: nothing landed yet, nothing closed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import Corrupt, GitFailed, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import requests
+from gastown_hooks.rules.batching import Estimate
 from gastown_hooks.stores import config, events, git, mail
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.repo import Repo
@@ -134,7 +136,7 @@ class Desk:
     def unsettled(self) -> list[dict[str, Any]]:
         """Intents whose outcome is not noted yet, oldest first."""
         found: dict[str, dict[str, Any]] = {}
-        for kind, entry in self._lines():
+        for kind, entry in _journal(self.rig):
             if kind == "land":
                 found[entry["new"]] = entry
             else:
@@ -142,19 +144,24 @@ class Desk:
         return list(found.values())
 
     def last_settled(self) -> str | None:
-        return next((entry["new"] for kind, entry in reversed(self._lines()) if kind == "settled"), None)
+        return next((entry["new"] for kind, entry in reversed(_journal(self.rig)) if kind == "settled"), None)
 
-    def _lines(self) -> list[tuple[str, dict[str, Any]]]:
-        path, found = self.rig.refinery.landings, []
-        for number, line in enumerate(fsio.whole_lines(fsio.read(path) or b""), 1):
-            try:
-                ((kind, entry),) = json.loads(line).items()
-                if kind not in ("land", "settled", "aborted") or not isinstance(entry["new"], str):
-                    raise ValueError("neither land, settled nor aborted")
-            except (ValueError, AttributeError, KeyError, TypeError) as error:
-                raise Corrupt(f"{path} line {number}", why=str(error), next="mend or remove that line") from None
-            found.append((kind, entry))
-        return found
+    # ---- how requests fared ---------------------------------------------------------------------------------
+
+    def estimate(self) -> Estimate:
+        """What the size of the next stack goes by."""
+        found = fsio.read_json(self.rig.refinery.estimate)
+        if found is None:
+            return Estimate()
+        try:
+            return Estimate(max(0.0, float(found["bad"])), max(0.0, float(found["good"])))
+        except (KeyError, TypeError, ValueError):
+            raise Corrupt(self.rig.refinery.estimate, why="not what the refinery writes", next="remove it: it is learnt again") from None
+
+    def learn(self, *, good: int = 0, bad: int = 0) -> None:
+        """So many requests landed, or were to blame."""
+        found = self.estimate().after(good=good, bad=bad)
+        fsio.write_json(self.rig.refinery.estimate, {"bad": found.bad, "good": found.good})
 
     # ---- closed targets -----------------------------------------------------------------------------------
 
@@ -186,6 +193,32 @@ def closed_targets(rig: Rig) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get("closed", {}), dict):
         raise Corrupt(rig.refinery.state, why="not what the refinery writes", next="remove it: the refinery looks again")
     return dict(found.get("closed", {}))
+
+
+def landed_by_us(rig: Rig) -> set[str]:
+    """The commits that the journal calls landings of ours."""
+    return {entry["new"] for kind, entry in _journal(rig) if kind == "land"}
+
+
+def requests_of(intent: dict[str, Any]) -> list[dict[str, Any]]:
+    """The requests that a journaled landing is for."""
+    found = intent.get("requests")
+    return found if isinstance(found, list) else [intent]
+
+
+def _journal(rig: Rig) -> list[tuple[str, dict[str, Any]]]:
+    path, found = rig.refinery.landings, []
+    for number, line in enumerate(fsio.whole_lines(fsio.read(path) or b""), 1):
+        try:
+            ((kind, entry),) = json.loads(line).items()
+            if kind not in ("land", "settled", "aborted") or not isinstance(entry["new"], str):
+                raise ValueError("neither land, settled nor aborted")
+            if kind == "land" and not all(isinstance(one["mr"], str) for one in requests_of(entry)):
+                raise ValueError("a landing without requests")
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
+            raise Corrupt(f"{path} line {number}", why=str(error), next="mend or remove that line") from None
+        found.append((kind, entry))
+    return found
 
 
 def short(oid: str) -> str:

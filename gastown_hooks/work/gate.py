@@ -25,7 +25,7 @@ from gastown_hooks.core.errors import BadConfig, BadInput, GitFailed, LockTimeou
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config, events, git, processes, worktrees
 from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work import furnish
+from gastown_hooks.work import flakes, furnish
 
 PASS, FAIL, TIMEOUT, INFRA = "pass", "fail", "timeout", "infra"
 NONE = "none"
@@ -100,15 +100,17 @@ def run(rig: Rig, commit: str, now: int, *, name: str = "gate", again: bool = Fa
 
 
 def confirmed(rig: Rig, commit: str, now: int, *, name: str = "gate") -> Verdict:
-    """Like `run`, but a red result is confirmed once on the same tree; red, then green, is a flake and counts as green."""
+    """Like `run`, but a red result is confirmed."""
     first = run(rig, commit, now, name=name)
-    if not first.red:
-        return first
+    return confirm(rig, commit, first, now, name=name) if first.red else first
+
+
+def confirm(rig: Rig, commit: str, first: Verdict, now: int, *, name: str) -> Verdict:
+    """Run once more on the tree that `first` found red; red, then green, is a flake: written down, and counted as green."""
     second = run(rig, commit, now, name=name, again=True)
     if second.green:
-        payload = {"commit": commit, "tree": Repo(rig.repo).tree(commit), "reason": first.reason, "name": name}
-        events.emit(rig.town, "gate_flake", f"{rig.name}/refinery", payload, now)
-    return replace(second, flake=second.green, runs=2, seconds=first.seconds + second.seconds)
+        flakes.note(rig, {"commit": commit, "tree": Repo(rig.repo).tree(commit), "reason": first.reason, "name": name}, first.tail, now)
+    return replace(second, flake=second.green, runs=first.runs + second.runs, seconds=first.seconds + second.seconds)
 
 
 def recorded(rig: Rig, commit: str) -> dict[str, object] | None:

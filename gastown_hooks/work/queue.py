@@ -6,7 +6,7 @@ is pushed to the branch later is another request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from gastown_hooks.core import clock, ids, record
@@ -27,8 +27,9 @@ from gastown_hooks.rules.requests import (
     parse,
     pin,
 )
+from gastown_hooks.rules.turn import Turn, turn
 from gastown_hooks.stores import events, git
-from gastown_hooks.stores.config import Caller, rig_config
+from gastown_hooks.stores.config import Caller, rig_config, rig_settings
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
@@ -50,7 +51,11 @@ def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
 
 def in_order(rig: Rig, now: int) -> list[Record]:
     """What waits to land, next one first. A damaged request is not among them: see `damaged`."""
-    return order.queue_order([found for found in requests(rig) if is_usable(found) and parse(found).open], now)
+    return _in_order(Ledger(rig.beads).all(), now)
+
+
+def _in_order(records: Mapping[str, Record], now: int) -> list[Record]:
+    return order.queue_order([found for found in among(records.values()) if is_usable(found) and parse(found).open], now)
 
 
 def damaged(rig: Rig) -> list[str]:
@@ -64,11 +69,15 @@ def damaged(rig: Rig) -> list[str]:
     return found
 
 
-def next_due(rig: Rig, now: int, *, tried: Iterable[str] = (), label: str | None = None) -> Record | None:
-    """The next request to land whose wait is over, that is not among the `tried` and, if asked for, has the label."""
-    skip = set(tried)
-    return next((found for found in in_order(rig, now) if found["id"] not in skip and order.is_due(found, now)
-                 and (label is None or label in (found.get("labels") or []))), None)
+def turn_of(rig: Rig, now: int, *, size: int, tried: Collection[str] = (), fixes_only: bool = False) -> Turn:
+    """Which requests are tested together next, at most `size`, and what holds the others (rules/turn)."""
+    records = Ledger(rig.beads).all()
+    return turn(_in_order(records, now), records, now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
+
+
+def next_due(rig: Rig, now: int) -> Record | None:
+    """The request that the next round begins with."""
+    return next((request.record for request in turn_of(rig, now, size=1).batch), None)
 
 
 def find(rig: Rig, request_id: str) -> Request:
@@ -216,6 +225,28 @@ def retry(rig: Rig, request_id: str, *, caller: Caller, now: int, dry_run: bool 
     written = _change_both(rig, request, lambda found: moved(found, QUEUED, now, caller.actor, waits=None), hold)
     events.emit(rig.town, "merge_retried", caller.actor, {"request": request.id, "bead": request.source}, now)
     return written
+
+
+def review(rig: Rig, request_id: str, word: str, *, caller: Caller, now: int, dry_run: bool = False) -> Record:
+    """A person's word about a request that did not land yet: APPROVED or HELD. It is about this very commit: a new one needs its own."""
+    request = find(rig, request_id)
+    if caller.role == "polecat":
+        raise Refused(f"{caller.actor} may not review {request.id}", why="a person does", next="gt done --status ESCALATED --reason TEXT")
+    if STATUS[request.state] == "closed":
+        raise Refused(f"{request.id} is {request.state}", next=f"gt mq status {request.id}")
+    if request.review == word or dry_run:
+        return request.record
+
+    def change(view: View) -> list[Record]:
+        found = view.get(request.id)
+        if found is None or STATUS[parse(found).state] == "closed":
+            return []
+        data = {**found["metadata"], "review": word, "reviewer": caller.actor}
+        return [record.touched(found, {"metadata": data}, caller.actor, now)]
+
+    Ledger(rig.beads).transact(change)
+    events.emit(rig.town, f"merge_{word}", caller.actor, {"request": request.id, "bead": request.source, "head": request.head}, now)
+    return find(rig, request.id).record
 
 
 def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int, dry_run: bool = False) -> Record:

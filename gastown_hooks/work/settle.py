@@ -13,25 +13,26 @@ from gastown_hooks.stores import git, worktrees
 from gastown_hooks.stores.git import ZERO
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import beads, gate, proof, queue
-from gastown_hooks.work.desk import WITNESS, Desk, short
+from gastown_hooks.work.desk import WITNESS, Desk, requests_of, short
 
 
 def settle(desk: Desk, intent: dict[str, Any]) -> None:
-    """The commit is in the target: refs, bead, request, mail, event, branch, refinery's tree; the journal's settled line last."""
+    """The commit is in the target: refs; bead, request, mail, event, branch of each; refinery's tree; the journal's settled line last."""
     new = intent["new"]
     _follow(desk, new)
-    try:
-        request = queue.find(desk.rig, intent["mr"])
-    except NotFound:
-        desk.event("merged", {"request": intent["mr"], "bead": intent["bead"], "commit": new, "head": intent["head"], "deleted": True})
-        desk.note("settled", {"new": new})
-        return  # the commit is in; whoever deleted its request wanted nothing more of it
-    _close(desk, request, new, intent.get("gate", {}))
-    desk.event("merged", {"request": request.id, "bead": request.source, "commit": new, "head": request.head})
-    _drop_branch(desk, request)
+    for entry in requests_of(intent):
+        try:
+            request = queue.find(desk.rig, entry["mr"])
+        except NotFound:  # the commit is in; whoever deleted its request wanted nothing more of it
+            payload = {"request": entry["mr"], "bead": entry["bead"], "commit": new, "head": entry["head"], "deleted": True}
+            desk.event("merged", payload)
+            continue
+        _close(desk, request, new, intent.get("gate", {}))
+        desk.event("merged", {"request": request.id, "bead": request.source, "commit": new, "head": request.head})
+        _drop_branch(desk, request)
+        desk.result.landed.append((request.id, new))
     _refresh(desk, new)
     desk.note("settled", {"new": new})
-    desk.result.landed.append((request.id, new))
 
 
 def elsewhere(desk: Desk, request: Request) -> bool:

@@ -1,7 +1,8 @@
 """A stack of merge requests on the target's tip, built in the object store alone: no worktree, no index, the same bytes each time.
 
 Each member is one merge commit: first parent what it stands on, second parent the request's head, tree the merged tree, dates and
-identity fixed. So a rebuilt stack has the same ids, and a gate result or a mail of before is found again.
+identity fixed. A prefix of the stack lands as one more merge commit on the target's tip, with the tree of its last member. A rebuilt
+stack has the same ids, and a gate result or a mail of before is found again.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def build(rig: Rig, base: str, requests: list[Request]) -> Stack:
         elif tree == repo.tree(stack.tip):
             stack.members.append(Member(request, stack.tip, stack.tip, True))
         else:
-            commit = _commit(rig, request, tree, stack.tip)
+            commit = _commit(rig, [request], tree, stack.tip, request.head)
             stack.members.append(Member(request, stack.tip, commit, False))
             stack.tip = commit
     return stack
@@ -74,33 +75,63 @@ def merge(repo: str, one: str, other: str) -> tuple[str, tuple[str, ...]]:
     return tree.strip(), tuple(dict.fromkeys(files))
 
 
-def refusals(rig: Rig, base: str, commit: str) -> list[str]:
-    """What in the difference may not land, as sentences."""
-    raw = git.run(rig.repo, "diff-tree", "-r", "-z", "--no-renames", "--no-commit-id", "--raw", base, commit).out
-    fields = raw.split("\0")
-    found = []
-    for head, path in zip(fields[::2], fields[1::2], strict=False):
-        _, mode, _, oid, kind = head.split(" ")
-        if kind.startswith("D"):
+def refusals(rig: Rig, members: list[Member]) -> dict[str, list[str]]:
+    """Request id to what in its difference may not land, as sentences; only for those that have something."""
+    repo = Repo(rig.repo)
+    pairs = {f"{repo.tree(member.on)} {repo.tree(member.commit)}": member.request.id for member in members if not member.empty}
+    asked = "".join(f"{pair}\n" for pair in pairs).encode()
+    raw = git.run(rig.repo, "diff-tree", "--stdin", "-r", "-z", "--no-renames", "--raw", input=asked).out
+    found: dict[str, list[str]] = {}
+    request = ""
+    while raw:
+        if not raw.startswith(":"):
+            pair, _, raw = raw.partition("\n")
+            request = pairs[pair]
             continue
-        link = git.run(rig.repo, "cat-file", "blob", oid).out if mode == tree_policy.LINK else None
-        reason = tree_policy.refusal(tree_policy.Entry(path, mode, link))
+        head, path, raw = raw.split("\0", 2)
+        reason = _refusal(rig, head, path)
         if reason is not None:
-            found.append(reason)
+            found.setdefault(request, []).append(reason)
     return found
 
 
-def _commit(rig: Rig, request: Request, tree: str, on: str) -> str:
-    seconds = clock.parse(request.created_at) // clock.SECOND
-    when = f"@{seconds} +0000"
+def _refusal(rig: Rig, head: str, path: str) -> str | None:
+    _, mode, _, oid, kind = head.split(" ")
+    if kind.startswith("D"):
+        return None
+    link = git.run(rig.repo, "cat-file", "blob", oid).out if mode == tree_policy.LINK else None
+    return tree_policy.refusal(tree_policy.Entry(path, mode, link))
+
+
+def landing(rig: Rig, on: str, members: list[Member]) -> str:
+    """The one commit by which these members, which stand on each other, land on the target's tip `on`.
+
+    First parent `on`, tree the last member's, second parent the tip of the stack: of a single request its own head.
+    """
+    last = members[-1]
+    if len(members) == 1 and last.on == on:
+        return last.commit
+    requests = [member.request for member in members]
+    other = last.commit if len(members) > 1 else last.request.head
+    return _commit(rig, requests, Repo(rig.repo).tree(last.commit), on, other)
+
+
+def _commit(rig: Rig, requests: list[Request], tree: str, on: str, other: str) -> str:
+    when = f"@{max(clock.parse(request.created_at) for request in requests) // clock.SECOND} +0000"
     env = git.identity(f"{rig.name}/refinery", config.owner_email(rig.town)) | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
-    made = git.run(rig.repo, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", on, "-p", request.head, "-F", "-",
-                   input=_message(request).encode("utf-8", "surrogateescape"), env=env)
+    made = git.run(rig.repo, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", on, "-p", other, "-F", "-",
+                   input=_message(requests).encode("utf-8", "surrogateescape"), env=env)
     return made.line
 
 
-def _message(request: Request) -> str:
+def _message(requests: list[Request]) -> str:
+    trailers = "\n".join(f"Bead: {request.source}\nMerge-Request: {request.id}\nWorker: {request.worker}\nClaim-Fence: {request.fence}\n"
+                         for request in requests)
+    if len(requests) == 1:
+        return f"Merge {_title(requests[0])}\n\n{trailers}"
+    return f"Merge {len(requests)} changes\n\n" + "".join(f"* {_title(request)}\n" for request in requests) + f"\n{trailers}"
+
+
+def _title(request: Request) -> str:
     title = str(request.record.get("title", "")).removeprefix("Merge: ")
-    line = " ".join("".join(c if c.isprintable() else " " for c in title).split())[:120]
-    return (f"Merge {request.source}: {line}\n\nBead: {request.source}\nMerge-Request: {request.id}\n"
-            f"Worker: {request.worker}\nClaim-Fence: {request.fence}\n")
+    return f"{request.source}: {' '.join(''.join(c if c.isprintable() else ' ' for c in title).split())[:120]}"

@@ -53,7 +53,8 @@ def close_first() -> None:
     finish = land._finish
 
     def late(desk: object, intent: dict) -> None:
-        settle._close(desk, land.queue.find(desk.rig, intent["mr"]), intent["new"], {})
+        for one in intent["requests"]:
+            settle._close(desk, land.queue.find(desk.rig, one["mr"]), intent["new"], {})
         finish(desk, intent)
 
     land._finish = late

@@ -271,7 +271,7 @@ def one_landing(town: Town) -> list[str]:
     settled = Counter(line["settled"]["new"] for line in town.landings() if "settled" in line)
     aborted = {line["aborted"]["new"] for line in town.landings() if "aborted" in line}
     done = Counter()
-    for new, mr in {(land["new"], land["mr"]) for land in lands}:
+    for new, mr in {(land["new"], one["mr"]) for land in lands for one in land.get("requests") or [land]}:
         if new in settled and new not in aborted:
             done[mr] += 1
     return [f"{mr} landed {count} times" for mr, count in done.items() if count > 1]

@@ -33,17 +33,18 @@ def test_a_history(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     yard.gates(GATE)
     history = History(yard, chance)
     for _ in range(14):
-        chance.choice([history.good, history.good, history.bad, history.clash, history.outside, history.outside_bad, history.mend,
-                       history.local_move, history.reassign, history.retry])()
+        chance.choice([history.good, history.burst, history.bad, history.clash, history.chain, history.outside, history.outside_bad,
+                       history.mend, history.local_move, history.reassign, history.retry])()
         _round(yard, chance, monkeypatch)
         history.check()
     history.mend()
-    for _ in range(3):
+    for _ in range(8):
         yard.round(later=4000)
     history.check()
     assert yard.remote_tip() == yard.tip() == yard.tip("refs/gt/landed/main")
     assert yard.journal().count("land") == yard.journal().count("settled") + yard.journal().count("aborted")
-    assert [requests.parse(found).state for found in queue.in_order(yard.rig, yard.now)] == []
+    held = queue.turn_of(yard.rig, yard.now, size=1).held  # children whose parent was sent back
+    assert [found["id"] for found in queue.in_order(yard.rig, yard.now) if found["id"] not in held] == []
 
 
 def _round(yard: Yard, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,6 +81,7 @@ class History:
     def __init__(self, yard: Yard, chance: random.Random) -> None:
         self.yard, self.chance, self.count = yard, chance, 0
         self.outsiders: list[str] = []
+        self.chains: list[tuple[str, str]] = []
         self.start = yard.tip()
 
     def _name(self) -> str:
@@ -98,6 +100,19 @@ class History:
         base = self.yard.tip()
         for name in (self._name(), self._name()):
             self.yard.submit(name, {"src/app.py": f"{name}\n"}, worker=name, base=base)
+
+    def burst(self) -> None:
+        for _ in range(self.chance.randrange(2, 7)):
+            self.chance.choice([self.good, self.good, self.bad])()
+
+    def chain(self) -> None:
+        """A child whose bead is blocked by its parent's, submitted before it."""
+        child, parent = self._name(), self._name()
+        self.yard.submit(child, {f"{child}.txt": "fine\n"}, worker=child, priority=0)
+        self.yard.submit(parent, {f"{parent}.txt": self.chance.choice(["fine\n", "BAD\n"])}, worker=parent)
+        link = {"issue_id": f"gp-{child}", "depends_on_id": f"gp-{parent}", "type": "blocks"}
+        self.yard.put({**self.yard.get(f"gp-{child}"), "dependencies": [link]})
+        self.chains.append((f"gp-{child}", f"gp-{parent}"))
 
     def outside(self) -> None:
         name = self._name()
@@ -143,6 +158,8 @@ class History:
                 assert yard.mails().count(f"MERGED {request.source}") <= 1
             if request.state in (requests.FAILED, requests.CONFLICT, requests.SUPERSEDED):
                 assert not inside or bead["claim_fence"] != request.fence
+        for child, parent in self.chains:
+            assert yard.get(child)["status"] != "closed" or yard.get(parent)["status"] == "closed", f"{child} landed before {parent}"
         for outsider in self.outsiders:
             holders = builders.run(["git", f"--git-dir={yard.rig.repo}", "for-each-ref", "--contains", outsider]).out
             in_remote = builders.run(["git", "-C", str(yard.remote), "merge-base", "--is-ancestor", outsider, "main"]).code == 0

@@ -15,7 +15,7 @@ from gastown_hooks.rules import order, requests
 from gastown_hooks.stores import config
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import desk, foreign, hook, queue, wake
+from gastown_hooks.work import desk, flakes, foreign, hook, prove, queue, wake
 from gastown_hooks.work.submit import submit_branch
 
 Record = dict[str, Any]
@@ -34,6 +34,10 @@ def cli() -> None:
       gt mq submit
       gt mq retry gp-mr-0a1b2c3d
       gt mq reject gp-mr-0a1b2c3d --reason "done otherwise"
+      gt mq hold gp-mr-0a1b2c3d
+      gt mq approve gp-mr-0a1b2c3d
+      gt mq flakes greenplace
+      gt mq prove greenplace
       gt mq accept 0123456789abcdef0123456789abcdef01234567 greenplace
     """
 
@@ -154,6 +158,71 @@ def reject(request: str, reason: str, dry_run: bool, as_json: bool) -> None:
     _told(made, as_json, "would be rejected" if dry_run else "rejected")
 
 
+@cli.command(short_help="Let a request land.")
+@click.argument("request", metavar="REQUEST|BEAD")
+@dry_run_option
+@json_option
+def approve(request: str, dry_run: bool, as_json: bool) -> None:
+    """Let a request land once it is green: where the rig's setting review is "human", and after a hold."""
+    _review(request, requests.APPROVED, dry_run, as_json)
+
+
+@cli.command(short_help="Keep a request from landing.")
+@click.argument("request", metavar="REQUEST|BEAD")
+@dry_run_option
+@json_option
+def hold(request: str, dry_run: bool, as_json: bool) -> None:
+    """Keep a request from landing until somebody approves it. It stays in the queue."""
+    _review(request, requests.HELD, dry_run, as_json)
+
+
+def _review(request: str, word: str, dry_run: bool, as_json: bool) -> None:
+    town, caller = town_and_caller()
+    rig = _rig_of(town, request)
+    made = queue.review(rig, _request(rig, request).id, word, caller=caller, now=clock.now(), dry_run=dry_run)
+    if not dry_run and word == requests.APPROVED:
+        wake.wake(town, "refinery", rig.name)
+    _told(made, as_json, f"would be {word}" if dry_run else word)
+
+
+@cli.command("flakes", short_help="Tests that failed and passed on one tree.")
+@click.argument("rig", required=False)
+@json_option
+def flakes_(rig: str | None, as_json: bool) -> None:
+    """The tests that failed and then passed on the very same tree, most often first."""
+    town, caller = town_and_caller()
+    found = flakes.listing(_rig(town, caller, rig))
+    if as_json:
+        emit_json(found)
+    elif not found:
+        say("no gate run failed and then passed on the same tree")
+    else:
+        table([(one["test"], str(one["count"]), one["last"], str(len(one["trees"]))) for one in found], ("TEST", "COUNT", "LAST", "TREES"))
+
+
+@cli.command("prove", short_help="Check that every landing was green.")
+@click.argument("rig", required=False)
+@click.option("--range", "span", metavar="A..B", help="Commits of the target (default: all since the rig was added).")
+@json_option
+def prove_(rig: str | None, span: str | None, as_json: bool) -> None:
+    """Check again that every landing has a green gate record for exactly its tree. Asks git alone, no remote; exit code 1 if not.
+
+    Commits that came past the queue are listed apart.
+    """
+    town, caller = town_and_caller()
+    found = prove.check(_rig(town, caller, rig), span)
+    if as_json:
+        emit_json(found.as_json())
+    else:
+        for commit, why in found.unproven:
+            say(f"UNPROVEN {commit}: {why}")
+        for commit, why in found.foreign:
+            say(f"foreign  {commit}: {why}")
+        say(f"{found.span}: {len(found.proven)} landings proven, {len(found.unproven)} not, {len(found.foreign)} foreign commits")
+    if found.unproven:
+        click.get_current_context().exit(1)
+
+
 @cli.command(short_help="Go on from a rewritten history.")
 @click.argument("commit")
 @click.argument("rig", required=False)
@@ -200,7 +269,7 @@ def _shown(found: Record) -> Record:
             "priority": order.priority(found), "source": request.source, "worker": request.worker, "fence": request.fence,
             "branch": request.branch, "head": request.head, "base": request.base, "target": request.target,
             "created_at": request.created_at, "not_before": data.get("not_before"), "landed_as": data.get("landed_as"),
-            "gate_log": data.get("gate_log")}
+            "gate_log": data.get("gate_log"), "review": request.review or None}
 
 
 def _told(made: Record, as_json: bool, words: str) -> None:
