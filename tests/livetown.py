@@ -43,7 +43,8 @@ class LiveTown:
         return done.out
 
     def bead(self, title: str, script: str, *deps: str) -> str:
-        return self.bd("create", title, "--prefix", "gp", "--run", script, "--silent", *(["--deps", ",".join(deps)] if deps else [])).strip()
+        waits = ["--deps", ",".join(deps)] if deps else []
+        return self.bd("create", title, "--prefix", "gp", "--run", script, "--silent", *waits).strip()
 
     def slung(self, title: str, script: str, *deps: str) -> str:
         bead = self.bead(title, script, *deps)

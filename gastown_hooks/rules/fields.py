@@ -13,14 +13,21 @@ _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def text(value: str, what: str = "text") -> str:
-    """Any text that UTF-8 can hold; control characters are data, but for NUL, which no program takes as an argument."""
+    """Any text that UTF-8 can hold; control characters are data."""
     try:
         value.encode()
     except UnicodeEncodeError:
         raise BadInput(f"the {what} is not UTF-8 text") from None
-    if "\0" in value:
-        raise BadInput(f"the {what} holds a NUL", why="it is no text", next="remove it: tr -d '\\000'")
     return value
+
+
+def script(value: str) -> str:
+    """A shell script, which the shell takes as one argument."""
+    if not value.strip():
+        raise BadInput("the script of --run is empty")
+    if "\0" in value:
+        raise BadInput("the script of --run holds a NUL", why="no shell takes it", next="remove it: tr -d '\\000'")
+    return text(value, "script")
 
 
 def title(value: str) -> str:

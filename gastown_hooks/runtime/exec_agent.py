@@ -35,7 +35,7 @@ def work(caller: Caller) -> int:
     rig, home, lease, ledger = _claim(caller)
     bead = existing(ledger, lease.bead)
     script = bead.get("run")
-    if not isinstance(script, str) or not script.strip():
+    if not isinstance(script, str) or not script.strip() or "\0" in script:  # no shell takes a NUL
         _note(ledger, lease, "the exec agent needs a script: bd update --run, or another agent program")
         print(f"exec: {lease.bead} has no run", file=sys.stderr)
         return 1

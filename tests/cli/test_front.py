@@ -33,7 +33,7 @@ def test_version_and_help(run_cli: builders.Run, program: str) -> None:
     ("bd", ["\x1b[31m"], "bd: no command '\\x1b[31m'. Next: bd --help"),
     ("bd", ["list\nx"], "bd: no command 'list\\nx' (did you mean list?). Next: bd --help"),
     ("bd", ["x" * 300], f"bd: no command '{'x' * 59}…'. Next: bd --help"),
-    ("bd", ["show", "\udcff"], "bd: '\\udcff' is no bead id: ids look like gp-abc12 or gp-abc12.3. Next: bd list"),
+    ("bd", ["show", "\udcff"], "bd: \\udcff is not UTF-8 text"),
 ])
 def test_wrong_usage_is_one_line_and_2(repo: Path, run_cli: builders.Run, program: str, words: list[str], line: str) -> None:
     assert run_cli("bd", "init", "-q", cwd=repo).code == 0

@@ -25,14 +25,15 @@ from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
 
 Params = dict[str, list[str]]
-HOSTILE = ("..", "-x", "a;b", "#(id)", "x" * 300, "", "a\nb", "\x1b[31mred", "/".join([".."] * 12 + ["etc", "passwd"]), "/etc", "$(touch owned)", "é", "\udcff",
-           "--", "%s{0}", "a b", "*", "gp-zzzzz")
+HOSTILE = ("..", "-x", "a;b", "#(id)", "x" * 300, "", "a\nb", "\x1b[31mred", "../" * 12 + "etc/passwd", "/etc", "$(touch owned)",
+           "é", "\udcff", "--", "%s{0}", "a b", "*", "gp-zzzzz")
 CODES = {code for code, _, _ in errors.exit_codes()} - {errors.BUG, errors.INTERRUPTED}
 # Run until they are told to stop, or make a town of their own.
 ELSEWHERE = {("gt", "daemon", "run"), ("gt", "demo")}
 # Free text, a file to read, a person's name, a filter that matches nothing: what any text may be.
 FREE = {"title", "title_option", "description", "design", "acceptance_criteria", "notes", "append_notes", "reason", "run", "labels",
-        "any_labels", "add_labels", "remove_labels", "set_labels", "external_ref", "gates", "title_contains", "assignee", "body_file", "reason_file"}
+        "any_labels", "add_labels", "remove_labels", "set_labels", "external_ref", "gates", "title_contains", "assignee",
+        "body_file", "reason_file"}
 FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"}}
 
 # What goes through the whole town; a broken file is one of many things they meet, and tells no single line.
@@ -75,7 +76,8 @@ def right(words: tuple[str, ...]) -> Params:
             ("gt", "mq", "submit"): {"bead": ["gp-bbbbb"]}, ("gt", "mq", "status"): {"request": ["REQUEST"]},
             ("gt", "mq", "retry"): {"request": ["REQUEST"]}, ("gt", "mq", "reject"): {"request": ["REQUEST"], "reason": ["no"]},
             ("gt", "mq", "accept"): {"commit": ["0" * 40], "rig": ["gp"]}, ("gt", "peek"): {"agent": ["gp/toast"]},
-            ("gt", "polecat", "status"): {"worker": ["gp/toast"]}, ("gt", "polecat", "nuke"): {"worker": ["gp/toast"], "force": ["--force"]},
+            ("gt", "polecat", "status"): {"worker": ["gp/toast"]},
+            ("gt", "polecat", "nuke"): {"worker": ["gp/toast"], "force": ["--force"]},
             ("gt", "polecat", "done"): {"worker": ["gp/toast"]}, ("gt", "polecat", "reset"): {"worker": ["gp/toast"]},
             ("gt", "rescue", "show"): {"key": ["gp/toast/1"]}, ("gt", "rescue", "restore"): {"key": ["gp/toast/1"]},
             ("gt", "rig", "add"): {"name": ["other"], "place": ["../project"]}, ("gt", "rig", "status"): {"name": ["gp"]},

@@ -11,7 +11,7 @@ from livetown import LiveTown
 
 Make = Callable[..., LiveTown]
 # In $c: a commit with one more file, on the tip of the worker's branch; the worker's tree is as before.
-FOREIGN = """echo x > {name}; git add {name}; c=$(git commit-tree $(git write-tree) -p HEAD -m foreign); git rm -q --cached {name}; rm {name}
+FOREIGN = """echo x > {name}; git add {name}; c=$(git commit-tree $(git write-tree) -p HEAD -m foreign); git rm -qf {name}
 echo $c > {out}
 """
 OFF = "git -c core.hooksPath=/dev/null"

@@ -84,8 +84,8 @@ def _values(given: dict[str, Any], now: int) -> dict[str, Any]:
     texts = {"description": body, "design": given["design"], "acceptance_criteria": given["acceptance_criteria"],
              "notes": given["notes"], "run": script, "external_ref": given["external_ref"]}
     checked: dict[str, Any] = {key: fields.text(value, key) for key, value in texts.items() if value is not None}
-    if script is not None and not script.strip():
-        raise BadInput("the script of --run is empty")
+    if script is not None:
+        checked["run"] = fields.script(script)
     checked["issue_type"] = fields.issue_type(given["issue_type"])
     checked["priority"] = fields.priority(given["priority"])
     checked["labels"] = fields.labels(given["labels"])

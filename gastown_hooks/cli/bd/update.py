@@ -80,7 +80,7 @@ def _values(given: dict[str, Any], now: int) -> dict[str, Any]:
     for key in _TEXTS:
         if given[key] is not None:
             text = common.file_text(given[key][1:]) if key == "run" and given[key].startswith("@") else given[key]
-            values[key] = fields.text(text, key) or None
+            values[key] = (fields.script(text) if key == "run" and text else fields.text(text, key)) or None
     for key, check in _CHECKS.items():
         if given[key] is not None:
             values[key] = check(given[key])
