@@ -103,12 +103,16 @@ def command(settings: Settings, agent_name: str, prompt: str, *, session: str = 
     return argv, dict(preset.env)
 
 
-def by_hand(rig: Rig, home: Home, lease: Lease) -> list[str] | None:
-    """The command with which a person starts the worker's agent program in a terminal; None for `exec`, which has none."""
-    preset = _preset(config.town_settings(rig.town), lease.agent)
-    if preset.dialect == CLAUDE:
-        return [*preset.command, *claude.by_hand(rig, home, lease)]
-    return list(preset.command) if preset.prompted else None
+def by_hand(rig: Rig, home: Home, lease: Lease | None) -> str | None:
+    """The shell line with which a person starts the worker's agent program in a terminal; None for `exec`, which has none."""
+    settings = config.town_settings(rig.town)
+    if lease is None or lease.agent not in known(settings):
+        return None
+    preset = _preset(settings, lease.agent)
+    if not preset.prompted:
+        return None
+    options = claude.by_hand(rig, home, lease, preset.env) if preset.dialect == CLAUDE else []
+    return f"cd {shlex.quote(home.tree)} && {shlex.join([*preset.command, *options])}"
 
 
 def check(settings: Settings, agent_name: str) -> None:

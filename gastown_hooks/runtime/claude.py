@@ -39,7 +39,7 @@ _USAGE = {"input": "input_tokens", "output": "output_tokens", "cache_read": "cac
 def words(rig: Rig, home: Home, lease: Lease, command: tuple[str, ...], environment: dict[str, str], left: float | None) -> list[str]:
     """The options of one turn; the settings file is written. `left` is what the turn may cost. Raises BadConfig for a permission mode
     that Claude Code would refuse, or that would deny everything."""
-    found = [*TURN, "--settings", write_settings(rig, home, lease)]
+    found = [*TURN, "--settings", write_settings(rig, home, lease, environment)]
     if not any(word.split("=")[0] in _MODE_WORDS for word in command):
         found += ["--permission-mode", _mode(rig, environment)]
     if left is not None:
@@ -47,18 +47,18 @@ def words(rig: Rig, home: Home, lease: Lease, command: tuple[str, ...], environm
     return found
 
 
-def by_hand(rig: Rig, home: Home, lease: Lease) -> list[str]:
+def by_hand(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> list[str]:
     """The options with which a person starts it in a terminal; the settings file is written."""
     session = resumable(home)
-    return ["--settings", write_settings(rig, home, lease), *(["--resume", session] if session else [])]
+    return ["--settings", write_settings(rig, home, lease, environment), *(["--resume", session] if session else [])]
 
 
-def write_settings(rig: Rig, home: Home, lease: Lease) -> str:
+def write_settings(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> str:
     """The path of the settings file, brought up to date."""
     value = {
         "hooks": {event: [{"hooks": [{"type": "command", "command": _command(home, word), "timeout": 60}]}]
                   for event, word in EVENTS.items()},
-        "env": {**sling.worker_environment(rig, lease), **ENVIRONMENT},
+        "env": {**sling.worker_environment(rig, lease), **ENVIRONMENT, **environment},
         "autoMemoryEnabled": False,
         "permissions": {"allow": [f"Bash({words})" for words in _ALLOWED]},
     }

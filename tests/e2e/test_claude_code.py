@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
+import select
+import shlex
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import builders
 import pytest
 from peers import claude
-from peers.model_server import Answer, Bash, Conversation, Fault, ModelServer, Say
+from peers.model_server import Answer, Bash, Conversation, Fault, ModelServer, Say, Write
 from workers import WorkerTown, until
 
+from gastown_hooks.core import fsio
 from gastown_hooks.stores import config, processes
 from gastown_hooks.work import costs
 from gastown_hooks.work import lease as leases
@@ -24,16 +31,21 @@ from gastown_hooks.work import lease as leases
 TASK = "Write the word moss into the file garden.txt"
 
 
-def following(conversation: Conversation) -> Answer:
+def following(conversation: Conversation, *, by_tool: bool = False) -> Answer:
     """A model: what to do, how to commit and how to end, it finds in what it was told."""
     task = re.search(r"Write the word (\w+) into the file ([\w.]+)", conversation.context)
     commit = re.search(r"commit \(`([^`]+)`\)", conversation.context)
     end = re.search(r"then: (gt \w+)", conversation.context)
     if not (task and commit and end):
         return Say("I was told nothing to do.")
-    steps = [f"printf '{task[1]}\\n' > {task[2]}", f"{commit[1]} -m 'Plant {task[1]}'", end[1]]
-    left = [step for step in steps if step not in conversation.commands]
-    return Bash(left[0]) if left else Say("All is done.")
+    steps: list[Bash | Write] = [Bash(f"printf '{task[1]}\\n' > {task[2]}"), Bash(f"{commit[1]} -m 'Plant {task[1]}'"), Bash(end[1])]
+    if by_tool:
+        where = re.search(r"orking directory: (\S+)", conversation.context)
+        assert where
+        steps[0] = Write(f"{where[1]}/{task[2]}", f"{task[1]}\n")
+    done = [*conversation.commands, *conversation.written]
+    left = [step for step in steps if (step.command if isinstance(step, Bash) else step.path) not in done]
+    return left[0] if left else Say("All is done.")
 
 
 class ClaudeTown(WorkerTown):
@@ -199,3 +211,101 @@ def test_a_budget_is_a_hard_stop(town: ClaudeTown) -> None:
     assert len(town.server.conversations("/toast")) == 2 and costs.spent(town.rig, "gp-aaaaa") == pytest.approx(0.0105)
     again = town.role("polecat", "decide", "--name", "toast")
     assert '"act": "end"' in again.out and len(town.server.conversations("/toast")) == 2
+
+
+class Terminal:
+    """A terminal of a person's: a shell line runs in it, keys are typed, the screen is what was printed."""
+
+    def __init__(self, line: str, env: dict[str, str]) -> None:
+        self.fd, tty = os.openpty()
+        fcntl.ioctl(tty, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.process = subprocess.Popen(["sh", "-c", line], stdin=tty, stdout=tty, stderr=tty, start_new_session=True,
+                                        env={**os.environ, "TERM": "xterm-256color", **env})
+        os.close(tty)
+        self.screen = b""
+
+    def read(self) -> bool:
+        """Take what was printed; False when the program has closed the terminal."""
+        while select.select([self.fd], [], [], 0)[0]:
+            try:
+                self.screen += os.read(self.fd, 65536)
+            except OSError:
+                return False
+        return True
+
+    def type(self, text: str) -> None:
+        for keys in (text, "\r"):
+            os.write(self.fd, keys.encode())
+
+    def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
+        try:
+            until(lambda: (self.read(), condition())[1], seconds)
+        except AssertionError:
+            raise AssertionError(self.screen[-3000:].decode("utf-8", "replace")) from None
+
+    def close(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it ended by itself
+        self.process.wait()
+        os.close(self.fd)
+
+
+def by_hand(town: ClaudeTown) -> tuple[str, dict[str, str]]:
+    """The line that `gt sling` prints in a town that is not up, and the environment of the person who types it."""
+    claude.accept_dialogs(town.path / "home")
+    config.set(town.town, None, "agents.claude", None)
+    programs = town.path / "programs"
+    programs.mkdir()
+    (programs / "claude").symlink_to(claude.program())
+    (programs / "gt").write_text(f"#!/bin/sh\nexec {shlex.join(builders.command('gt'))} \"$@\"\n")
+    (programs / "gt").chmod(0o755)
+    town.bead(title=TASK)
+    done = builders.run(builders.command("gt", "-C", town.town.root, "sling", "gp-aaaaa", "gp"))
+    assert done.code == 0, done.err
+    home = town.rig.polecat("toast")
+    line = f"cd {home.tree} && claude --settings {home.settings}"
+    assert f"    {line}    #" in done.out and town.alive() == []
+    return line, {**claude.environment(town.server.url("/toast")), "PATH": f"{programs}:{os.environ['PATH']}", "GT_WAKE": "inline"}
+
+
+def test_by_hand_the_printed_line_lands_the_bead(town: ClaudeTown) -> None:
+    line, env = by_hand(town)
+    town.server.scripts["/toast"] = lambda conversation: following(conversation, by_tool=True)
+    home = town.rig.polecat("toast")
+    terminal = Terminal(line, env)
+    try:
+        terminal.until(lambda: os.path.exists(home.session))
+        refused = town.work()
+        assert refused.code == 5 and "is at work" in refused.err  # its runner keeps out
+        terminal.type("go")
+        terminal.until(lambda: town.server.conversations("/toast"))
+        terminal.until(lambda: "gt done" in town.server.conversations("/toast")[-1].commands, 60)
+        terminal.until(lambda: town.get()["status"] == "closed")
+        town.role("witness", "patrol")
+        assert os.path.exists(home.tree)  # the person still sits there
+        terminal.type("/exit")
+        terminal.until(lambda: terminal.process.poll() is not None)
+    finally:
+        terminal.close()
+    town.role("witness", "patrol")
+    assert not os.path.exists(home.root)
+    town.landed()
+
+
+def test_a_session_by_hand_is_taken_up_again(town: ClaudeTown) -> None:
+    line, env = by_hand(town)
+    town.server.scripts["/toast"] = lambda conversation: Say("Let me think.")
+    home = town.rig.polecat("toast")
+    terminal = Terminal(line, env)
+    try:
+        terminal.until(lambda: os.path.exists(home.session))
+        terminal.type("go")
+        terminal.until(lambda: len(town.server.conversations("/toast")) == 2)  # once it is told to go on; then the person decides
+        terminal.until(lambda: os.path.exists(json.loads(fsio.read(home.session) or b"")["transcript"]))
+    finally:
+        terminal.close()
+    session = json.loads(fsio.read(home.session) or b"")["session"]
+    told = builders.run(builders.command("gt", "-C", town.town.root, "polecat", "status", "gp/toast"))
+    assert f"{line} --resume {session}" in told.out

@@ -1,7 +1,7 @@
 """A model's server on loopback that answers from a script: the part of the Messages API that Claude Code uses, streaming and not.
 
 `server.scripts["/path"] = script` serves base URL `server.url("/path")`, so each agent of a town can have a model of its own. A script
-is called with the conversation so far and gives an answer: `Say`, `Bash` or `Fault`. It sees what the model would see and nothing
+is called with the conversation so far and gives an answer: `Say`, `Bash`, `Write` or `Fault`. It sees what the model would see and nothing
 else; where it stands in its task it must read off the conversation, so that a resumed session goes on where it stopped.
 """
 
@@ -32,6 +32,15 @@ class Bash:
 
 
 @dataclass(frozen=True)
+class Write:
+    """A call of the Write tool."""
+
+    path: str
+    content: str
+    tokens: tuple[int, int] = (1000, 10)
+
+
+@dataclass(frozen=True)
 class Fault:
     """An HTTP error instead of an answer."""
 
@@ -40,7 +49,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Answer = Say | Bash | Fault
+Answer = Say | Bash | Write | Fault
 
 
 class Conversation:
@@ -69,9 +78,17 @@ class Conversation:
     @property
     def commands(self) -> list[str]:
         """The Bash calls that were answered, in order."""
+        return [block["input"].get("command", "") for block in self._calls("Bash")]
+
+    @property
+    def written(self) -> list[str]:
+        """The files that the Write tool was called for, in order."""
+        return [block["input"].get("file_path", "") for block in self._calls("Write")]
+
+    def _calls(self, tool: str) -> list[dict[str, Any]]:
         blocks = [block for message in self.messages for block in blocks_of(message)]
         answered = {block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"}
-        return [block["input"].get("command", "") for block in blocks if block.get("type") == "tool_use" and block["id"] in answered]
+        return [block for block in blocks if block.get("type") == "tool_use" and block["name"] == tool and block["id"] in answered]
 
 
 def blocks_of(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -175,11 +192,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # the program was killed while it waited
 
 
-def _message(request: dict[str, Any], answer: Say | Bash, number: int) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": answer.text} if isinstance(answer, Say) else {
-        "type": "tool_use", "id": f"toolu_{number:08d}", "name": "Bash", "input": {"command": answer.command, "description": "a step"}}
+def _block(answer: Say | Bash | Write, number: int) -> dict[str, Any]:
+    if isinstance(answer, Say):
+        return {"type": "text", "text": answer.text}
+    tool, given = ("Bash", {"command": answer.command, "description": "a step"}) if isinstance(answer, Bash) else (
+        "Write", {"file_path": answer.path, "content": answer.content})
+    return {"type": "tool_use", "id": f"toolu_{number:08d}", "name": tool, "input": given}
+
+
+def _message(request: dict[str, Any], answer: Say | Bash | Write, number: int) -> dict[str, Any]:
     return {"id": f"msg_{number:08d}", "type": "message", "role": "assistant", "model": request.get("model", "scripted"),
-            "content": [block], "stop_reason": "end_turn" if isinstance(answer, Say) else "tool_use", "stop_sequence": None,
+            "content": [_block(answer, number)], "stop_sequence": None,
+            "stop_reason": "end_turn" if isinstance(answer, Say) else "tool_use",
             "usage": {"input_tokens": answer.tokens[0], "output_tokens": answer.tokens[1],
                       "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}}
 

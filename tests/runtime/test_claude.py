@@ -83,13 +83,14 @@ def test_what_a_killed_turn_used_is_known_in_part(tmp_path: Path) -> None:
 
 def test_the_settings_file_is_outside_the_tree(slot: tuple[WorkerTown, Home, Lease]) -> None:
     town, home, lease = slot
-    path = claude.write_settings(town.rig, home, lease)
+    path = claude.write_settings(town.rig, home, lease, {"ANTHROPIC_MODEL": "m"})
     assert not path.startswith(home.tree + "/") and os.stat(path).st_mode & 0o777 == 0o600
     value = json.loads(fsio.read(path) or b"")
     assert value["env"]["GT_FENCE"] == str(lease.fence) and value["autoMemoryEnabled"] is False
     assert sorted(value["hooks"]) == ["SessionStart", "Stop", "UserPromptSubmit"]
     before = os.stat(path).st_ino
-    assert claude.write_settings(town.rig, home, lease) == path and os.stat(path).st_ino == before
+    assert value["env"]["ANTHROPIC_MODEL"] == "m"
+    assert claude.write_settings(town.rig, home, lease, {"ANTHROPIC_MODEL": "m"}) == path and os.stat(path).st_ino == before
 
 
 def test_root_needs_the_sandbox_word(slot: tuple[WorkerTown, Home, Lease], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +122,8 @@ def test_only_a_conversation_that_is_on_disk_is_taken_up(slot: tuple[WorkerTown,
     town, home, lease = slot
     assert claude.resumable(home) == ""
     fsio.write_json(home.session, {"session": "s1", "transcript": str(tmp_path / "s1.jsonl")})
-    assert claude.resumable(home) == "" and claude.by_hand(town.rig, home, lease) == ["--settings", home.settings]
+    assert claude.resumable(home) == "" and claude.by_hand(town.rig, home, lease, {}) == ["--settings", home.settings]
     (tmp_path / "s1.jsonl").write_text("{}\n")
-    assert claude.resumable(home) == "s1" and claude.by_hand(town.rig, home, lease)[2:] == ["--resume", "s1"]
+    assert claude.resumable(home) == "s1" and claude.by_hand(town.rig, home, lease, {})[2:] == ["--resume", "s1"]
     fsio.write_json(home.session, {"session": None})
     assert claude.resumable(home) == ""

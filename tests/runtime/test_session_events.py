@@ -27,7 +27,7 @@ class Slot:
         lease = leases.read(self.home)
         assert lease is not None
         self.lease = lease
-        self.settings = json.loads(fsio.read(claude.write_settings(self.town.rig, self.home, lease)) or b"")
+        self.settings = json.loads(fsio.read(claude.write_settings(self.town.rig, self.home, lease, {})) or b"")
 
     def event(self, name: str, *, by_hand: bool = False, cwd: str | None = None) -> builders.Finished:
         [entry] = self.settings["hooks"][name]

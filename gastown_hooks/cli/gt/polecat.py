@@ -12,9 +12,10 @@ from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.runtime import agents
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import rescue, retire, status
+from gastown_hooks.work import rescue, retire, status, wake
 
 
 @click.group(cls=Group, short_help="The workers of a rig.")
@@ -49,7 +50,7 @@ def list_(rig: str | None, as_json: bool) -> None:
 @click.argument("worker", metavar="RIG/NAME")
 @json_option
 def status_(worker: str, as_json: bool) -> None:
-    """Look at one worker: its claim, its state, and what a removal would save.
+    """Look at one worker: its claim, its state, the line that goes on with it by hand, and what a removal would save.
 
     \b
     Example:
@@ -65,6 +66,8 @@ def status_(worker: str, as_json: bool) -> None:
     lease = leases.read(home)
     if lease is not None:
         found |= {"bead": lease.bead, "fence": lease.fence, "branch": lease.branch, "lease": lease.state, "since": lease.created_at}
+        if lease.state == leases.READY and wake.runner_is_free(home):
+            found["by_hand"] = agents.by_hand(rig, home, lease)
     found["saved"] = [saved.key for saved in rescue.entries(rig) if saved.name == name]
     if as_json:
         emit_json(found)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from gastown_hooks.cli import common
@@ -82,10 +80,7 @@ def _tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
 def _line_by_hand(rig: Rig, made: sling.Assignment) -> str | None:
     """The line that starts the worker's agent program in a terminal; None where it has none."""
     home = rig.polecat(made.name)
-    lease = leases.read(home)
-    known = lease is not None and lease.agent in agents.known(config.town_settings(rig.town))
-    words = agents.by_hand(rig, home, lease) if lease is not None and known else None
-    return f"cd {shlex.quote(made.tree)} && {shlex.join(words)}" if words else None
+    return agents.by_hand(rig, home, leases.read(home))
 
 
 def _lacks_script(rig: Rig, made: sling.Assignment) -> bool:
