@@ -65,14 +65,23 @@ def _leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tu
         yield from _leaves((*words, name), found)
 
 
-def right(words: tuple[str, ...]) -> Params:
-    """The arguments that a command must have, each with a value that is right in `place`."""
+def right(words: tuple[str, ...], command: click.Command) -> Params:
+    """The arguments that a command must have, each with a value that is right in `Place`; by their names where none are listed."""
+    needed = {str(param.name): [USUAL.get(str(param.name), "gp-bbbbb")] for param in command.params if param.required}
+    return {**needed, **_listed(words)}
+
+
+USUAL = {"request": "REQUEST", "rig": "gp", "name": "gp", "worker": "gp/toast", "agent": "gp/toast", "reason": "no", "text": "text",
+         "path": ".", "key": "gp.gates", "commit": "0" * 40}
+
+
+def _listed(words: tuple[str, ...]) -> Params:
     return {("gt", "config", "get"): {"key": ["gp.gates"]}, ("gt", "config", "set"): {"key": ["gp.gate_timeout"], "values": ["5"]},
             ("gt", "config", "unset"): {"key": ["gp.gate_timeout"]},
             ("gt", "config", "agent", "get"): {"name": ["exec"]},
             ("gt", "config", "agent", "set"): {"name": ["mine"], "command": ["true"]},
             ("gt", "config", "agent", "remove"): {"name": ["fake"]},
-            ("gt", "hook"): {}, ("gt", "done"): {}, ("gt", "install"): {"path": ["."]},
+            ("gt", "install"): {"path": ["."]},
             ("gt", "mq", "submit"): {"bead": ["gp-bbbbb"]}, ("gt", "mq", "status"): {"request": ["REQUEST"]},
             ("gt", "mq", "retry"): {"request": ["REQUEST"]}, ("gt", "mq", "reject"): {"request": ["REQUEST"], "reason": ["no"]},
             ("gt", "mq", "accept"): {"commit": ["0" * 40], "rig": ["gp"]}, ("gt", "peek"): {"agent": ["gp/toast"]},
@@ -202,5 +211,5 @@ class Place:
         extra = sorted(set(os.listdir(self.path)) - {"town", "copy", "project", "home", "fake.py"})
         return found + extra
 
-    def right(self, words: tuple[str, ...]) -> Params:
-        return {key: [self.request if value == "REQUEST" else value for value in values] for key, values in right(words).items()}
+    def right(self, words: tuple[str, ...], command: click.Command) -> Params:
+        return {key: [self.request if value == "REQUEST" else value for value in values] for key, values in right(words, command).items()}

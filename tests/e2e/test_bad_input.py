@@ -36,7 +36,7 @@ def may_pass(words: tuple[str, ...], param: click.Parameter, value: str) -> bool
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_hostile_values_in_each_position(place: Place, words: tuple[str, ...]) -> None:
-    command, given, wrong = COMMANDS[words], place.right(words), []
+    command, given, wrong = COMMANDS[words], place.right(words, COMMANDS[words]), []
     calls = [(param, value, call(command, words, {**given, str(param.name): [value]})) for param in positions(command) for value in HOSTILE]
     for param, value, argv in calls:
         ended = invoke(argv, place.root)
@@ -88,7 +88,8 @@ def test_outside_of_a_town(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "empty").mkdir()
     if words[-1] == "version" or words in (("gt", "install"), ("gt", "config", "explain")):
         return
-    given = {key: ["gp-mr-1" if value == "REQUEST" else value for value in values] for key, values in badinput.right(words).items()}
+    listed = badinput.right(words, COMMANDS[words])
+    given = {key: ["gp-mr-1" if value == "REQUEST" else value for value in values] for key, values in listed.items()}
     ended = invoke(call(COMMANDS[words], words, {**given, **NEEDED.get(words, {})}), str(tmp_path / "empty"))
     assert plain(ended) == "" and ended.code == (1 if words[0] == "bd" else 3), ended
     assert list((tmp_path / "empty").iterdir()) == []
@@ -119,7 +120,7 @@ def test_a_broken_file_is_one_clear_line_for_every_command(place: Place, name: s
         for words in QUIET if text == BROKEN[name][0] else READERS:
             path.write_text(text)
             place.before = place.state()
-            ended = invoke(call(COMMANDS[words], words, {**place.right(words), **NEEDED.get(words, {})}), place.root)
+            ended = invoke(call(COMMANDS[words], words, {**place.right(words, COMMANDS[words]), **NEEDED.get(words, {})}), place.root)
             what = plain(ended)
             if not what and ended.code and (changed := [one for one in place.changes() if "/.beads/issues" not in one]):
                 what = f"refused, yet changed {changed}"
