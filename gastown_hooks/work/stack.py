@@ -125,8 +125,9 @@ def _commit(rig: Rig, requests: list[Request], tree: str, on: str, other: str) -
 
 
 def _message(requests: list[Request]) -> str:
-    trailers = "\n".join(f"Bead: {request.source}\nMerge-Request: {request.id}\nWorker: {request.worker}\nClaim-Fence: {request.fence}\n"
-                         for request in requests)
+    # One block, or git would take only the last one for trailers.
+    trailers = "".join(f"Bead: {request.source}\nMerge-Request: {request.id}\nWorker: {request.worker}\nClaim-Fence: {request.fence}\n"
+                       for request in requests)
     if len(requests) == 1:
         return f"Merge {_title(requests[0])}\n\n{trailers}"
     return f"Merge {len(requests)} changes\n\n" + "".join(f"* {_title(request)}\n" for request in requests) + f"\n{trailers}"

@@ -51,16 +51,15 @@ def test_every_number_of_the_demo_is_true(run_cli: builders.Run, tmp_path: Path)
     assert told["closed"] == sum(bead["status"] == "closed" for bead in tasks) == 6
 
     landed = git(repo, "rev-list", "--first-parent", "--merges", "main").split()
-    assert told["landed_commits"] == len(landed) == 6
-    messages = git(repo, "log", "--first-parent", "--merges", "--format=%B%x00", "main").split("\0")
-    named = {line.split(": ")[1] for message in messages for line in message.splitlines() if line.startswith("Bead: ")}
-    assert named == {bead["id"] for bead in tasks}
+    assert told["landed_commits"] == len(landed) and 3 <= len(landed) <= 6, "what is submitted together may land together"
+    trailers = git(repo, "log", "--first-parent", "--merges", "--format=%(trailers:key=Bead,valueonly)", "main").split()
+    assert sorted(trailers) == sorted(bead["id"] for bead in tasks), "each bead landed exactly once"
 
     gated = {json.loads(git(repo, "notes", "--ref=gates", "show", commit))["tree"] for commit in landed}
     assert gated == {git(repo, "rev-parse", f"{commit}^{{tree}}").strip() for commit in landed}
 
     events = [json.loads(line) for line in (town / ".events.jsonl").read_text().splitlines()]
-    assert told["gate_runs"] == sum(event["type"] == "gate_run" for event in events) >= 6
+    assert told["gate_runs"] == sum(event["type"] == "gate_run" for event in events) >= len(landed)
     assert told["workers"] == sum(event["type"] == "sling" for event in events) == 6
     assert told["killed"].startswith("greenplace/polecats/")
     assert told["supervision_tokens"] == sum(e["payload"].get("tokens", 0) for e in events if "/polecats/" not in e["actor"]) == 0
