@@ -106,6 +106,10 @@ class LiveTown:
         where = str(self.remote or self.rig.repo)
         return set(builders.git(where, f"--git-dir={where}", "ls-tree", "-r", "--name-only", "refs/heads/main").split())
 
+    def landed(self) -> list[str]:
+        """The beads that the target's merges name, each as often as it landed."""
+        return sorted(self.git("log", "--first-parent", "--merges", "--format=%(trailers:key=Bead,valueonly)", "main").split())
+
     def push(self, files: dict[str, str | None], message: str = "a person's commit") -> str:
         """A person's push to the remote."""
         clone = self.path / "person"
@@ -134,10 +138,10 @@ class LiveTown:
         for landing in self.git("rev-list", "--first-parent", "--merges", "refs/heads/main").split():
             note = json.loads(self.git("notes", "--ref=gates", "show", landing))
             assert note["verdict"] == "pass" and note["tree"] == self.git("rev-parse", f"{landing}^{{tree}}")
-        named = self.git("log", "--first-parent", "--merges", "--format=%B", "refs/heads/main")
+        landed = self.landed()
         closed = [bead for bead in json.loads(self.bd("list", "--all", "--prefix", "gp", "-n", "0", "--json"))
                   if bead["status"] == "closed" and bead["issue_type"] == "task"]
-        assert all(f"Bead: {bead['id']}\n" in named + "\n" for bead in closed)
+        assert all(landed.count(bead["id"]) == 1 for bead in closed)
         self.git("fsck", "--strict", "--no-dangling")
         if self.remote and os.path.isdir(self.remote):
             assert self.tip() == self.git("rev-parse", "refs/heads/main")

@@ -37,7 +37,8 @@ def may_pass(words: tuple[str, ...], param: click.Parameter, value: str) -> bool
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_hostile_values_in_each_position(place: Place, words: tuple[str, ...]) -> None:
     command, given, wrong = COMMANDS[words], place.right(words, COMMANDS[words]), []
-    calls = [(param, value, call(command, words, {**given, str(param.name): [value]})) for param in positions(command) for value in HOSTILE]
+    calls = [(param, value, call(command, words, {**given, str(param.name): [value]})) for param in positions(command) for value in HOSTILE
+             if (words, value) != (("gt", "install"), "/etc")]  # a good folder for it, but not for a test
     for param, value, argv in calls:
         ended = invoke(argv, place.root)
         changed = place.changes()
