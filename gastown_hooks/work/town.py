@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -165,6 +166,13 @@ def _check_free(town: Town) -> None:
     """A town may begin here: not in another town, not in a checkout of one, no foreign file in the way."""
     if os.path.lexists(town.root) and not os.path.isdir(town.root):
         raise Refused(f"{town.root} is a file", why="a town is a folder", next="gt install ~/gt")
+    begun = os.path.isdir(town.mayor.root) or not os.path.isdir(town.root)
+    ours = (town.beads.root, town.runtime)
+    others = [name for name in sorted(os.listdir(town.root)) if not name.startswith(".git")
+              and f"{town.root}/{name}" not in ours] if not begun else []
+    if others:  # a mistyped path must not fill somebody's folder with ours
+        raise Refused(f"{town.root} holds other things", why=ids.shown(others[0]) + (f" and {len(others) - 1} more" if others[1:] else ""),
+                      next=f"gt install {shlex.quote(town.root + '/gt')}")
     above = find_town(os.path.dirname(town.root))
     if above is not None:
         raise Refused(f"{town.root} is inside the town {above.root}", why="towns do not nest", next="gt install ~/gt2")

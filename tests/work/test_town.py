@@ -107,6 +107,13 @@ def test_files_that_are_there_stay(tmp_path: Path) -> None:
     assert (tmp_path / "gt/notes.txt").read_text() == "keep" and (tmp_path / "gt/mayor/CLAUDE.md").read_text() == "mine"
 
 
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    builders.write_files(tmp_path / "full", {"notes.txt": "keep"})
+    with pytest.raises(Refused, match=r"notes\.txt"):
+        install(tmp_path / "full")
+    assert os.listdir(tmp_path / "full") == ["notes.txt"]
+
+
 def test_dry_run_says_the_acts_of_the_real_run_and_changes_nothing(tmp_path: Path) -> None:
     told = install(tmp_path / "gt", with_git=True, dry_run=True).acts
     assert not (tmp_path / "gt").exists()
