@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gastown_hooks.rules import turns
 from gastown_hooks.rules.turns import Record
@@ -53,3 +54,17 @@ def _until(record: Record, report: Report, now: int) -> int:
     if report.resets_at > now:
         return report.resets_at
     return now + min(LONGEST_WAIT, FIRST_WAIT << min(record.limited, 10))
+
+
+def summed(entries: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """Recorded turns summed by `bead` or `agent`: {key, turns, tokens, cost, unknown}; `unknown` counts the turns without a cost."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        name = str(entry.get(key) or "")
+        row = found.setdefault(name, {key: name, "turns": 0, "tokens": {}, "cost": 0.0, "unknown": 0})
+        row["turns"] += 1
+        row["cost"] += entry["cost"] or 0.0
+        row["unknown"] += entry["cost"] is None
+        for kind, count in (entry.get("tokens") or {}).items():
+            row["tokens"][kind] = row["tokens"].get(kind, 0) + count
+    return list(found.values())

@@ -94,6 +94,34 @@ def report(transcript: str, offset: int) -> Report | None:
     return Report(f"{session}:{list(answers)[-1]}", session, tokens=tokens)
 
 
+def readable(line: str) -> list[str]:
+    """A line of the transcript as a person reads it: what the agent said and did. Lines of other programs stay as they are."""
+    if not line.startswith('{"type":"'):
+        return [line]
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return []
+    if value.get("type") == "result":
+        return [f"[turn ended: {_result(value, {}).text or value.get('subtype')}]"]
+    if value.get("type") not in ("assistant", "user") or not isinstance(value.get("message"), dict):
+        return []
+    content = value["message"].get("content")
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    return [text for block in blocks for text in _shown(block)]
+
+
+def _shown(block: dict[str, Any]) -> list[str]:
+    given = block.get("input") or {}
+    if block.get("type") == "text":
+        return str(block.get("text")).splitlines()
+    if block.get("type") == "tool_use":
+        what = given.get("command") or given.get("file_path") or json.dumps(given)
+        return [f"$ {line}" if block.get("name") == "Bash" else f"[{block.get('name')}] {line}" for line in str(what).splitlines()]
+    result = block.get("content") if block.get("type") == "tool_result" else None
+    return [f"  {line}" for line in result.splitlines()] if isinstance(result, str) else []
+
+
 def _result(line: dict[str, Any], limit: dict[str, Any]) -> Report:
     errors = [str(error) for error in line.get("errors") or ()]
     text = " ".join("; ".join([*errors, str(line.get("result") or "")]).split())[:200]

@@ -24,6 +24,7 @@ from peers.model_server import Answer, Bash, Conversation, Fault, ModelServer, S
 from workers import WorkerTown, until
 
 from gastown_hooks.core import fsio
+from gastown_hooks.core.paths import Home
 from gastown_hooks.stores import config, processes
 from gastown_hooks.work import costs
 from gastown_hooks.work import lease as leases
@@ -79,6 +80,20 @@ class ClaudeTown(WorkerTown):
         words = [sys.executable, str(builders.ROOT / "roles/polecat.py"), "run", "--town", self.town.root, "--rig", "gp", "--name", "toast"]
         with open(self.path / "runner.out", "ab") as log:
             return subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "GT_WAKE": "inline"})
+
+
+def named(home: Home, program: str) -> list[processes.Process]:
+    """The worker's processes that run this program."""
+    lease = leases.read(home)
+    assert lease is not None
+    return [process for process in processes.with_token(lease.token) if os.path.basename(_program(process.pid)) == program]
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except OSError:
+        return ""  # gone
 
 
 @pytest.fixture
@@ -138,25 +153,27 @@ def test_who_never_commits_is_finalised_by_the_runner(town: ClaudeTown) -> None:
     assert len({conversation.session for conversation in stops}) == 1  # the same session, taken up again
 
 
-def test_killed_in_the_middle_it_goes_on_where_it_was(town: ClaudeTown) -> None:
+def test_killed_in_the_middle_it_goes_on_and_leaves_no_stray(town: ClaudeTown) -> None:
     def script(conversation: Conversation) -> Answer:
-        if len(conversation.commands) == 1 and not killed:
-            lease = leases.read(town.rig.polecat("toast"))
-            assert lease is not None
-            for process in processes.with_token(lease.token):
-                killed.append(process.pid)
-                os.kill(process.pid, signal.SIGKILL)
+        if not killed:
+            return Bash("setsid sleep 600") if conversation.commands else following(conversation)
         return following(conversation)
 
     killed: list[int] = []
     town.server.scripts["/toast"] = script
     town.bead(title=TASK)
-    town.sling()
-    assert town.work().code == 0
+    home = town.sling()
+    runner = town.begin()
+    until(lambda: named(home, "sleep"))
+    killed += [process.pid for process in named(home, "claude")]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)  # what its tool runs survives it
+    assert runner.wait(60) == 0 and killed
     town.landed()
     conversations = town.server.conversations("/toast")
-    assert killed and len({conversation.session for conversation in conversations}) == 1
-    assert sum("printf" in command for command in conversations[-1].commands) == 1  # nothing done twice
+    assert len({conversation.session for conversation in conversations}) == 1
+    assert sum("printf" in command for command in conversations[-1].commands) == 1  # nothing is done twice
+    assert any(entry["cost"] is None for entry in costs.read(town.rig))  # the killed turn told its tokens only
 
 
 def test_a_limit_is_waited_for_without_a_person(tmp_path: Path, server: ModelServer) -> None:

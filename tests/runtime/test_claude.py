@@ -127,3 +127,17 @@ def test_only_a_conversation_that_is_on_disk_is_taken_up(slot: tuple[WorkerTown,
     assert claude.resumable(home) == "s1" and claude.by_hand(town.rig, home, lease, {})[2:] == ["--resume", "s1"]
     fsio.write_json(home.session, {"session": None})
     assert claude.resumable(home) == ""
+
+
+@pytest.mark.parametrize(("line", "shown"), [
+    ("plain words", ["plain words"]),
+    ('{"type":"system","subtype":"init"}', []),
+    ('{"type":"torn', []),
+    ('{"type":"assistant","message":{"content":[{"type":"text","text":"a\\nb"}]}}', ["a", "b"]),
+    ('{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Bash","input":{"command":"ls"}}]}}', ["$ ls"]),
+    ('{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Write","input":{"file_path":"/x"}}]}}', ["[Write] /x"]),
+    ('{"type":"user","message":{"content":[{"type":"tool_result","content":"out"}]}}', ["  out"]),
+    ('{"type":"user","message":{"content":"words"}}', []),
+    ('{"type":"result","subtype":"success","result":"said"}', ["[turn ended: said]"])])
+def test_a_person_reads_what_was_said_and_done(line: str, shown: list[str]) -> None:
+    assert claude.readable(line) == shown

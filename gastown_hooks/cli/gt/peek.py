@@ -8,6 +8,7 @@ import click
 
 from gastown_hooks.cli.common import emit_json, json_option, remark, say, town_and_caller, worker_named
 from gastown_hooks.core.errors import NotFound
+from gastown_hooks.runtime import claude
 from gastown_hooks.work import wake
 
 _MOST = 1 << 20
@@ -30,7 +31,7 @@ def cli(agent: str, count: int, as_json: bool) -> None:
     home = rig.polecat(name)
     if not os.path.isdir(home.root):
         raise NotFound(f"no worker {rig.name}/{name}", why="it is retired, or never was", next=f"gt polecat list {rig.name}")
-    lines = last_lines(home.transcript, count)
+    lines = [shown for line in last_lines(home.transcript, _MOST) for shown in claude.readable(line)][-count:]
     if as_json:
         emit_json({"worker": f"{rig.name}/{name}", "lines": lines})
         return
@@ -45,8 +46,11 @@ def last_lines(path: str, count: int) -> list[str]:
     """The file's last lines (of its last MiB); none where there is no file."""
     try:
         with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST))
+            skipped = max(0, os.fstat(file.fileno()).st_size - _MOST)
+            file.seek(skipped)
             data = file.read(_MOST)
+            if skipped:
+                data = data.partition(b"\n")[2]  # the rest of a line
     except FileNotFoundError:
         return []
     return data.decode("utf-8", "replace").rstrip("\n").split("\n")[-count:] if data else []
