@@ -166,13 +166,6 @@ def _check_free(town: Town) -> None:
     """A town may begin here: not in another town, not in a checkout of one, no foreign file in the way."""
     if os.path.lexists(town.root) and not os.path.isdir(town.root):
         raise Refused(f"{town.root} is a file", why="a town is a folder", next="gt install ~/gt")
-    begun = os.path.isdir(town.mayor.root) or not os.path.isdir(town.root)
-    ours = (town.beads.root, town.runtime)
-    others = [name for name in sorted(os.listdir(town.root)) if not name.startswith(".git")
-              and f"{town.root}/{name}" not in ours] if not begun else []
-    if others:  # a mistyped path must not fill somebody's folder with ours
-        raise Refused(f"{town.root} holds other things", why=ids.shown(others[0]) + (f" and {len(others) - 1} more" if others[1:] else ""),
-                      next=f"gt install {shlex.quote(town.root + '/gt')}")
     above = find_town(os.path.dirname(town.root))
     if above is not None:
         raise Refused(f"{town.root} is inside the town {above.root}", why="towns do not nest", next="gt install ~/gt2")
@@ -185,6 +178,14 @@ def _check_free(town: Town) -> None:
         if os.path.lexists(folder) and not os.path.isdir(folder):
             raise Refused(f"{folder} is in the way", why="it is not a folder", next=f"mv {folder} {folder}.old")
     _check_ledger(town.beads)
+    ours = (town.mayor.root, town.deacon.root, town.overseer.root, town.beads.root, town.runtime, town.events,
+            os.path.dirname(town.settings), os.path.dirname(town.mode))
+    found = sorted(os.listdir(town.root)) if os.path.isdir(town.root) else []
+    things = [name for name in found if not name.startswith(".git")]
+    if things and not any(f"{town.root}/{name}" in ours for name in things):
+        # Nothing of a town here: a mistyped path must not fill somebody's folder with ours.
+        raise Refused(f"{town.root} holds other things", why=ids.shown(", ".join(things[:3])),
+                      next=f"gt install {shlex.quote(town.root + '/gt')}")
 
 
 def _check_ledger(beads: Beads) -> None:
