@@ -134,7 +134,7 @@ plain = len(python) < 100 and not any(c in python for c in " \t\n")
 quoted = "'\"'\"'".join(python.split("'"))
 for name in ("gt", "bd"):
     head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec '{quoted}' -IS \"$0\" \"$@\"\n'''\n"
-    body = f"import sys\nsys.path[:0] = {list(dict.fromkeys(packages))!a}\nfrom gastown_hooks.front import {name}\nsys.exit({name}())\n"
+    body = f"import sys\nsys.path[:0] = {list(dict.fromkeys(packages))!a}\nfrom gastown_hooks.front import {name}, leave\nleave({name}())\n"
     with open(f"{folder}/{name}.new", "w", encoding="utf-8") as file:
         file.write(head + body)
     os.chmod(f"{folder}/{name}.new", 0o755)

@@ -123,7 +123,7 @@ def write_programs(folder: str) -> None:
     """gt, bd and a githook's start as an installation has them."""
     for name in ("gt", "bd"):
         text = (f"#!{sys.executable} -IS\nimport sys\nsys.path[:0] = {PACKAGES!a}\n"
-                f"from gastown_hooks.front import {name}\nsys.exit({name}())\n")
+                f"from gastown_hooks.front import {name}, leave\nleave({name}())\n")
         fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)
 
 

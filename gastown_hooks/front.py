@@ -6,21 +6,24 @@ the finer `code` is in the `--json` error on standard error: {"error","code"}.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
 
-from gastown_hooks.core import errors
+from gastown_hooks.core import errors, jsons
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     import click
 
 _SUMMARIES = {
     "gt": "Gas Town: run many coding agents on your projects and lose none of their work.",
     "bd": "Beads: the issue tracker your agents and you share, kept as plain lines in a file.",
 }
+
+
+_READS = {"bd": ("ready", "show"), "gt": ("hook",)}
 
 
 def gt() -> int:
@@ -32,6 +35,14 @@ def bd() -> int:
     """Entry point of `bd`."""
     code = _main("bd", sys.argv[1:])
     return code if code in (errors.OK, errors.BadInput.exit_code, errors.BUG, errors.INTERRUPTED) else 1
+
+
+def leave(code: int) -> NoReturn:
+    """End the process: at once after a hot verb, which leaves nothing to tidy up (a sixth of its time), else as usual."""
+    if "gastown_hooks.cli.loader" in sys.modules:
+        sys.exit(code)
+    sys.stderr.flush()
+    os._exit(_flushed(code))
 
 
 def _main(name: str, words: list[str]) -> int:
@@ -50,13 +61,25 @@ def _main(name: str, words: list[str]) -> int:
 def _run(name: str, words: list[str], as_json: bool) -> int:
     """Run the command; with `--json` its failure is reported here, since only the error itself knows its code."""
     try:
-        return _click(name, words)
+        code = _fast(name, words)
+        return _click(name, words) if code is None else code
     except errors.GastownError as error:
         if not as_json:
             raise
-        report = {"error": str(error), "code": error.code}
-        print(json.dumps(report, ensure_ascii=False, indent=2), file=sys.stderr)
+        print(jsons.pretty({"error": str(error), "code": error.code}), file=sys.stderr)
         return error.exit_code
+
+
+def _fast(name: str, words: list[str]) -> int | None:
+    """The hot verbs, from lean modules; None: click does it."""
+    verb = words[0] if words else ""
+    if verb in _READS.get(name, ()):
+        from gastown_hooks.cli import fast_read
+        return fast_read.run(verb, words[1:])
+    if name == "bd" and verb in ("create", "update", "close"):
+        from gastown_hooks.cli import fast_write
+        return fast_write.run(verb, words[1:])
+    return None
 
 
 def _click(name: str, words: list[str]) -> int:
@@ -104,4 +127,4 @@ def _flushed(code: int) -> int:
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 128 + 13  # SIGPIPE; `signal` takes 4 ms to import

@@ -6,15 +6,14 @@ escape control characters. JSON goes to standard output alone; remarks go to sta
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from gastown_hooks.cli.loader import JSON_WANTED
-from gastown_hooks.core import clock, errors, fsio, ids, paths
+from gastown_hooks.cli.plain import cleaned, decoded, emit_json, file_text, one_text, remark, say
+from gastown_hooks.core import clock, errors, ids, paths
 from gastown_hooks.core.ids import shown
 from gastown_hooks.stores import config
 
@@ -29,32 +28,6 @@ json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, callback=_json_wanted, help="JSON on standard output.")
 dry_run_option: Decorator = click.option(
     "--dry-run", is_flag=True, help="Show what would be done; change nothing.")
-
-
-def cleaned(text: str, keep: str = "") -> str:
-    """The text with control and other unprintable characters escaped, but for those in `keep`."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape", "backslashreplace").decode()
-
-
-def say(text: str = "") -> None:
-    """A line (or several) on standard output."""
-    sys.stdout.write(cleaned(text, keep="\n\t") + "\n")
-
-
-def remark(text: str) -> None:
-    """A line on standard error that no program needs to parse."""
-    sys.stderr.write(cleaned(text, keep="\n\t") + "\n")
-
-
-def emit_json(value: Any) -> None:
-    """One JSON value, indented by two, on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
@@ -96,36 +69,6 @@ def worker_named(town: paths.Town, text: str) -> tuple[paths.Rig, str]:
     return rig_named(town, parts[0]), ids.name(parts[1], "worker")
 
 
-def one_text(given: str | None, *, from_stdin: bool = False, from_file: str | None = None, what: str = "text") -> str | None:
-    """A text from one of its three ways in: the option, standard input (`-` as a file too), a file. Raises BadInput."""
-    ways = [given is not None, from_stdin, from_file is not None]
-    if sum(ways) > 1:
-        raise errors.BadInput(f"the {what} is given twice", why="use one of the option, --stdin and --body-file")
-    if from_stdin or from_file == "-":
-        return decoded(sys.stdin.buffer.read(), "standard input").rstrip("\n")
-    if from_file is not None:
-        return file_text(from_file).rstrip("\n")
-    return given
-
-
-def file_text(path: str) -> str:
-    """The UTF-8 text of a file that the caller named. Raises NotFound, BadInput."""
-    try:
-        data = fsio.read(path)
-    except (OSError, ValueError) as error:
-        raise errors.BadInput(f"cannot read {shown(path)}", why=getattr(error, "strerror", None) or str(error)) from None
-    if data is None:
-        raise errors.NotFound(f"no file {shown(path)}")
-    return decoded(data, shown(path))
-
-
-def decoded(data: bytes, name: str) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise errors.BadInput(f"{name} is not UTF-8 text") from None
-
-
 def ago(stamp: str, now: int) -> str:
     """`3m ago`, `2h ago`, `5d ago`; the text itself where it is no time."""
     try:
@@ -136,3 +79,9 @@ def ago(stamp: str, now: int) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit} ago"
     return f"{seconds}s ago"
+
+
+__all__ = [
+    "ago", "cleaned", "decoded", "dry_run_option", "emit_json", "file_text", "here",
+    "json_option", "one_text", "remark", "rig_named", "say", "table", "town_and_caller",
+    "worker_named"]

@@ -82,6 +82,13 @@ def nearest(word: str, known: list[str]) -> str:
     return min(known, key=lambda other: (_edits(word, other), other), default="")
 
 
+def close(word: str, known: list[str]) -> list[str]:
+    """Up to three known words that a slip of the hand makes into this one: about every third letter may differ."""
+    near = sorted((edits, other) for other in known
+                  if abs(len(other) - len(word)) <= len(word) // 3 and (edits := _edits(word, other)) <= max(1, len(word) // 3))
+    return [other for _, other in near[:3]]
+
+
 def _edits(one: str, other: str) -> int:
     row = list(range(len(other) + 1))
     for i, a in enumerate(one[:64], 1):

@@ -95,7 +95,7 @@ def _indented(value: Any, line: str) -> Iterator[str]:
         for part in value:
             yield before + inner
             if keyed:
-                yield encode_basestring(part) + ": "
+                yield encode_basestring(part if isinstance(part, str) else dumps(part)) + ": "
             yield from _indented(value[part] if keyed else part, inner)
             before = ","
         yield line + ("}" if keyed else "]")

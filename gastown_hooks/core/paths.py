@@ -32,6 +32,9 @@ class Beads:
         self.events = f"{root}/local/events.log"
         self.ledger_lock = f"{root}/local/locks/ledger.lock"
         self.fold_lock = f"{root}/local/locks/fold.lock"
+        self.index = f"{root}/local/index.db"
+        self.index_journal = f"{root}/local/index.db-journal"
+        self.index_lock = f"{root}/local/locks/index.lock"
 
 
 class Home:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import requests
+from gastown_hooks.rules import requests, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
 
-CLAIMED = ("hooked", "in_progress")
+CLAIMED = states.CLAIMED
 
 
 def is_claim(rig: str, bead: Record) -> bool:

@@ -8,9 +8,11 @@ parent" is found as well as a plain circle.
 
 from __future__ import annotations
 
+from _collections_abc import Mapping  # `collections.abc` imports all of `collections`
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from gastown_hooks.core.record import Record
@@ -54,6 +56,28 @@ def children(records: Mapping[str, Record]) -> dict[str, list[str]]:
             for parent in parents(records[bead_id]):
                 found.setdefault(parent, []).append(bead_id)
     return found
+
+
+class Family(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+    """`children`, looked up only when somebody asks."""
+
+    def __init__(self, records: Mapping[str, Record]) -> None:
+        self._records = records
+        self._found: dict[str, list[str]] | None = None
+
+    def _all(self) -> dict[str, list[str]]:
+        if self._found is None:
+            self._found = children(self._records)
+        return self._found
+
+    def __getitem__(self, bead_id: str) -> list[str]:
+        return self._all()[bead_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 def dependents(records: Mapping[str, Record]) -> dict[str, list[tuple[str, str]]]:

@@ -58,6 +58,32 @@ def ready(records: Mapping[str, Record], now: int) -> list[Record]:
     return sorted(found, key=in_order)
 
 
+def ready_from(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> int | None:
+    """The time from which on `ready` lists the bead, if until then no record changes: 0 for now; None: no time brings it.
+
+    Looks only at the beads that the answer depends on: the parents above it, their blockers, an epic's children.
+    """
+    record = records[bead_id]
+    if status(record) != "open" or _unfit(record) is not None or _open_children(records, family, record):
+        return None
+    since, above, seen = 0, [bead_id], set[str]()
+    for one in above:
+        if one in seen or one not in records or (one != bead_id and _over(records[one])):
+            continue
+        seen.add(one)
+        until = _deferred_until(records[one])
+        if until is None or _own_blockers(records, family, records[one]):
+            return None
+        since = max(since, until)
+        above += graph.parents(records[one])
+    return since
+
+
+def watched(record: Record) -> list[str]:
+    """The beads whose state, and whose children's, the bead's own readiness hangs on, besides its dependencies."""
+    return [spawner for edge in graph.edges(record) if edge.kind == "waits-for" and (spawner := _gate(edge)[1])]
+
+
 def in_order(record: Record) -> tuple[int, int, str]:
     """The sort key: priority, creation, id."""
     return priority(record), _created(record), record["id"]
@@ -80,7 +106,7 @@ def explain(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reaso
 
 def blockers(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reason]:
     """What other beads hold it: its own blockers, those of the parents above it, an epic's open children."""
-    return _blockers(records, graph.children(records), bead_id, now)
+    return _blockers(records, graph.Family(records), bead_id, now)
 
 
 def _blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str, now: int) -> list[Reason]:
@@ -110,6 +136,11 @@ def blocked(records: Mapping[str, Record], now: int) -> list[tuple[Record, list[
 
 def unfit(record: Record, now: int) -> Reason | None:
     """Why the bead itself is nothing to pick up, whatever the others are."""
+    return _unfit(record) or next(iter(_deferral(record, now)), None)
+
+
+def _unfit(record: Record) -> Reason | None:
+    """The same, but for what time changes."""
     if kind(record) in NOT_WORK:
         return Reason("type", f"a {kind(record)} is not work")
     if record.get("pinned") or status(record) == "pinned":
@@ -119,19 +150,27 @@ def unfit(record: Record, now: int) -> Reason | None:
     labels = record.get("labels")
     if record.get("is_template") or (isinstance(labels, list) and "template" in labels):
         return Reason("template", "it is a template")
-    return next(iter(_deferral(record, now)), None)
+    return None
 
 
 def _deferral(record: Record, now: int) -> list[Reason]:
     if status(record) == "deferred":
         return [Reason("deferred", "it is deferred")]
-    until = record.get("defer_until")
-    if not until:
-        return []
-    try:
-        return [Reason("deferred", f"it is deferred until {until}")] if clock.parse(until) > now else []
-    except (ValueError, TypeError, AttributeError):
+    until = _deferred_until(record)
+    if until is None:
         return [Reason("deferred", "its defer_until is no time")]
+    return [Reason("deferred", f"it is deferred until {record['defer_until']}")] if until > now else []
+
+
+def _deferred_until(record: Record) -> int | None:
+    """0 when it is not deferred; None: no time ends it."""
+    if status(record) == "deferred":
+        return None
+    until = record.get("defer_until")
+    try:
+        return max(0, clock.parse(until)) if until else 0
+    except (ValueError, TypeError, AttributeError, IndexError):
+        return None
 
 
 def _over(record: Record) -> bool:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
 TOMBSTONE = "tombstone"
+CLAIMED = ("hooked", "in_progress")
 TYPES = ("bug", "feature", "task", "epic", "chore", "decision", "spike", "story", "milestone", "message", "merge-request",
          "molecule", "gate", "agent", "role", "rig", "convoy", "event", "slot")
 ALIASES = {"enhancement": "feature", "feat": "feature", "dec": "decision", "adr": "decision", "investigation": "spike",

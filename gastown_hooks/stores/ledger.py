@@ -81,7 +81,7 @@ class Ledger:
 
     def get(self, bead_id: str) -> Record | None:
         """The bead, tombstones included; None when there is none of this id."""
-        return self._look(lambda pair: View(pair).get(bead_id))
+        return self.view(lambda view: view.get(bead_id))
 
     def all(self) -> dict[str, Record]:
         """Every bead by id, tombstones included. Lines that are no bead are passed over, and are then in `left_out`."""
@@ -89,11 +89,20 @@ class Ledger:
             records = pair.records()
             self.left_out = pair.problems
             return records
-        return self._look(everything)
+        return self.look(everything)
+
+    def some(self, bead_ids: Iterable[str]) -> dict[str, Record]:
+        """Those of these beads that there are, all at one moment."""
+        wanted = list(bead_ids)
+        return self.view(lambda view: {bead_id: found for bead_id in wanted if (found := view.get(bead_id)) is not None})
+
+    def view(self, take: Callable[[View], T]) -> T:
+        """What `take` finds in the ledger as it is at one moment. It may run twice."""
+        return self.look(lambda pair: take(View(pair)))
 
     def check_claim(self) -> None:
         """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""
-        self._look(lambda pair: self._check_claim(View(pair)))
+        self.view(self._check_claim)
 
     def problems(self) -> list[lines.Problem]:
         """The lines of issues.jsonl that are no bead, with their numbers."""
@@ -151,7 +160,7 @@ class Ledger:
                               "ledger": str(found.get("ledger") or OWN_BRANCH)}
         return self._settings
 
-    def _look(self, take: Callable[[Pair], T]) -> T:
+    def look(self, take: Callable[[Pair], T]) -> T:
         """What `take` finds in a matching pair; it looks again when the file was edited in place under it."""
         for _ in range(3):
             pair = self._read()

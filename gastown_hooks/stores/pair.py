@@ -27,9 +27,9 @@ def signature(status: os.stat_result) -> Signature:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def header(base: Signature) -> bytes:
-    """The journal's first line."""
-    return jsons.dumps({"_journal": 1, "base": list(base)}).encode() + b"\n"
+def header(base: Signature, folded: tuple[int, ...] = ()) -> bytes:
+    """The journal's first line. `folded`: which file, and which journal up to which length, a fold made the file from."""
+    return jsons.dumps({"_journal": 1, "base": list(base), **({"folded": list(folded)} if folded else {})}).encode() + b"\n"
 
 
 class Pair:
@@ -64,7 +64,8 @@ class Pair:
 
     def matches(self) -> bool:
         """Whether the journal continues exactly this file (no journal yet: nothing to continue)."""
-        return not self.has_journal or self._journal.startswith(header(self.base))
+        start = header(self.base)[:-2]
+        return not self.has_journal or (self._journal.startswith(start) and self._journal[len(start):len(start) + 1] in (b"}", b","))
 
     def steady(self) -> bool:
         """Whether the file is still what it was when it was opened; if not, what was read may be neither old nor new."""
@@ -156,7 +157,7 @@ class Pair:
         """The new journal once `folded` is in the file with signature `base`: what was written since, with its new bases."""
         known = {bead_id: values[-1] for bead_id, values in folded.history().items()}
         seen: set[bytes] = set()
-        text = [header(base)]
+        text = [header(base, (*folded.base, folded.inode, len(folded.journal())))]
         for line in self._journal[len(folded._journal):].split(b"\n")[:-1]:
             entries = []
             for entry in line.split(b"\t"):

@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from _collections_abc import Iterator, Mapping  # `collections.abc` imports all of `collections`
 
-from gastown_hooks.core import clock, fsio, ids, lock
+from gastown_hooks.core import clock, fsio, ids, jsons, lock
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import events
-from gastown_hooks.stores.config import Caller
-from gastown_hooks.stores.ledger import Ledger
 
-Record = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Protocol
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.config import Caller
+    from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.work.world import World
+
+    class Snapshot(Protocol):
+        """What a verb computes from: a transaction's view, or for a dry run the ledger as it is."""
+
+        def get(self, bead_id: str) -> Record | None: ...
+        def all(self) -> dict[str, Record]: ...
+
+    class Counted(Snapshot, Protocol):
+        """One that also knows about how many beads it has."""
+
+        def count(self) -> int: ...
+
 _TOLD = 200  # longer values are named in an event, not repeated
-
-
-class Snapshot(Protocol):
-    """What a verb computes from: a transaction's view, or for a dry run the ledger as it is."""
-
-    def get(self, bead_id: str) -> Record | None: ...
-    def all(self) -> dict[str, Record]: ...
 
 
 class Draft:
     """A snapshot and the changes made so far: the second bead of a command sees what became of the first."""
 
-    def __init__(self, below: Snapshot) -> None:
+    def __init__(self, below: Counted) -> None:
         self._below = below
         self._all: dict[str, Record] | None = None
         self.before: dict[str, Record | None] = {}
@@ -40,6 +49,10 @@ class Draft:
         if self._all is None:
             self._all = {**self._below.all(), **self.changed}
         return self._all
+
+    def count(self) -> int:
+        """About how many beads there are."""
+        return self._below.count() + len(self.changed)
 
     def put(self, record: Record) -> None:
         bead_id = record["id"]
@@ -59,12 +72,45 @@ class _Still:
     def all(self) -> dict[str, Record]:
         return dict(self._records)
 
+    def count(self) -> int:
+        return len(self._records)
+
+
+class Around(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+    """The beads of a draft and those of the town's other ledgers, each looked up when it is asked for; all only if they must be."""
+
+    def __init__(self, world: World, draft: Draft) -> None:
+        self._world, self._draft = world, draft
+        self._found: dict[str, Record | None] = {}
+        self._every: dict[str, Record] | None = None
+
+    def __getitem__(self, bead_id: str) -> Record:
+        if self._every is not None:
+            return self._every[bead_id]
+        if bead_id not in self._found:
+            self._found[bead_id] = self._draft.get(bead_id) or self._world.elsewhere(bead_id)
+        record = self._found[bead_id]
+        if record is None:
+            raise KeyError(bead_id)
+        return record
+
+    def _all(self) -> dict[str, Record]:
+        if self._every is None:
+            self._every = self._world.around(self._draft.all())
+        return self._every
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
 
 def commit(ledger: Ledger, caller: Caller, now: int, fill: Callable[[Draft], None], dry_run: bool) -> Draft:
     """Fill a draft under the ledger's lock and write it, all or nothing; then tell what changed."""
     drafts: list[Draft] = []
 
-    def change(view: Snapshot) -> list[Record]:
+    def change(view: Counted) -> list[Record]:
         drafts[:] = [Draft(view)]
         fill(drafts[0])
         return list(drafts[0].changed.values())
@@ -140,11 +186,11 @@ def _tell(ledger: Ledger, caller: Caller, now: int, before: Record | None, after
     if caller.town is not None:
         events.emit(caller.town, kind, caller.actor, payload, now)
         return
-    line = json.dumps({"ts": clock.stamp(now), "type": kind, "actor": caller.actor, "payload": payload}, separators=(",", ":"))
+    line = jsons.dumps_ascii({"ts": clock.stamp(now), "type": kind, "actor": caller.actor, "payload": payload})
     with lock.acquire(ledger.beads.events + ".lock"):
         fsio.append(ledger.beads.events, line.encode() + b"\n")
 
 
 def _told(old: Any, new: Any) -> Any:
     """[old, new] where both are short; null says only that the field changed."""
-    return [old, new] if len(json.dumps([old, new])) <= _TOLD else None
+    return [old, new] if len(jsons.dumps_ascii([old, new])) <= _TOLD else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from gastown_hooks.core.errors import Conflict, Refused
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.core.record import touched
-from gastown_hooks.rules import claims
-from gastown_hooks.stores import events
+from gastown_hooks.rules import states
+from gastown_hooks.stores import events, index
 from gastown_hooks.stores.config import Caller
-from gastown_hooks.stores.ledger import View
+from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work.beadwrite import existing
 
@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 def hooked(caller: Caller) -> list[Record]:
     """The beads on the caller's hook, those begun first, then by priority. A failed look-up raises: it is never "no work"."""
     routes = Routes(caller.in_town())
-    found = [bead for beads in _ledgers(routes, caller) for bead in routes.open(beads, caller).all().values()
-             if bead.get("assignee") == caller.actor and bead.get("status") in claims.CLAIMED]
+    found = [bead for beads in _ledgers(routes, caller) for bead in _candidates(routes.open(beads, caller), caller.actor)
+             if bead.get("assignee") == caller.actor and bead.get("status") in states.CLAIMED]
     return sorted(found, key=lambda bead: (bead["status"] != "in_progress", bead.get("priority", 2), bead["id"]))
+
+
+def _candidates(ledger: Ledger, actor: str) -> list[Record]:
+    """The beads that may be on this hook: the index's word where there is one, else all."""
+    found = index.current(ledger)
+    if found is None:
+        return list(ledger.all().values())
+    return [bead for bead_id in found.held_by(actor) if (bead := ledger.get(bead_id)) is not None]
 
 
 def attach(caller: Caller, bead_id: str, now: int) -> Record:
@@ -33,7 +41,7 @@ def attach(caller: Caller, bead_id: str, now: int) -> Record:
 
     def change(view: View) -> list[Record]:
         bead = existing(view, bead_id)
-        if bead.get("status") in claims.CLAIMED and bead.get("assignee") == caller.actor:
+        if bead.get("status") in states.CLAIMED and bead.get("assignee") == caller.actor:
             return []
         if bead.get("status", "open") != "open":
             raise Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}", next=f"bd show {bead_id}")

@@ -6,9 +6,6 @@ else the town's. Every other ledger of the town is reached by the id's prefix (s
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
 from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
@@ -19,6 +16,8 @@ from gastown_hooks.stores.routes import Routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from gastown_hooks.core.record import Record
 
 SHORTEST = 3  # letters of an id that may stand for it
@@ -70,14 +69,20 @@ class World:
         others = {beads.root: self._ledger(beads) for _, beads in sorted(self.routes.prefixes().items())}
         return list({home.beads.root: home, **others}.values())
 
+    def exact(self, text: str) -> tuple[Ledger, str] | None:
+        """Like `find`, for a whole id or one without the caller's own prefix; None when there is no such bead."""
+        ledger, name = self._place(text)
+        return None if ledger.get(name) is None else (ledger, name)
+
     def find(self, text: str) -> tuple[Ledger, str]:
         """The ledger and full id of the bead that `text` names: its id, or the beginning of one that no other shares.
 
         Raises NotFound (with close ids), BadInput (several fit).
         """
+        place = self.exact(text)
+        if place is not None:
+            return place
         ledger, name = self._place(text)
-        if ledger.get(name) is not None:
-            return ledger, name
         among = [ledger] if name == text else self.shown()
         known = {i: there for there in among for i, record in there.all().items() if record.get("status") != "tombstone"}
         fits = [bead_id for there in among for bead_id in _fitting([i for i in known if known[i] is there], text, there.prefix)]
@@ -86,8 +91,13 @@ class World:
         if fits:
             raise BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
         local = {ids.local_part(bead_id, there.prefix): bead_id for bead_id, there in known.items()}
-        close = [local[part] for part in difflib.get_close_matches(ids.local_part(name, ledger.prefix), list(local), 3, 0.7)]
+        close = [local[part] for part in ids.close(ids.local_part(name, ledger.prefix), list(local))]
         raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
+
+    def elsewhere(self, bead_id: str) -> Record | None:
+        """The bead, if its prefix leads to a ledger of the town."""
+        prefix = ids.prefix_of(bead_id, set(self.routes.prefixes())) if self.routes else None
+        return self._ledger(self.routes.prefixes()[prefix]).get(bead_id) if self.routes and prefix else None
 
     def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
         """The records and, where they depend on beads of the town's other ledgers, the records of those too."""

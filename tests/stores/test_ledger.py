@@ -242,7 +242,7 @@ def test_an_edit_in_place_while_we_read_is_read_again(journaled: Ledger) -> None
                 file.write(data.replace(b'"old"', b'"new"'))
         looks.append("look")
         return str((View(pair).get("gp-a") or {})["title"])
-    assert journaled._look(edit) == "new" and len(looks) == 2
+    assert journaled.look(edit) == "new" and len(looks) == 2
 
 
 def test_a_model_and_the_ledger_agree_over_random_acts(journaled: Ledger) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import cleaned, remark
+from gastown_hooks.cli.bd._values import change, located, target
+from gastown_hooks.cli.bd._words import brief, counted, line, stub
+from gastown_hooks.cli.plain import remark
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields, graph, ready
 from gastown_hooks.stores import config
@@ -16,7 +18,6 @@ from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-ICONS = {"open": "○", "in_progress": "◐", "blocked": "●", "closed": "✓", "deferred": "❄", "pinned": "📌", "hooked": "◇"}
 _WARNINGS = 5
 # Kept out of a plain list: the town's own records, not somebody's to-do.
 HIDDEN = ready.NOT_WORK - {"molecule", "convoy"}
@@ -34,35 +35,6 @@ def _warn(left_out: list[str]) -> None:
         remark(f"bd: warning: {words}; the line is kept, and left out here")
     if len(left_out) > _WARNINGS:
         remark(f"bd: warning: and {len(left_out) - _WARNINGS} more lines that are no bead")
-
-
-def located(where: World, texts: Sequence[str], *, quiet: bool = False) -> dict[str, Ledger]:
-    """Each bead meant, by full id, with its ledger; a shortened id is told (on standard error)."""
-    found: dict[str, Ledger] = {}
-    for text in texts:
-        ledger, bead_id = where.find(text)
-        found[bead_id] = ledger
-        if bead_id != text and not quiet:
-            remark(f"bd: {text} is {bead_id}")
-    return found
-
-
-def target(where: World, text: str) -> str:
-    """The full id of a dependency's target; a bead of another project stays as it is written."""
-    return text if fields.is_foreign(text) else next(iter(located(where, [text])))
-
-
-def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str], bool], list[Record]], dry_run: bool) -> list[Record]:
-    """Run a verb on beads of one or several ledgers; with several it is tried on all before any is written."""
-    found = located(where, texts)
-    groups: dict[str, tuple[Ledger, list[str]]] = {}
-    for bead_id, ledger in found.items():
-        groups.setdefault(ledger.beads.root, (ledger, []))[1].append(bead_id)
-    if len(groups) > 1 and not dry_run:
-        for ledger, bead_ids in groups.values():
-            verb(ledger, bead_ids, True)
-    after = {record["id"]: record for ledger, bead_ids in groups.values() for record in verb(ledger, bead_ids, dry_run)}
-    return [after[bead_id] for bead_id in found]
 
 
 def everything(ledgers: Iterable[Ledger]) -> dict[str, Record]:
@@ -118,36 +90,5 @@ def limited(records: list[Record], limit: int) -> list[Record]:
     return records
 
 
-# ---- a bead in words and as JSON ---------------------------------------------------------------------------
-
-def line(record: Record) -> str:
-    """`○ gp-abc12 [P2] [task] @who [labels] - Title`"""
-    status = ready.status(record)
-    parts = [ICONS.get(status, "?"), record["id"], f"[P{ready.priority(record)}]", f"[{ready.kind(record)}]"]
-    if record.get("assignee"):
-        parts.append(f"@{record['assignee']}")
-    if record.get("labels"):
-        parts.append(f"[{' '.join(map(str, record['labels']))}]")
-    return cleaned(" ".join(parts) + f" - {record.get('title', '')}")
-
-
-def brief(record: Record) -> str:
-    """`gp-abc12: Title [P2 - open]`"""
-    return cleaned(f"{record['id']}: {record.get('title', '')} [P{ready.priority(record)} - {ready.status(record)}]")
-
-
-def counted(records: Iterable[Record], known: Mapping[str, Record]) -> list[Record]:
-    """The records as listings give them in JSON: with counts and the parent."""
-    above = graph.dependents(known)
-    return [with_counts(record, above) for record in records]
-
-
-def with_counts(record: Record, above: Mapping[str, list[tuple[str, str]]]) -> Record:
-    parents = graph.parents(record)
-    return {**record, "dependency_count": len(list(graph.edges(record))), "dependent_count": len(above.get(record["id"], ())),
-            "comment_count": len(record.get("comments") or ()), **({"parent": parents[0]} if parents else {})}
-
-
-def stub(bead_id: str, known: Mapping[str, Record]) -> Record:
-    """The bead, or what is known of one that is elsewhere."""
-    return known.get(bead_id) or {"id": bead_id, "title": "(not known here)", "status": "unknown", "priority": 2}
+__all__ = ["HIDDEN", "brief", "change", "counted", "everything", "filter_options", "limited", "line", "located", "selected", "stub",
+           "target", "world"]

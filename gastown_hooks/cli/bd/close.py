@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gastown_hooks.cli import common
+from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
@@ -40,11 +40,10 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, text, force=force, dry_run=dry), dry_run)
     freed = states.unblocked_by(before, {**before, **{record["id"]: record for record in after}}, now) if suggest_next else []
-    if as_json:
-        common.emit_json({"closed": after, "unblocked": freed} if suggest_next else after)
+    if as_json and suggest_next:
+        common.emit_json({"closed": after, "unblocked": freed})
         return
-    for record in after:
-        common.say(f"{'Would close' if dry_run else '✓ Closed'} {record['id']}: {common.cleaned(record.get('close_reason') or '')}")
+    fast_write.say_closed(after, as_json=as_json, dry_run=dry_run)
     if freed:
         common.say("\nNewly unblocked:")
         for record in freed:

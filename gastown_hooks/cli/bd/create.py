@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli import common, fast_write
+from gastown_hooks.cli.bd import _shared, _values
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields
@@ -58,7 +58,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
         raise BadInput("--silent and --json contradict each other")
     now = clock.now()
     where = _shared.world()
-    values = _values(given, now)
+    values = _values.create_values(given, now)
     if title is not None and title_option not in (None, title):
         raise BadInput("the title is given twice", why="once as an argument, once as --title")
     text = fields.title(title_option if title is None and title_option is not None else title or "")
@@ -66,36 +66,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     edges = [fields.dependency(part) for value in deps for part in value.split(",") if part.strip()]
     edges = [(kind, _shared.target(where, name)) for kind, name in edges]
     made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, dry_run=dry_run)
-    if as_json:
-        common.emit_json(made)
-    elif silent:
-        common.say(made["id"])
-    else:
-        common.say(f"{'Would create issue' if dry_run else '✓ Created issue'}: {made['id']}")
-        common.say(f"  Title: {common.cleaned(made['title'])}\n  Priority: P{made['priority']}\n  Status: {made['status']}")
-
-
-def _values(given: dict[str, Any], now: int) -> dict[str, Any]:
-    """The record's fields from the options, checked; what was not given is left out."""
-    body = common.one_text(given["description"], from_stdin=given["stdin"], from_file=given["body_file"], what="description")
-    script = given["run"]
-    if script is not None and script.startswith("@"):
-        script = common.file_text(script[1:])
-    texts = {"description": body, "design": given["design"], "acceptance_criteria": given["acceptance_criteria"],
-             "notes": given["notes"], "run": script, "external_ref": given["external_ref"]}
-    checked: dict[str, Any] = {key: fields.text(value, key) for key, value in texts.items() if value is not None}
-    if script is not None:
-        checked["run"] = fields.script(script)
-    checked["issue_type"] = fields.issue_type(given["issue_type"])
-    checked["priority"] = fields.priority(given["priority"])
-    checked["labels"] = fields.labels(given["labels"])
-    for key, option, check in (("assignee", "assignee", fields.assignee), ("estimated_minutes", "estimate", fields.estimate)):
-        if given[option] is not None:
-            checked[key] = check(given[option])
-    for key, option in (("due_at", "due"), ("defer_until", "defer")):
-        if given[option] is not None:
-            checked[key] = fields.moment(given[option], now)
-    return checked
+    fast_write.say_created(made, as_json=as_json, silent=silent, dry_run=dry_run)
 
 
 def _place(where: World, bead_id: str | None, parent: str | None, prefix: str | None, rig: str | None) -> tuple[Ledger, str | None]:

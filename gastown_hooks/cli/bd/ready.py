@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.rules import graph, ready
 
@@ -36,28 +36,13 @@ def cli(limit: int, prefix: str | None, explain: bool, as_json: bool, **filters:
     if as_json:
         common.emit_json(_explained(found, held, known, now) if explain else _shared.counted(found, known))
         return
-    _say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, now) is None for record in own.values()))
+    _words.say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, now) is None for record in own.values()))
     if explain:
         common.say(f"\nNot ready ({len(held)}):")
         for record in held:
             common.say(_shared.line(record))
             for reason in ready.blockers(known, record["id"], now):
                 common.say(f"    {common.cleaned(reason.text)}")
-
-
-def _say_ready(found: list[dict[str, Any]], some_open: bool) -> None:
-    if not found:
-        why = "No ready work found (all issues have blocking dependencies or are filtered out)" if some_open else "No open issues"
-        common.say(f"✨ {why}")
-        return
-    common.say(f"📋 Ready work ({len(found)} issues with no blockers):\n")
-    for number, record in enumerate(found, 1):
-        title = common.cleaned(record.get("title", ""))
-        common.say(f"{number}. [P{ready.priority(record)}] [{ready.kind(record)}] {record['id']}: {title}")
-        if record.get("estimated_minutes"):
-            common.say(f"   Estimate: {record['estimated_minutes']} min")
-        if record.get("assignee"):
-            common.say(f"   Assignee: {common.cleaned(record['assignee'])}")
 
 
 def _explained(found: list[dict[str, Any]], held: list[dict[str, Any]], known: dict[str, dict[str, Any]], now: int) -> dict[str, Any]:

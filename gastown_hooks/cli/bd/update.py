@@ -6,15 +6,11 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli import common, fast_write
+from gastown_hooks.cli.bd import _shared, _values
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields
 from gastown_hooks.work import beads
-
-_CHECKS = {"title": fields.title, "priority": fields.priority, "issue_type": fields.issue_type, "status": fields.status}
-_TEXTS = ("design", "acceptance_criteria", "notes", "run", "external_ref")
 
 
 @click.command(short_help="Change beads.")
@@ -56,55 +52,12 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     """
     now = clock.now()
     where = _shared.world()
-    values = _values(given, now)
+    values = _values.update_values(given, now)
     add, remove = fields.labels(add_labels), fields.labels(remove_labels)
-    _check(given, values, claim, append_notes, add, remove, parent)
+    _values.update_check(given, values, claim, append_notes, add, remove, parent)
     if parent:
         parent = _shared.target(where, parent)
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.update(
         ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove, append_notes=append_notes, parent=parent,
         claim=claim, dry_run=dry), dry_run)
-    if as_json:
-        common.emit_json(after)
-        return
-    for record in after:
-        common.say(f"{'Would update issue' if dry_run else '✓ Updated issue'}: {record['id']}")
-
-
-def _values(given: dict[str, Any], now: int) -> dict[str, Any]:
-    """The record's fields from the options, checked; None clears a field."""
-    values: dict[str, Any] = {}
-    body = common.one_text(given["description"], from_stdin=given["stdin"], from_file=given["body_file"], what="description")
-    if body is not None:
-        values["description"] = fields.text(body, "description") or None
-    for key in _TEXTS:
-        if given[key] is not None:
-            text = common.file_text(given[key][1:]) if key == "run" and given[key].startswith("@") else given[key]
-            values[key] = (fields.script(text) if key == "run" and text else fields.text(text, key)) or None
-    for key, check in _CHECKS.items():
-        if given[key] is not None:
-            values[key] = check(given[key])
-    if given["assignee"] is not None:
-        values["assignee"] = fields.assignee(given["assignee"]) or None
-    if given["estimate"] is not None:
-        values["estimated_minutes"] = fields.estimate(given["estimate"]) or None
-    if given["set_labels"]:
-        values["labels"] = fields.labels(given["set_labels"]) if any(given["set_labels"]) else []
-    for key, option in (("due_at", "due"), ("defer_until", "defer")):
-        if given[option] is not None:
-            values[key] = fields.moment(given[option], now) if given[option] else None
-    return values
-
-
-def _check(given: dict[str, Any], values: dict[str, Any], claim: bool, append: str | None, add: list[str], remove: list[str],
-           parent: str | None) -> None:
-    if not values and not claim and append is None and not add and not remove and parent is None:
-        raise BadInput("nothing to change", next="bd update --help")
-    contradictions = (
-        (claim and ("status" in values or "assignee" in values), "--claim and --status or --assignee"),
-        ("labels" in values and bool(add or remove), "--set-labels and --add-label or --remove-label"),
-        (bool(set(add) & set(remove)), "--add-label and --remove-label of the same label"),
-        ("notes" in values and append is not None, "--notes and --append-notes"))
-    for wrong, what in contradictions:
-        if wrong:
-            raise BadInput(f"{what} contradict each other")
+    fast_write.say_updated(after, as_json=as_json, dry_run=dry_run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gastown_hooks.cli import common
+from gastown_hooks.cli import common, fast_read
 from gastown_hooks.core import clock, ids
 from gastown_hooks.work import hook
 
@@ -32,10 +32,4 @@ def cli(bead: str | None, dry_run: bool, as_json: bool) -> None:
         found = [hook.attach(caller, ids.bead(bead), clock.now())]
     else:
         found = hook.hooked(caller)
-    if as_json:
-        common.emit_json(found)
-        return
-    if not found:
-        common.say(f"{caller.actor}: nothing on the hook. Ready work: bd ready")
-    for one in found:
-        common.say(f"{one['id']} [P{one.get('priority', 2)}] [{one.get('status')}] {one.get('title', '')}")
+    fast_read.say_hook(caller.actor, found, as_json)

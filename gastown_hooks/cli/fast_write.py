@@ -1,0 +1,128 @@
+"""`bd create`, `bd update` and `bd close` with plain options, without click. Each returns an exit code, or None: click does it.
+
+None is said only before anything was written: for an unusual option, a shortened id, several ledgers, a close that git must prove.
+"""
+
+from __future__ import annotations
+
+from gastown_hooks.cli import fast
+from gastown_hooks.cli.bd import _values
+from gastown_hooks.cli.plain import cleaned, emit_json, say
+from gastown_hooks.core import clock
+from gastown_hooks.rules import fields, states
+from gastown_hooks.stores import config
+from gastown_hooks.work import verbs
+from gastown_hooks.work.world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.ledger import Ledger
+
+_COMMON: fast.Options = {
+    "-t": ("issue_type", "one"), "--type": ("issue_type", "one"), "-p": ("priority", "one"), "--priority": ("priority", "one"),
+    "-d": ("description", "one"), "--description": ("description", "one"), "-a": ("assignee", "one"), "--assignee": ("assignee", "one"),
+    "--design": ("design", "one"), "--acceptance": ("acceptance_criteria", "one"), "--notes": ("notes", "one")}
+_CREATE = fast.JSON | _COMMON | {"-l": ("labels", "many"), "--label": ("labels", "many"), "--labels": ("labels", "many"),
+                                 "--silent": ("silent", "flag")}
+_UPDATE = fast.JSON | _COMMON | {
+    "-s": ("status", "one"), "--status": ("status", "one"), "--title": ("title", "one"), "--claim": ("claim", "flag"),
+    "--append-notes": ("append_notes", "one"), "--add-label": ("add_labels", "many"), "--remove-label": ("remove_labels", "many")}
+_CLOSE = fast.JSON | {"-r": ("reason", "one"), "--reason": ("reason", "one"), "-f": ("force", "flag"), "--force": ("force", "flag")}
+# What click gives for the options that are not plain.
+_ABSENT: dict[str, Any] = {"stdin": False, "body_file": None, "run": None, "external_ref": None, "estimate": None, "due": None,
+                           "defer": None, "set_labels": ()}
+
+
+def run(verb: str, words: list[str]) -> int | None:
+    """The verb's exit code."""
+    return {"create": bd_create, "update": bd_update, "close": bd_close}[verb](words)
+
+
+def bd_create(words: list[str]) -> int | None:
+    options = fast.parsed(words, _CREATE)
+    if options is None or len(options[0]) != 1 or (options[1]["silent"] and options[1]["as_json"]):
+        return None
+    now, where, given = clock.now(), World(config.caller()), options[1]
+    given = {**_ABSENT, **given, "issue_type": given["issue_type"] or "task", "priority": given["priority"] or "2"}
+    if options[1]["issue_type"] == "" or options[1]["priority"] == "":
+        return None
+    values, title = _values.create_values(given, now), fields.title(options[0][0])
+    made = verbs.create(where.home(), where.caller, now, title, values=values)
+    say_created(made, as_json=given["as_json"], silent=given["silent"], dry_run=False)
+    return 0
+
+
+def say_created(made: Record, *, as_json: bool, silent: bool, dry_run: bool) -> None:
+    """A new bead."""
+    if as_json:
+        emit_json(made)
+    elif silent:
+        say(made["id"])
+    else:
+        say(f"{'Would create issue' if dry_run else '✓ Created issue'}: {made['id']}")
+        say(f"  Title: {cleaned(made['title'])}\n  Priority: P{made['priority']}\n  Status: {made['status']}")
+
+
+def bd_update(words: list[str]) -> int | None:
+    options = fast.parsed(words, _UPDATE)
+    if options is None or options[1]["status"] == "closed":
+        return None
+    now, where, given = clock.now(), World(config.caller()), options[1]
+    place = _place(where, options[0])
+    if place is None:
+        return None
+    ledger, names = place
+    values = _values.update_values({**_ABSENT, **given}, now)
+    add, remove = fields.labels(given["add_labels"]), fields.labels(given["remove_labels"])
+    _values.update_check(given, values, given["claim"], given["append_notes"], add, remove, None)
+    after = verbs.update(ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove,
+                         append_notes=given["append_notes"], claim=given["claim"])
+    say_updated(after, as_json=given["as_json"], dry_run=False)
+    return 0
+
+
+def say_updated(after: list[Record], *, as_json: bool, dry_run: bool) -> None:
+    """Changed beads."""
+    if as_json:
+        emit_json(after)
+        return
+    for record in after:
+        say(f"{'Would update issue' if dry_run else '✓ Updated issue'}: {record['id']}")
+
+
+def bd_close(words: list[str]) -> int | None:
+    options = fast.parsed(words, _CLOSE)
+    if options is None:
+        return None
+    now, where = clock.now(), World(config.caller())
+    place = _place(where, options[0])
+    if place is None:
+        return None
+    ledger, names = place
+    if any(states.needs_landing(ledger.get(name) or {}) for name in names):
+        return None
+    after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"])
+    say_closed(after, as_json=options[1]["as_json"], dry_run=False)
+    return 0
+
+
+def say_closed(after: list[Record], *, as_json: bool, dry_run: bool) -> None:
+    """Closed beads."""
+    if as_json:
+        emit_json(after)
+        return
+    for record in after:
+        say(f"{'Would close' if dry_run else '✓ Closed'} {record['id']}: {cleaned(record.get('close_reason') or '')}")
+
+
+def _place(where: World, texts: list[str]) -> tuple[Ledger, list[str]] | None:
+    """The one ledger that holds all these beads; None unless each is named in full."""
+    names = list(dict.fromkeys(texts))
+    found = [where.exact(text) for text in names]
+    if not found or any(place is None or place[1] != text for place, text in zip(found, names, strict=True)):
+        return None
+    ledgers = {place[0].beads.root: place[0] for place in found if place}
+    return (next(iter(ledgers.values())), names) if len(ledgers) == 1 else None

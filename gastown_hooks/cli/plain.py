@@ -1,0 +1,72 @@
+"""Printing and texts, for commands of any kind. Imported at every hot command: lean.
+
+Whatever came from a bead, a mail, git or the caller's arguments is printed through `say` or `cleaned`, which escape control
+characters. JSON goes to standard output alone; remarks go to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gastown_hooks.core import errors, fsio, jsons
+from gastown_hooks.core.ids import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def cleaned(text: str, keep: str = "") -> str:
+    """The text with control and other unprintable characters escaped, but for those in `keep`."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode()
+
+
+def say(text: str = "") -> None:
+    """A line (or several) on standard output."""
+    sys.stdout.write(cleaned(text, keep="\n\t") + "\n")
+
+
+def remark(text: str) -> None:
+    """A line on standard error that no program needs to parse."""
+    sys.stderr.write(cleaned(text, keep="\n\t") + "\n")
+
+
+def emit_json(value: Any) -> None:
+    """One JSON value, indented by two, on standard output."""
+    sys.stdout.write(jsons.pretty(value) + "\n")
+
+
+def one_text(given: str | None, *, from_stdin: bool = False, from_file: str | None = None, what: str = "text") -> str | None:
+    """A text from one of its three ways in: the option, standard input (`-` as a file too), a file. Raises BadInput."""
+    ways = [given is not None, from_stdin, from_file is not None]
+    if sum(ways) > 1:
+        raise errors.BadInput(f"the {what} is given twice", why="use one of the option, --stdin and --body-file")
+    if from_stdin or from_file == "-":
+        return decoded(sys.stdin.buffer.read(), "standard input").rstrip("\n")
+    if from_file is not None:
+        return file_text(from_file).rstrip("\n")
+    return given
+
+
+def file_text(path: str) -> str:
+    """The UTF-8 text of a file that the caller named. Raises NotFound, BadInput."""
+    try:
+        data = fsio.read(path)
+    except (OSError, ValueError) as error:
+        raise errors.BadInput(f"cannot read {shown(path)}", why=getattr(error, "strerror", None) or str(error)) from None
+    if data is None:
+        raise errors.NotFound(f"no file {shown(path)}")
+    return decoded(data, shown(path))
+
+
+def decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise errors.BadInput(f"{name} is not UTF-8 text") from None

@@ -1,0 +1,256 @@
+"""The verbs on beads, each one transaction of one ledger. All return the records as they stand afterwards.
+
+`dry_run=True` computes the same from a snapshot and writes nothing. What a verb changed is told as an event: in the town's
+`.events.jsonl`, or for a plain repository in the ledger's own `local/events.log`. Nothing here asks git: what a close needs
+proven, the caller brings (`work/beads` looks it up). Imported at every `bd update`: lean.
+"""
+
+from __future__ import annotations
+
+from gastown_hooks.core import clock, ids
+from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
+from gastown_hooks.core.record import arrange, touched
+from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.work.beadwrite import Around, Draft, check_edge, commit, each, edge, existing
+from gastown_hooks.work.world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.config import Caller
+    from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.work.proof import Landing
+
+    Proofs = Mapping[str, "Proof"]
+
+DEEPEST = 3
+CLOSING = ("closed_at", "close_reason", "closed_by_session")
+
+
+class Proof:
+    """What proves that a bead's work is done, for the claim `fence` (None: whatever the claim)."""
+
+    __slots__ = ("commit", "fence", "landing")
+
+    def __init__(self, commit: str | None = None, landing: Landing | None = None, fence: int | None = None) -> None:
+        self.commit, self.landing, self.fence = commit, landing, fence
+
+
+# ---- create ------------------------------------------------------------------------------------------------
+
+def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapping[str, Any] | None = None, bead_id: str | None = None,
+           parent: str | None = None, deps: Sequence[tuple[str, str]] = (), dry_run: bool = False) -> Record:
+    """A new bead with a new id (or `bead_id`, or the parent's next child number). `values`: checked fields (rules/fields).
+
+    Raises Conflict (the id is taken), NotFound (parent, dependency), Refused (closed parent, too deep).
+    """
+    given = {"title": fields.title(title), "priority": 2, "issue_type": "task", **(values or {})}
+    if bead_id is not None and not ids.bead(bead_id).startswith(ledger.prefix + "-"):
+        raise BadInput(f"{ids.shown(bead_id)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
+    edges = list(dict.fromkeys([*deps, *([(graph.PARENT, parent)] if parent else [])]))
+    around = World(caller).around({}, [target for _, target in edges])
+
+    def fill(draft: Draft) -> None:
+        at = clock.stamp(now)
+        new = {"id": _new_id(ledger, draft, bead_id, parent), "status": "open", **given, "created_at": at,
+               "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
+        records = {**around, **draft.all(), new["id"]: new} if edges else {}
+        for kind, target in edges:
+            check_edge(records, new["id"], kind, target)
+            new["dependencies"].append(edge(new["id"], kind, target, caller, now))
+        draft.put(arrange(new))
+
+    return next(iter(commit(ledger, caller, now, fill, dry_run).changed.values()))
+
+
+def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None) -> str:
+    if wanted is not None:
+        if draft.get(wanted) is not None:
+            raise Conflict(f"{wanted} is taken", next=f"bd show {wanted}")
+        return wanted
+    if parent is None:
+        return ids.mint(ledger.prefix, draft.count(), lambda new: draft.get(new) is not None)
+    above = existing(draft, parent)
+    if above.get("status") == "closed":
+        raise Refused(f"{parent} is closed", why="it takes no new children", next=f"bd reopen {parent}")
+    if states.depth(parent) >= DEEPEST:
+        raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
+    return f"{parent}.{states.child_number(draft.all(), parent)}"
+
+
+# ---- update ------------------------------------------------------------------------------------------------
+
+def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], values: Mapping[str, Any] | None = None, *,
+           add_labels: Iterable[str] = (), remove_labels: Iterable[str] = (), append_notes: str | None = None,
+           parent: str | None = None, claim: bool = False, force: bool = False, landed: Proofs | None = None,
+           dry_run: bool = False) -> list[Record]:
+    """Set fields (None clears one); `parent` "" clears it. A status `closed` asks the same decision as `close`.
+
+    `claim` takes the bead: open and nobody's (or the caller's already). Raises Conflict when somebody else has it.
+    """
+    values = dict(values or {})
+    world = World(caller)
+    around = world.around({}, [parent] if parent else [])
+
+    def one(draft: Draft, record: Record) -> Record:
+        changes = dict(values)
+        if claim:
+            changes |= _claim(record, caller, now)
+        if append_notes is not None:
+            changes["notes"] = "\n".join(part for part in (record.get("notes"), append_notes) if part)
+        labels = _labels(changes.pop("labels", record.get("labels") or []), add_labels, remove_labels)
+        if labels != (record.get("labels") or []):
+            changes["labels"] = labels or None
+        if parent is not None:
+            changes["dependencies"] = _moved(draft, around, record, parent, caller, now)
+        if "status" in changes:
+            changes = _restated(world, draft, record, changes, landed or {}, now, force)
+        return touched(record, changes, caller.actor, now)
+
+    return each(ledger, caller, now, bead_ids, one, dry_run)
+
+
+def _labels(base: list[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:
+    wanted = [label for label in base if label not in set(remove)]
+    new = set(add) - set(wanted)
+    return sorted([*wanted, *new]) if new else wanted
+
+
+def _claim(record: Record, caller: Caller, now: int) -> Record:
+    status, holder = ready.status(record), record.get("assignee")
+    if holder == caller.actor and status in ("in_progress", "hooked"):
+        return {}
+    if holder not in (None, "", caller.actor) or status != "open":
+        raise Conflict(f"{record['id']} cannot be claimed", why=f"it is {status}" + (f", with {holder}" if holder else ""), next="bd ready")
+    return {"assignee": caller.actor, "status": "in_progress"}
+
+
+def _restated(world: World, draft: Draft, record: Record, changes: Record, landed: Proofs, now: int, force: bool) -> Record:
+    old, new = ready.status(record), changes["status"]
+    why = states.illegal_change(old, new)
+    if why:
+        raise Refused(f"{record['id']} cannot become {ids.shown(new)}", why=why)
+    if new == old:
+        return changes
+    if new == "closed":
+        _check_close(world, draft, record, landed, now, force)
+        return changes | _closing(record, now, str(changes.get("close_reason") or ""), landed.get(record["id"]))
+    if old == "closed":
+        changes = dict.fromkeys(CLOSING) | changes
+    if new == "in_progress" and not record.get("started_at"):
+        changes["started_at"] = clock.stamp(now)
+    return changes
+
+
+def _moved(draft: Draft, around: Mapping[str, Record], record: Record, parent: str, caller: Caller, now: int) -> list[Record] | None:
+    """The dependencies with another parent (one parent only)."""
+    kept = [found.raw for found in graph.edges(record) if found.kind != graph.PARENT]
+    if parent and parent in graph.parents(record):
+        return record.get("dependencies")
+    if parent:
+        records = {**around, **draft.all(), record["id"]: {**record, "dependencies": kept}}
+        check_edge(records, record["id"], graph.PARENT, parent)
+        kept = [*kept, edge(record["id"], graph.PARENT, parent, caller, now)]
+    return kept or None
+
+
+# ---- close, reopen -----------------------------------------------------------------------------------------
+
+def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, landed: Proofs | None = None,
+          no_code: bool = False, force: bool = False, dry_run: bool = False) -> list[Record]:
+    """Close beads; one that is closed already keeps its first closed_at and reason.
+
+    A bead given to a worker closes only with its proof in `landed`, or as `no_code` (the reason is the proof). `force` insists
+    against open blockers, children, pins and gates. Raises Refused with all that speaks against it.
+    """
+    world, landed = World(caller), landed or {}
+
+    def one(draft: Draft, record: Record) -> Record:
+        if ready.status(record) == "closed":
+            return record
+        _check_close(world, draft, record, landed, now, force)
+        changes = {"status": "closed", **_closing(record, now, reason, landed.get(record["id"]))}
+        if no_code:
+            word = {"by": caller.actor, "reason": reason, "at": clock.stamp(now), "fence": record.get("claim_fence", 0)}
+            changes["metadata"] = {**_metadata(record), "no_code": word}
+        return touched(record, changes, caller.actor, now)
+
+    return each(ledger, caller, now, bead_ids, one, dry_run)
+
+
+def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str = "", *, dry_run: bool = False) -> list[Record]:
+    """Closed beads to open, nobody's if a worker had them; one that is not closed stays as it is. The reason becomes a comment."""
+    def one(draft: Draft, record: Record) -> Record:
+        if ready.status(record) == states.TOMBSTONE:
+            raise Refused(f"{record['id']} cannot be reopened", why="it was deleted")
+        if ready.status(record) != "closed":
+            return record
+        changes: Record = {**dict.fromkeys(CLOSING), "status": "open", "defer_until": None}
+        if states.needs_landing(record):
+            changes["assignee"] = None
+        if reason:
+            at = clock.stamp(now)
+            said = {"id": ids.derived("c", record["id"], at, reason), "issue_id": record["id"], "author": caller.actor,
+                    "text": f"Reopened: {reason}", "created_at": at}
+            changes["comments"] = [*(record.get("comments") or []), said]
+        return touched(record, changes, caller.actor, now)
+
+    return each(ledger, caller, now, bead_ids, one, dry_run)
+
+
+def _closing(record: Record, now: int, reason: str, proof: Proof | None) -> Record:
+    """The fields of a close besides the status."""
+    changes: Record = {"closed_at": clock.stamp(now), "close_reason": fields.text(reason, "reason") or None}
+    if not states.needs_landing(record) or proof is None or proof.commit is None:
+        return changes
+    changes["metadata"] = {**_metadata(record), "landed_as": proof.commit}
+    if proof.landing is not None:
+        changes["validations"] = [*(record.get("validations") or []), proof.landing.validation(now)]
+    return changes
+
+
+def _metadata(record: Record) -> Record:
+    found = record.get("metadata")
+    return found if isinstance(found, dict) else {"value": found} if found else {}
+
+
+def _check_close(world: World, draft: Draft, record: Record, landed: Proofs, now: int, force: bool) -> None:
+    proof = landed.get(record["id"])
+    proven = proof is not None and proof.fence in (None, record.get("claim_fence"))
+    against = [found for found in states.objections(Around(world, draft), record["id"], now, landed=proven) if not (force and found.force)]
+    if against:
+        insist = all(found.force for found in against)
+        raise Refused(f"{record['id']} cannot close", why="; ".join(found.text for found in against),
+                      next=f"bd close {record['id']} --force" if insist else next((f.next for f in against if f.next), ""))
+
+
+# ---- dependencies ------------------------------------------------------------------------------------------
+
+def dep_add(ledger: Ledger, caller: Caller, now: int, child: str, parent: str, kind: str = "blocks", *, dry_run: bool = False) -> Record:
+    """Make `child` depend on `parent`; the same edge twice is one. Raises Refused for a cycle."""
+    around = World(caller).around({}, [parent])
+
+    def one(draft: Draft, record: Record) -> Record:
+        if any((found.kind, found.target) == (kind, parent) for found in graph.edges(record)):
+            return record
+        check_edge({**around, **draft.all()}, child, kind, parent)
+        found = [*(record.get("dependencies") or []), edge(child, kind, parent, caller, now)]
+        return touched(record, {"dependencies": found}, caller.actor, now)
+
+    return each(ledger, caller, now, [child], one, dry_run)[0]
+
+
+def dep_remove(ledger: Ledger, caller: Caller, now: int, child: str, parent: str, kind: str | None = None, *,
+               dry_run: bool = False) -> Record:
+    """Remove the edges from `child` to `parent` (of one kind, else all). Raises NotFound when there is none."""
+    def one(draft: Draft, record: Record) -> Record:
+        gone = [found.raw for found in graph.edges(record) if found.target == parent and kind in (None, found.kind)]
+        if not gone:
+            what = f"{kind} dependency" if kind else "dependency"
+            raise NotFound(f"{child} has no {what} on {ids.shown(parent)}", next=f"bd dep tree {child}")
+        return touched(record, {"dependencies": [raw for raw in record["dependencies"] if raw not in gone] or None}, caller.actor, now)
+
+    return each(ledger, caller, now, [child], one, dry_run)[0]

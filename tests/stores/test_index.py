@@ -1,0 +1,187 @@
+"""The index says what the rules say of the ledger, whatever happened; and where it cannot, it says nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gastown_hooks.core import clock, fsio, record
+from gastown_hooks.core.errors import NotATown
+from gastown_hooks.core.paths import Beads
+from gastown_hooks.rules import graph, ready
+from gastown_hooks.stores import index
+from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+
+Bead = dict[str, Any]
+DAY = 86400 * clock.SECOND
+START = clock.parse("2026-01-01T00:00:00Z")
+NOWS = (START, START + 5 * DAY, START + 500 * DAY)
+IDS = [f"gp-{n:02d}" for n in range(24)]
+KINDS = ("blocks", "parent-child", "conditional-blocks", "waits-for", "related", "waits_for")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    beads = Beads(f"{tmp_path}/.beads")
+    Ledger.create_files(beads, "gp", OWN_BRANCH)
+    return Ledger(beads)
+
+
+def bead(bead_id: str, **more: Any) -> Bead:
+    at = clock.stamp(START)
+    return record.arrange({"id": bead_id, "title": "x", "status": "open", "priority": 2, "created_at": at, "updated_at": at, **more})
+
+
+def put(ledger: Ledger, *beads: Bead) -> None:
+    ledger.transact(lambda view: beads)
+
+
+def edge(source: str, target: str, kind: str, **more: Any) -> Bead:
+    return {"issue_id": source, "depends_on_id": target, "type": kind, **more}
+
+
+def any_bead(dice: random.Random) -> Bead:
+    bead_id = dice.choice(IDS)
+    edges = [edge(bead_id, dice.choice([*IDS, *IDS, "gp-none", "hq-1", "external:a:b"]), dice.choice(KINDS),
+                  **({"metadata": {"gate": dice.choice(("any-children", "all-children")), "spawner_id": dice.choice(["", *IDS])}}
+                     if dice.random() < 0.3 else {})) for _ in range(dice.choice((0, 0, 0, 1, 1, 2, 3)))]
+    more: Bead = {"status": dice.choice(("open", "open", "open", "closed", "in_progress", "deferred", "hooked", "blocked", "tombstone")),
+                  "issue_type": dice.choice(("task", "task", "epic", "epic", "merge-request")), "priority": dice.randrange(5),
+                  "title": f"t{dice.randrange(99)}", "dependencies": edges, "created_at": clock.stamp(START - dice.randrange(9) * DAY)}
+    if dice.random() < 0.15:
+        more["defer_until"] = dice.choice((clock.stamp(START + dice.randrange(-9, 9) * DAY), "soon", "9999-01-01T00:00:00Z"))
+    if more["status"] == "closed":
+        more["close_reason"] = dice.choice(("done", "it failed"))
+    if dice.random() < 0.3:
+        more["assignee"] = dice.choice(("a", "b"))
+    if dice.random() < 0.1:
+        more["pinned"] = True
+    return bead(bead_id, **more)
+
+
+def check(ledger: Ledger) -> index.Index:
+    """The index agrees with the rules on the whole ledger."""
+    found = index.current(ledger)
+    assert found is not None
+    records = Ledger(ledger.beads).all()
+    for now in NOWS:
+        wanted = [bead["id"] for bead in ready.ready(records, now)]
+        assert [row[2] for row in found.ready(now, 0)] == wanted
+        assert found.count_ready(now) == len(wanted)
+        assert [row[2] for row in found.ready(now, 2)] == wanted[:2]
+    above = graph.dependents(records)
+    for bead_id in records:
+        assert found.dependents(bead_id) == above.get(bead_id, [])
+    for who in ("a", "b", "c"):
+        assert found.held_by(who) == sorted(i for i, bead in records.items()
+                                            if bead.get("assignee") == who and bead["status"] in ("hooked", "in_progress"))
+    missing = {one.target for bead in records.values() if bead["status"] != "tombstone" for one in graph.edges(bead)
+               if one.kind in graph.BLOCKING and one.target not in records and not one.target.startswith("external:")}
+    assert missing <= set(found.unknown())
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_index_and_rules_agree_over_random_histories(ledger: Ledger, seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(25):
+        act = dice.randrange(20)
+        if act < 16:
+            put(ledger, *{one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 4)))}.values())
+        elif act < 18:
+            ledger.fold()
+        elif act == 18:
+            data = fsio.read(ledger.beads.issues) or b""
+            fsio.write(ledger.beads.issues, data.replace(b'"priority":2', b'"priority":0'))
+        else:
+            fsio.remove(ledger.beads.index)
+        if dice.random() < 0.7 and fsio.read(ledger.beads.journal):
+            check(ledger)
+
+
+def test_every_bead_alone_has_the_time_that_the_list_has() -> None:
+    for seed in range(300):
+        dice = random.Random(seed)
+        records = {one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 30)))}
+        family = graph.children(records)
+        since = {bead_id: ready.ready_from(records, family, bead_id) for bead_id in records}
+        for now in NOWS:
+            alone = {bead_id for bead_id, at in since.items() if at is not None and at <= now}
+            assert alone == {one["id"] for one in ready.ready(records, now)}, seed
+
+
+def test_what_a_fold_moved_is_not_read_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(ledger, bead("gp-01"), bead("gp-02", dependencies=[edge("gp-02", "gp-01", "blocks")]))
+    check(ledger)
+    built: list[int] = []
+    monkeypatch.setattr(index, "_build", lambda *_: built.append(1))
+    for status in ("closed", "open", "closed"):
+        ledger.fold()
+        put(ledger, bead("gp-01", status=status))
+        check(ledger)
+    assert not built
+
+
+def test_writes_lost_before_they_were_seen_build_it_anew(ledger: Ledger) -> None:
+    put(ledger, bead("gp-01"))
+    check(ledger)
+    put(ledger, bead("gp-02"))
+    ledger.fold()  # the index has not seen gp-02's line, and its journal is gone
+    check(ledger)
+    data = fsio.read(ledger.beads.journal) or b""
+    put(ledger, bead("gp-03", title="one"))
+    check(ledger)
+    fsio.write(ledger.beads.journal, data)  # a power cut took the line that the index saw
+    put(ledger, bead("gp-03", title="two"), bead("gp-04"))
+    check(ledger)
+
+
+@pytest.mark.parametrize("harm", ["garbage", "cut", "empty", "folder", "other version", "other boot"])
+def test_a_broken_index_is_made_again_or_left_alone(ledger: Ledger, harm: str) -> None:
+    put(ledger, *(bead(f"gp-{n:03d}") for n in range(200)))
+    check(ledger)
+    path = ledger.beads.index
+    data = fsio.read(path) or b""
+    if harm == "folder":
+        fsio.remove(path)
+        os.mkdir(path)
+        assert index.current(ledger) is None
+        return
+    if harm.startswith("other"):
+        db = index._connect(ledger.beads)
+        db.execute("UPDATE state SET " + ("version = 99" if harm == "other version" else "boot = 'before'"))
+        db.close()
+    else:
+        fsio.write(path, {"garbage": b"x" * 5000, "cut": data[: len(data) // 2], "empty": b""}[harm])
+    put(ledger, bead("gp-200"))
+    check(ledger)
+
+
+def test_odd_values_are_told(ledger: Ledger) -> None:
+    put(ledger, bead("gp-01"))
+    assert check(ledger).odd == 0
+    put(ledger, bead("gp-02", priority=True), bead("gp-03", title=7))
+    found = index.current(ledger)
+    assert found is not None and found.odd == 2
+    put(ledger, bead("gp-02"), bead("gp-03"))
+    assert check(ledger).odd == 0
+    with open(ledger.beads.issues, "ab") as file:
+        file.write(b"<<<<<<<\n")
+    found = index.current(ledger)
+    assert found is not None and found.odd == 1
+
+
+def test_ledgers_without_a_journal_have_none(ledger: Ledger, tmp_path: Path) -> None:
+    assert index.current(ledger) is None  # nothing was written yet
+    beads = Beads(f"{tmp_path}/other/.beads")
+    Ledger.create_files(beads, "gp", CODE_BRANCH)
+    put(Ledger(beads), bead("gp-01"))
+    assert index.current(Ledger(beads)) is None
+    put(ledger, bead("gp-01"))
+    os.unlink(ledger.beads.issues)
+    with pytest.raises(NotATown):
+        index.current(ledger)
