@@ -51,8 +51,8 @@ def _until(record: Record, report: Report, now: int) -> int:
     """When the next try is due: when the limit ends, or after a wait that doubles."""
     if record.until > now:
         return record.until  # judged already
-    if report.resets_at > now:
-        return report.resets_at
+    if report.resets_at > now or (report.resets_at and not record.limited):
+        return max(report.resets_at, now)  # over already: once at once, then with waits
     return now + min(LONGEST_WAIT, FIRST_WAIT << min(record.limited, 10))
 
 

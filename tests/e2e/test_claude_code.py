@@ -179,7 +179,7 @@ def test_killed_in_the_middle_it_goes_on_and_leaves_no_stray(town: ClaudeTown) -
 def test_a_limit_is_waited_for_without_a_person(tmp_path: Path, server: ModelServer) -> None:
     def script(conversation: Conversation) -> Answer:
         if conversation.commands and not resets:
-            resets.append(int(time.time()) + 4)
+            resets.append(int(time.time()) + 6)
             return Fault(429, headers={"retry-after": "3600", "anthropic-ratelimit-unified-status": "rejected",
                                        "anthropic-ratelimit-unified-reset": str(resets[0])})
         seen.append(time.time())
@@ -192,9 +192,9 @@ def test_a_limit_is_waited_for_without_a_person(tmp_path: Path, server: ModelSer
     town.bead(title=TASK)
     home = town.sling()
     runner = town.begin()
-    until(lambda: resets and town.turns(home).get("until") == resets[0])
+    until(lambda: town.turns(home).get("limited") == 1)
     record = town.turns(home)
-    assert record["begun"] == 1 and record["failures"] == 0 and record["limited"] == 1
+    assert record["begun"] == 1 and record["failures"] == 0 and record["until"] >= resets[0]
     assert runner.wait(60) == 0
     town.landed()
     assert len(seen) == len(server.conversations("/toast")) - 1

@@ -30,6 +30,12 @@ def test_a_limit_that_says_when_it_ends_is_waited_for() -> None:
     assert record.until == NOW + 7200 and step(record).wait == 7200
 
 
+def test_a_limit_that_is_over_already_is_tried_at_once_but_not_in_a_loop() -> None:
+    over = Report("k", failed=True, status=429, resets_at=NOW - 5)
+    assert step(reports.judged(ENDED, over, NOW)).wait == 0
+    assert step(reports.judged(Record(1, 1, turns.EXITED, 1, limited=1, until=NOW), over, NOW)).wait == 120
+
+
 def test_without_an_end_the_wait_doubles_up_to_an_hour() -> None:
     waits, record = [], ENDED
     for _ in range(9):
