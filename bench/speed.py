@@ -114,6 +114,7 @@ def make_place(folder: str, count: int) -> Place:
     found = beads(count, seed=1)
     fsio.write(place.ledger.beads.issues, b"".join(record.encode(b) + b"\n" for b in sorted(found, key=lambda b: str(b["id"]).encode())))
     place.ledger.transact(lambda view: [])  # takes the file in: makes the journal that continues it
+    run(["bd", "ready"], place.root)  # builds the index
     place.names = [str(b["id"]) for b in found if b["status"] == "open" and b["issue_type"] != "epic" and not b.get("dependencies")]
     random.Random(2).shuffle(place.names)
     return place
