@@ -100,7 +100,8 @@ def test_a_worker_that_wakes_late_can_write_nothing(rig: Rig, run_cli: builders.
                            "-exec", "sha256sum", "{}", "+"]).out
     refs = builders.run(["git", f"--git-dir={rig.repo}", "for-each-ref", "refs/gt/mr", "refs/heads/main"]).out
     for words in (("bd", "update", other, "--title", "late"), ("bd", "close", bead), ("bd", "create", "late"),
-                  ("bd", "update", bead, "--notes", "x"), ("gt", "done"), ("gt", "mq", "submit", "--bead", bead), ("gt", "done", "--status", "ESCALATED", "--reason", "late")):
+                  ("bd", "update", bead, "--notes", "x"), ("gt", "done"), ("gt", "mq", "submit", "--bead", bead),
+                  ("gt", "done", "--status", "ESCALATED", "--reason", "late")):
         done = run_cli(*words, cwd=tree, env=environment)
         told = ("not the one in force", "no such claim", "does not submit by hand")
         assert done.code == (1 if words[0] == "bd" else 5 if "mq" in words else 4), (words, done)
