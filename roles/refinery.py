@@ -16,8 +16,9 @@ The rules it goes by:
   green prefix lands at once, the culprit's red is confirmed once on the same tree, then the change goes back to an open bead
   nobody has, with the gate's last words; the others are stacked anew. If the target itself is red, nobody is blamed and
   somebody is told.
-- A conflict with the target costs no gate run; who only conflicts with another of the stack waits behind it. A request whose
-  bead is blocked by another's lands after it, or waits.
+- A conflict with the target costs no gate run; in a running town its bead is slung once more, with both sides named in its notes.
+  Who only conflicts with another of the stack waits behind it. A request whose bead is blocked by another's lands after it, or
+  waits.
 - Remote away, push refused by policy, no such gate command, disk full, gate killed: the request waits, longer each time.
 - Every landing begins with a line in the journal and ends with one. What is between is done again until it is done.
 """
@@ -27,7 +28,7 @@ from __future__ import annotations
 import sys
 
 from gastown_hooks.role import Round, main
-from gastown_hooks.work import land, refuse, wake
+from gastown_hooks.work import land, refuse, rework, wake
 from gastown_hooks.work.desk import open_desk
 
 DUTY = {
@@ -47,6 +48,7 @@ DUTY = {
         "refinery/estimate.json         how many requests were bad of late",
         "refinery/flakes.jsonl          gate runs that failed, then passed on the same tree",
         "refinery/gate-logs/<id>.log    the gates' output",
+        "polecats/<name>/               a fresh worker for a conflict, as gt sling makes it",
         "the rig's ledger               requests landed, waiting or sent back; beads closed with proof or open again",
         "mail to the witness            MERGED, MERGE_FAILED, REWORK_REQUEST; to the overseer too: the target closed or put back",
     ],
@@ -70,6 +72,8 @@ def patrol(one: Round) -> int:
     while batch := land.next_batch(desk):
         land.attempt(desk, batch)  # stack them, test exactly that tree, swap, settle; or find the culprit; or let them wait
     refuse.hold_rest(desk)     # the others learn why they wait
+    for words in rework.send_workers(desk):  # each conflict has one fresh worker
+        one.say(words)
     one.say(desk.result.words())
     if desk.result.told and desk.has_witness:
         wake.wake(one.town, "witness", rig.name)
