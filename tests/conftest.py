@@ -42,14 +42,21 @@ def _watch(event: str, args: tuple[object, ...]) -> None:
 sys.addaudithook(_watch)
 
 
+@pytest.fixture
+def surroundings() -> Iterator[pytest.MonkeyPatch]:
+    """A patch of its own: a test that undoes its `monkeypatch` must not fall back to the account's HOME."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
 @pytest.fixture(autouse=True)
-def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def hermetic(tmp_path: Path, surroundings: pytest.MonkeyPatch) -> Iterator[None]:
     """A home, a git configuration and an environment of the test's own; no town outside; no process left behind."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
         if name.startswith(CLEARED) and name not in KEPT:
-            monkeypatch.delenv(name)
+            surroundings.delenv(name)
     (home / ".bin").mkdir()
     (home / ".bin/crontab").write_text(CRONTAB)
     (home / ".bin/crontab").chmod(0o755)
@@ -63,10 +70,10 @@ def hermetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "GIT_CONFIG_GLOBAL": str(git_config), "GIT_CONFIG_NOSYSTEM": "1", "GIT_EDITOR": "false",
         "GIT_TERMINAL_PROMPT": "0", "GT_WAKE": "off", "TZ": "UTC", "LC_ALL": "C.UTF-8",
     }.items():
-        monkeypatch.setenv(name, value)
+        surroundings.setenv(name, value)
     for name in ("TMUX", "TMUX_PANE", "EDITOR", "VISUAL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+        surroundings.delenv(name, raising=False)
+    surroundings.chdir(tmp_path)
     _opened.clear()
     _allowed.append(str(tmp_path))
     yield

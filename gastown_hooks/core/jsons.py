@@ -68,6 +68,8 @@ def decoder(pairs: Pairs = None) -> Callable[[str], Any]:
             value, end = scan(text, start)
         except StopIteration as stop:
             raise ValueError(f"a JSON value is expected at character {stop.value}") from None
+        except SystemError:  # the C scanner of 3.11 finds no class for its error while `json` is not imported
+            raise ValueError("it is no JSON, or not all of it") from None
         if end != len(text) and text[end:].strip(_SPACE):
             raise ValueError(f"more behind the JSON value, at character {end}")
         return value

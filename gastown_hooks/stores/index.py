@@ -116,13 +116,15 @@ def _connect(beads: Beads) -> sqlite.Connection:
 
 def _caught_up(ledger: Ledger) -> Index | None:
     beads = ledger.beads
+    if not os.path.exists(beads.journal):
+        return None  # nothing was written through us yet, perhaps there is no ledger at all: no file of ours goes there
     with lock.acquire(beads.index_lock):
         found = _opened(beads)
         if found is not None:
             return found  # somebody else was at it
-        status = os.stat(beads.journal) if os.path.exists(beads.journal) else None
+        status = os.stat(beads.journal)
         pair = ledger.look(lambda pair: pair)
-        if status is None or not pair.has_journal:
+        if not pair.has_journal:
             return None
         for again in (False, True):
             try:

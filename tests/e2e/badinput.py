@@ -136,7 +136,7 @@ def state(*roots: str) -> dict[str, str]:
             folders[:] = [name for name in folders if name not in ("locks",)]
             for name in [*folders, *names]:
                 path = os.path.join(folder, name)
-                if name.endswith(".lock"):
+                if name.endswith(".lock") or name.startswith("index.db"):  # a lock; a cache that readers make
                     continue
                 mode = os.lstat(path).st_mode
                 if os.path.islink(path):
