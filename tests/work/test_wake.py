@@ -18,6 +18,8 @@ from gastown_hooks.core.paths import Town
 from gastown_hooks.stores import config, processes
 from gastown_hooks.work import wake
 
+# Processes are found by token on the whole machine: tests that run beside each other need towns of different names.
+TOWN_ID = f"t0wn{os.getpid()}"
 # A role whose round takes what is in its inbox, then has closing work to do in which new things may arrive.
 ROLE = '''"""A role for tests. It must never leave anything in its inbox."""
 import os, sys, time
@@ -62,7 +64,7 @@ def make_town(root: Path, closing: float = 0.01) -> Town:
     town = Town(str(root / "town"))
     for folder in (town.mayor.root, town.rig("gp").witness.root, f"{town.root}/inbox", f"{town.root}/outbox", town.locks):
         fsio.make_folder(folder)
-    fsio.write_json(town.marker, {"type": "town", "id": "t0wn", "name": "town"})
+    fsio.write_json(town.marker, {"type": "town", "id": TOWN_ID, "name": "town"})
     fsio.write_json(town.rig("gp").config, {"name": "gp", "beads": {"prefix": "gp"}, "default_branch": "main", "git_url": None,
                                             "local_repo": None})
     fsio.write(town.rig("gp").witness.role_file("witness"), ROLE.replace("CLOSING", str(closing)).encode())
@@ -70,7 +72,7 @@ def make_town(root: Path, closing: float = 0.01) -> Town:
 
 
 def quiet(town: Town) -> bool:
-    return not processes.with_token("t0wn.", prefix=True) and not lock.is_held(wake.role_lock(town, "witness", "gp"))
+    return not processes.with_token(f"{TOWN_ID}.", prefix=True) and not lock.is_held(wake.role_lock(town, "witness", "gp"))
 
 
 def log_of(town: Town) -> list[str]:
@@ -131,7 +133,7 @@ if __name__ == "__main__":
     sys.exit(main({{"role": "witness"}}, {{"patrol": patrol}}))
 '''
     fsio.write(town.rig("gp").witness.role_file("witness"), told.encode())
-    leaking = {"GT_WAKE": "inline", "GT_TOKEN": "t0wn.secret", "GIT_DIR": "/nowhere", "CLAUDECODE": "1", "BD_ACTOR": "mayor"}
+    leaking = {"GT_WAKE": "inline", "GT_TOKEN": f"{TOWN_ID}.secret", "GIT_DIR": "/nowhere", "CLAUDECODE": "1", "BD_ACTOR": "mayor"}
     for name, value in leaking.items():
         monkeypatch.setenv(name, value)
     read, write = os.pipe()
@@ -143,7 +145,7 @@ if __name__ == "__main__":
         os.close(write)
     told_of = json.loads(Path(town.root, "told").read_text())
     env = told_of["env"]
-    assert env["GT_TOKEN"] == "t0wn.witness.gp" and env["BD_ACTOR"] == "gp/witness" and env["GT_ROOT"] == town.root
+    assert env["GT_TOKEN"] == f"{TOWN_ID}.witness.gp" and env["BD_ACTOR"] == "gp/witness" and env["GT_ROOT"] == town.root
     assert "GIT_DIR" not in env and "CLAUDECODE" not in env
     assert not any("pipe" in target for target in told_of["fds"].values())
     assert told_of["fds"]["9"].endswith("gp.witness.lock") and told_of["fds"]["0"] == "/dev/null"
@@ -158,7 +160,7 @@ def test_a_capturing_caller_does_not_wait_for_the_role(tmp_path: Path) -> None:
     done = run(["bash", "-c", script, WRITER], env={"GT_WAKE": "spawn"})
     assert done.code == 0, done.err
     assert time.monotonic() - begun < 2.5
-    for process in processes.with_token("t0wn.", prefix=True):
+    for process in processes.with_token(f"{TOWN_ID}.", prefix=True):
         processes.end(lambda one=process: [one] if processes.is_alive(one) else [], 0)
 
 
@@ -167,7 +169,7 @@ def test_a_killed_role_is_started_by_the_next_wake(tmp_path: Path, monkeypatch: 
     town = make_town(tmp_path, 30.0)
     assert wake.wake(town, "witness", "gp") is True
     until(lambda: os.path.exists(f"{town.root}/log"))
-    assert processes.end(lambda: processes.with_token("t0wn.witness.gp"), 0) == []
+    assert processes.end(lambda: processes.with_token(f"{TOWN_ID}.witness.gp"), 0) == []
     fsio.write(town.rig("gp").witness.role_file("witness"), ROLE.replace("CLOSING", "0").encode())
     fsio.touch(f"{town.root}/inbox/one")
     assert wake.wake(town, "witness", "gp") is True
@@ -200,7 +202,7 @@ def test_a_busy_role_is_said_in_a_line(tmp_path: Path) -> None:
 
 def test_tokens_name_the_town_first(tmp_path: Path) -> None:
     town = make_town(tmp_path)
-    assert wake.role_token(town, "refinery", "gp") == "t0wn.refinery.gp"
-    assert wake.role_token(town, "deacon", None) == "t0wn.deacon"
+    assert wake.role_token(town, "refinery", "gp") == f"{TOWN_ID}.refinery.gp"
+    assert wake.role_token(town, "deacon", None) == f"{TOWN_ID}.deacon"
     assert wake.runner_token(town.rig("gp"), "toast") == "t0wn.polecat.gp.toast"
     assert config.town_id(town) == "t0wn"
