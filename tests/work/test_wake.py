@@ -204,5 +204,5 @@ def test_tokens_name_the_town_first(tmp_path: Path) -> None:
     town = make_town(tmp_path)
     assert wake.role_token(town, "refinery", "gp") == f"{TOWN_ID}.refinery.gp"
     assert wake.role_token(town, "deacon", None) == f"{TOWN_ID}.deacon"
-    assert wake.runner_token(town.rig("gp"), "toast") == "t0wn.polecat.gp.toast"
-    assert config.town_id(town) == "t0wn"
+    assert wake.runner_token(town.rig("gp"), "toast") == f"{TOWN_ID}.polecat.gp.toast"
+    assert config.town_id(town) == TOWN_ID
