@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 
-from gastown_hooks.core import fsio, jsons, lock, record
+from gastown_hooks.core import fsio, jsons, record
 from gastown_hooks.core.errors import Corrupt, Fenced, LockTimeout, NotATown, StorageFailed
-from gastown_hooks.rules import merge3
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import lines
 from gastown_hooks.stores.config import Writer
 from gastown_hooks.stores.pair import Pair, Signature, header, signature
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
 
+    from gastown_hooks.core import lock
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import merge3
 
     T = TypeVar("T")
+else:
+    lock, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.rules.merge3")
 
 CODE_BRANCH = "code-branch"
 OWN_BRANCH = "own-branch"
@@ -43,6 +47,10 @@ class View:
     def get(self, bead_id: str) -> Record | None:
         line = self._pair.line(bead_id)
         return None if line is None else _decode(line, bead_id)
+
+    def line(self, bead_id: str) -> bytes | None:
+        """The bead's line as its writer wrote it."""
+        return self._pair.line(bead_id)
 
     def all(self) -> dict[str, Record]:
         return self._pair.records()
@@ -104,6 +112,10 @@ class Ledger:
         """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""
         self.view(self._check_claim)
 
+    def text(self) -> bytes:
+        """The whole ledger as issues.jsonl would be if everybody stopped writing: each line as it was written, sorted by id."""
+        return self.look(lambda pair: lines.splice(lines.normal(pair.issues()), pair.journaled()))
+
     def problems(self) -> list[lines.Problem]:
         """The lines of issues.jsonl that are no bead, with their numbers."""
         return lines.parse(fsio.read(self.beads.issues) or b"").problems
@@ -114,6 +126,17 @@ class Ledger:
         `change` may run twice (the lock file was replaced under us), so it only computes. Returns what was really changed.
         Raises Fenced for a worker whose claim is not the bead's any more, LockTimeout, StorageFailed, Indeterminate.
         """
+        records: dict[str, Record] = {}
+
+        def encoded(view: View) -> dict[str, bytes]:
+            records.clear()
+            records.update((r["id"], r) for r in change(view))
+            return {bead_id: record.encode(r) for bead_id, r in records.items()}
+
+        return [records[bead_id] for bead_id in self.put(encoded)]
+
+    def put(self, change: Callable[[View], dict[str, bytes]]) -> list[str]:
+        """`transact` for lines that keep the bytes which another program gave them; the ids that really changed."""
         if not os.path.exists(self.beads.issues):
             raise self._none()  # before a folder for the lock is made in it
         while True:
@@ -121,16 +144,15 @@ class Ledger:
                 pair = self._read_locked()
                 view = View(pair)
                 self._check_claim(view)
-                changed = {r["id"]: (r, record.encode(r)) for r in change(view)}
-                changed = {i: (r, line) for i, (r, line) in changed.items() if pair.line(i) != line}
+                changed = {bead_id: line for bead_id, line in change(view).items() if pair.line(bead_id) != line}
                 if not changed:
                     return []
                 if not held.still_ours() or not pair.steady():
                     continue
-                fd = self._write_locked(pair, {i: line for i, (_, line) in changed.items()})
+                fd = self._write_locked(pair, changed)
             if fd is not None:
                 self._settle_write(fd)
-            return [r for r, _ in changed.values()]
+            return list(changed)
 
     def fold(self) -> bool:
         """Move the journal into issues.jsonl; False when there was nothing to do or somebody else is at it."""
