@@ -17,7 +17,7 @@ from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town, find_town, town_at
 from gastown_hooks.stores import beats, config, processes
-from gastown_hooks.work import wake
+from gastown_hooks.work import strays, wake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _run(duty: Duty, triggers: dict[str, Trigger], args: list[str]) -> int:
     if trigger is None:
         raise BadInput(f"the {duty['role']} has no trigger {ids.shown(word)}", why=f"known: {', '.join(triggers)}")
     town, rig = _place(values, duty)
+    strays.carry_mark(town)
     name = values.get("--name")
     now = clock.now()
     one = Round(duty["role"], town, rig, ids.name(name, "worker") if name else None, args=rest[1:], dry_run=dry_run, now=now)

@@ -69,7 +69,7 @@ def run(one: Round) -> int:
         "env": config.clean_environment({"GT_TOKEN": wake.runner_token(rig, home.name), "GT_ROOT": rig.town.root,
                                          "GT_ROLE": "polecat", "GT_RIG": rig.name}),
         "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "lease": home.lease,
-        "actor": lease.actor, "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
+        "attach": home.attach, "actor": lease.actor, "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
     }
     if one.dry_run:
         return decide(one)
@@ -85,7 +85,7 @@ def decide(one: Round) -> int:
         return _answer({"act": "end", "why": "there is no lease"})
     record = turns.last(home, lease)
     if record.ended == rules.CUT and not one.dry_run:
-        left = turns.end_strays(lease)
+        left = turns.end_strays(rig, home, lease)
         if left:
             raise Refused(f"{lease.actor} cannot go on", why=f"processes of the turn before do not end: {left}")
     record = rules.counted(agents.judged(rig, home, lease, record, one.now, dry_run=one.dry_run))

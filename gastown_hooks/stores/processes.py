@@ -3,7 +3,8 @@
 A process is (pid, start time, boot id): a pid alone is used again. Looks into /proc answer True, False or "cannot tell" (None);
 what cannot be told is never acted on. Signals go through a pidfd that is opened before the identity is checked, so a pid that
 changes hands in between is not hit. Strays are found by the token that a worker's environment carries (`GT_TOKEN`), by their
-parents, or by their folder.
+parents, or, where they dropped their environment and their parents are gone, by two facts together: their folder and the town's
+mark (`gastown_hooks.work.strays`).
 Linux only. Kept lean: the runner, one process a worker, imports it.
 """
 
@@ -131,6 +132,11 @@ def below(folder: str) -> list[Process]:
         if stat is not None and stat[0] not in b"ZX":
             found.append(Process(pid, stat[2], boot))
     return found
+
+
+def marked_below(folder: str, mark: int) -> list[Process]:
+    """Those below the folder that inherited this mark and carry no token at all: what has one is its token's business."""
+    return [process for process in below(folder) if _mark(process.pid) == mark and _token_of(process.pid) is None]
 
 
 def descendants_of(pid: int) -> list[Process]:
@@ -265,6 +271,14 @@ def _token_of(pid: int) -> bytes | None:
         if entry.startswith(TOKEN):
             return entry[len(TOKEN):]
     return None
+
+
+def _mark(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/limits", "rb") as file:
+            return next(int(line.split()[3]) for line in file if line.startswith(b"Max msgqueue size"))
+    except (OSError, ValueError, StopIteration):
+        return None  # gone, another user's, or without a limit
 
 
 def _carries(pid: int, token: str) -> bool:

@@ -12,7 +12,7 @@ from gastown_hooks.core.paths import Town
 from gastown_hooks.stores import config, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.processes import Process
-from gastown_hooks.work import cron, rigs, stop, wake
+from gastown_hooks.work import cron, rigs, stop, strays, wake
 from gastown_hooks.work.acts import Act, carry_out
 
 RUNNING, BY_HAND = "running", "by-hand"
@@ -80,7 +80,7 @@ def _down(town: Town) -> Iterator[Act]:
 
 def _ours(town: Town) -> list[Process]:
     loop = _loop(town)
-    return stop.town_processes(town) + ([loop] if loop else [])
+    return strays.of_town(town) + ([loop] if loop else [])
 
 
 def _loop(town: Town) -> Process | None:

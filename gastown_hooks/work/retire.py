@@ -21,7 +21,7 @@ from gastown_hooks.stores import beats, events, git, processes, worktrees
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import salvage, stashes, wake, worktree_state
+from gastown_hooks.work import salvage, stashes, strays, worktree_state
 from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.salvage import Salvage
 from gastown_hooks.work.snapshot import Changed
@@ -118,7 +118,7 @@ def plan(rig: Rig, name: str) -> list[str]:
     lease = leases.read(home)
     facts = worktree_state.look(rig, name, fence_of(rig, home, lease), lease)
     ended = _beating(home) or ()
-    acts = [f"end process {process.pid}" for process in (*ended, *(processes.with_token(lease.token) if lease else ()))]
+    acts = [f"end process {process.pid}" for process in dict.fromkeys([*ended, *strays.of_worker(rig, home, lease)])]
     acts.append(f"save under {salvage.ROOT}/{name}/{fence_of(rig, home, lease)}: {_summary(facts)}")
     acts += [f"take out of the shared stash: {stash.message}" for stash in facts.stashes]
     acts.append(f"remove {home.tree}" + (f" and the branch {facts.branch_name}" if facts.branch else ""))
@@ -238,12 +238,10 @@ def _give_back(rig: Rig, home: Home, lease: Lease | None, saved: Salvage, intent
 # ---- processes
 
 def _end_processes(rig: Rig, home: Home, lease: Lease | None) -> None:
-    """End what is recorded as the worker's, nothing else: the process in its heartbeat, and whatever carries its tokens."""
-    runner = wake.runner_token(rig, home.name)
+    """End what is recorded as the worker's, nothing else: the process in its heartbeat, and whatever is told to be its own."""
 
     def find() -> list[Process]:
-        found = [*(_beating(home) or ()), *processes.with_token(runner)]
-        return list(dict.fromkeys([*found, *(processes.with_token(lease.token) if lease else ())]))
+        return list(dict.fromkeys([*(_beating(home) or ()), *strays.of_worker(rig, home, lease)]))
 
     left = processes.end(find, GRACE)
     if left:

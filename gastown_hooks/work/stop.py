@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from gastown_hooks.core import errors
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.paths import Home, Rig, Town
-from gastown_hooks.stores import beats, config, events, processes
+from gastown_hooks.stores import beats, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.processes import Process
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import turns, wake, workers
+from gastown_hooks.work import strays, turns, wake, workers
+from gastown_hooks.work.lease import Lease
 
 RUNNER_GRACE, GRACE = 15.0, 5.0
 
@@ -36,9 +37,9 @@ def worker(rig: Rig, name: str, *, caller: Caller, now: int, dry_run: bool = Fal
     home = rig.polecat(name)
     if not os.path.isdir(home.root):
         raise NotFound(f"no worker {rig.name}/{name}", next=f"gt polecat list {rig.name}")
-    token = worker_token(home)
+    lease = _lease(home)
     runner = recorded_runner(rig, home)
-    before = _running(rig, home, token)
+    before = strays.of_worker(rig, home, lease)
     if dry_run:
         return Stopped(rig.name, name, [p.pid for p in before], [])
     if hold:
@@ -47,7 +48,7 @@ def worker(rig: Rig, name: str, *, caller: Caller, now: int, dry_run: bool = Fal
         return Stopped(rig.name, name, [], [])
     if runner is not None and processes.send(runner, signal.SIGTERM, token=wake.runner_token(rig, name)):
         processes.await_end(runner, RUNNER_GRACE)
-    left = processes.end(lambda: _running(rig, home, token), GRACE)
+    left = processes.end(lambda: strays.of_worker(rig, home, lease), GRACE)
     events.emit(rig.town, "stopped", caller.actor, {"worker": f"{rig.name}/polecats/{name}", "left": [p.pid for p in left]}, now)
     return Stopped(rig.name, name, [p.pid for p in before], [p.pid for p in left])
 
@@ -58,16 +59,11 @@ def rig_workers(rig: Rig, *, caller: Caller, now: int, dry_run: bool = False, ho
     return [one for one in stopped if one.found]
 
 
-def town_processes(town: Town) -> list[Process]:
-    """Everything alive that carries this town's token: roles, runners, agents and their strays."""
-    return processes.with_token(f"{config.town_id(town)}.", prefix=True)
-
-
 def whole_town(town: Town, *, caller: Caller, now: int) -> list[Process]:
     """End everything of this town but the caller and its ancestors; who is left. Runners first, then roles and strays."""
     for rig in town.rigs():
         rig_workers(rig, caller=caller, now=now, hold=False)
-    return processes.end(lambda: town_processes(town), GRACE)
+    return processes.end(lambda: strays.of_town(town), GRACE)
 
 
 def recorded_runner(rig: Rig, home: Home) -> Process | None:
@@ -82,15 +78,9 @@ def recorded_runner(rig: Rig, home: Home) -> Process | None:
     return named if named in processes.with_token(wake.runner_token(rig, home.name)) else None
 
 
-def worker_token(home: Home) -> str | None:
-    """The token in the environment of everything the worker starts; None where no lease can be read."""
+def _lease(home: Home) -> Lease | None:
+    """None also where it cannot be read: the other facts still tell."""
     try:
-        lease = leases.read(home)
+        return leases.read(home)
     except errors.Corrupt:
         return None
-    return lease.token if lease is not None else None
-
-
-def _running(rig: Rig, home: Home, token: str | None) -> list[Process]:
-    runners = processes.with_token(wake.runner_token(rig, home.name))
-    return list({*runners, *(processes.with_token(token) if token else [])})

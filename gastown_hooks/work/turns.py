@@ -20,7 +20,7 @@ from gastown_hooks.rules.turns import Facts, Record
 from gastown_hooks.stores import config, events, git, gitdir, mail, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.work import done, sling
+from gastown_hooks.work import done, sling, strays
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work.lease import DONE, READY, Lease
 
@@ -45,9 +45,9 @@ def write(home: Home, record: Record) -> None:
     fsio.write_json(home.turns, asdict(record))
 
 
-def end_strays(lease: Lease) -> list[processes.Process]:
-    """End what a cut turn left running, by the token in its environment; who is left. The caller holds the runner's lock."""
-    return processes.end(lambda: processes.with_token(lease.token), STRAY_GRACE)
+def end_strays(rig: Rig, home: Home, lease: Lease) -> list[processes.Process]:
+    """End what a cut turn left running; who is left. The caller holds the runner's lock."""
+    return processes.end(lambda: strays.of_turn(rig, home, lease), STRAY_GRACE)
 
 
 def facts(rig: Rig, home: Home, lease: Lease, record: Record, now: int = 0) -> Facts:

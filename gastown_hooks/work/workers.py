@@ -73,7 +73,7 @@ def restart(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int, tick
         return "crash loop: stopped"
     if when > tick:
         return f"restart in {(when - tick) // clock.SECOND + 1} s"
-    left = turns.end_strays(lease)
+    left = turns.end_strays(rig, home, lease)
     if left:
         raise Refused(f"{rig.name}/{name} cannot start again", why=f"processes of its last turn do not end: {[p.pid for p in left]}")
     fsio.write_json(home.restarts, {"fence": lease.fence, "boot_id": clock.boot_id(), "times": [*liveness.kept(times, tick), tick]})

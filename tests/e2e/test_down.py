@@ -107,10 +107,11 @@ def test_down_in_the_middle_of_a_push(make: Make, tmp_path: Path) -> None:
     live.check()
 
 
-def test_a_worker_whose_runner_was_killed_before(make: Make) -> None:
-    """The agent and its strays are orphans; down finds them by the token, in whatever session they are."""
+@pytest.mark.parametrize("kind", ["setsid", "deaf", "no token", "double fork", "closed"])
+def test_a_worker_whose_runner_was_killed_before(make: Make, kind: str) -> None:
+    """The agent and its strays are orphans; down finds them by the token, else by folder and mark, in whatever session they are."""
     live = make()
-    bead = live.slung("Orphans", waiting(live, "w", STRAYS["setsid"] + STRAYS["deaf"]))
+    bead = live.slung("Orphans", waiting(live, "w", STRAYS[kind]))
     live.soon(lambda: begun(live, "w"))
     beat = json.loads(Path(live.rig.polecat(live.get(bead)["assignee"].rpartition("/")[2]).heartbeat).read_text())
     os.kill(beat["pid"], signal.SIGKILL)
