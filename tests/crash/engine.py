@@ -12,6 +12,7 @@ import ctypes
 import inspect
 import mmap
 import os
+import resource
 import runpy
 import shutil
 import signal
@@ -61,6 +62,8 @@ class Run:
     acked: list[str]
     output: str
     stray: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu: float = 0.0  # of the processes that were waited for
 
 
 @dataclass
@@ -99,6 +102,7 @@ class Scenario:
     thin: int = 1  # even the full matrix takes every n-th call only: for long acts made of parts that have their own scenario
     retry: int = 0  # exit codes of the recovery that are right, besides 0
     timeout: float = 60.0
+    effort: Callable[[str], int] | None = None  # gate runs so far: after a crash there may be EXTRA more of them than without
 
 
 class Map:
@@ -211,6 +215,7 @@ class Bench:
     def run(self, scenario: Scenario, mode: int, k: int, *, recovery: bool = False) -> Run:
         """One run of the act; in recovery, of the way back."""
         act = scenario.recover if recovery and scenario.recover else scenario.act
+        began, cpu = time.monotonic(), _children_cpu()
         self.map.set(mode, k)
         for path in (self.out, self.acks):
             with open(path, "wb"):
@@ -222,7 +227,8 @@ class Bench:
         stray = self._settle(scenario.timeout)
         with open(self.out, encoding="utf-8", errors="replace") as file:
             output = file.read()
-        return Run(self.map.count, self.map.fired, self.map.killing, code, acked, output, stray)
+        return Run(self.map.count, self.map.fired, self.map.killing, code, acked, output, stray, time.monotonic() - began,
+                   _children_cpu() - cpu)
 
     def _commands(self, commands: list[Command], scenario: Scenario) -> tuple[int, list[str]]:
         acked: list[str] = []
@@ -240,7 +246,7 @@ class Bench:
         if _is_ours(command.argv) and not self.exec:
             pid = os.fork()
             if pid == 0:
-                self._child(lambda: _program(command.argv), cwd, env)
+                self._child(lambda: program(command.argv), cwd, env)
             return pid
         with open(self.out, "ab") as out:
             child = subprocess.Popen(spelled(command.argv), cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
@@ -331,6 +337,11 @@ class Bench:
             os.environ.update(before)
 
 
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def under_shim() -> bool:
     """Whether this process was started under the shim, so that a fork of it can be armed."""
     return hasattr(ctypes.CDLL(None), "crash_arm")
@@ -354,7 +365,7 @@ def spelled(argv: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-c", f"import sys; from gastown_hooks.front import {argv[0]}; sys.exit({argv[0]}())", *argv[1:]]
 
 
-def _program(argv: tuple[str, ...]) -> int:
+def program(argv: tuple[str, ...]) -> int:
     from gastown_hooks import front
     sys.argv = spelled(argv)[1:] if argv[0] not in PROGRAMS else list(argv)
     try:

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import median
 
 from crash.engine import (
     COUNT,
@@ -39,6 +40,8 @@ from crash.engine import (
     fast_folder,
 )
 
+EXTRA = 3
+
 
 @dataclass
 class Plan:
@@ -53,6 +56,7 @@ class Plan:
     most: int = 10  # violations after which to stop
     only: tuple[int, int] | None = None
     twice: tuple[tuple[int, int], ...] = ()
+    shard: tuple[int, int] = (0, 1)  # of the points, this part of so many
 
 
 @dataclass
@@ -63,14 +67,33 @@ class Report:
     violations: list[str] = field(default_factory=list)
     seconds: float = 0.0
     seed: int = 0
+    effort: int = 0  # gate runs without a fault
+    extra: int = 0  # at most so many more after a crash
+    recoveries: list[tuple[float, float]] = field(default_factory=list)  # (seconds, of the CPU)
 
     def total(self) -> int:
         return sum(self.points.values())
 
+    def joined(self, other: Report | None) -> Report:
+        """With another part of the same scenario's points."""
+        if other is None:
+            return self
+        points = {name: self.points.get(name, 0) + other.points.get(name, 0) for name in [*other.points, *self.points]}
+        return dataclasses.replace(
+            self, points=points, violations=other.violations + self.violations, seconds=max(self.seconds, other.seconds),
+            extra=max(self.extra, other.extra), recoveries=other.recoveries + self.recoveries)
+
     def line(self) -> str:
         spread = " ".join(f"{name} {count}" for name, count in self.points.items())
         return (f"{self.name}: {self.calls} calls, {self.total()} points ({spread}), {len(self.violations)} violations, "
-                f"seed {self.seed}, {self.seconds:.1f} s")
+                f"seed {self.seed}, {self.seconds:.1f} s{self._aftermath()}")
+
+    def _aftermath(self) -> str:
+        if not self.recoveries:
+            return ""
+        wall, cpu = (sorted(column) for column in zip(*self.recoveries, strict=True))
+        more = f", at most {self.extra} gate runs more than {self.effort}" if self.effort else ""
+        return (f"; run again: median {median(wall):.2f} s (CPU {median(cpu):.2f}), longest {wall[-1]:.2f} s (CPU {cpu[-1]:.2f}){more}")
 
 
 def matrix(bench: Bench, scenario: Scenario, plan: Plan) -> Report:
@@ -83,6 +106,7 @@ def matrix(bench: Bench, scenario: Scenario, plan: Plan) -> Report:
     bench.fresh()
     calm, writes = _calm(bench, scenario)
     report.calls = calm.calls
+    report.effort = scenario.effort(bench.root) if scenario.effort else 0
     found = [f"without any fault: {text}" for text in _laws(scenario, Story(bench.root, bench.template, [calm]))]
     if found or not calm.calls:
         report.violations = found or ["the act makes no file call that the shim sees"]
@@ -131,17 +155,19 @@ def _all(bench: Bench, scenario: Scenario, plan: Plan, report: Report, cost: flo
         tears = mode in (HALF_KILL, SHORT)
         first = chance.randrange(min(every, len(writes) if tears else report.calls) or 1)
         ks = writes[first::every] if tears else range(1 + first, 1 << 30, every)
-        _singles(bench, scenario, dataclasses.replace(plan, modes=(mode,)), report, ks)
+        part, parts = plan.shard
+        _singles(bench, scenario, dataclasses.replace(plan, modes=(mode,)), report, ks[part::parts])
         if len(report.violations) >= plan.most:
             return
 
 
 def _doubles(bench: Bench, scenario: Scenario, plan: Plan, report: Report) -> None:
     started = time.monotonic()
-    chance = random.Random(f"{plan.seed} {scenario.name} twice")
-    for _ in range(4 * plan.doubles):
+    chance = random.Random(f"{plan.seed} {scenario.name} twice {plan.shard[0]}")
+    wanted = -(-plan.doubles // plan.shard[1])
+    for _ in range(4 * wanted):
         late = plan.seconds and time.monotonic() - started > plan.seconds
-        if late or report.points.get("double", 0) >= plan.doubles or len(report.violations) >= plan.most:
+        if late or report.points.get("double", 0) >= wanted or len(report.violations) >= plan.most:
             return
         _double(bench, scenario, report, [chance.choice(KILLS) for _ in range(2)], [chance.randint(1, report.calls) for _ in range(2)])
 
@@ -181,9 +207,17 @@ def _judge(bench: Bench, scenario: Scenario, story: Story, report: Report, where
     if story.last.stray and not story.last.killed:
         found.append(f"processes outlive the act: {story.last.stray}")
     story.runs.append(bench.run(scenario, COUNT, 0, recovery=True))
-    found += _laws(scenario, story)
+    report.recoveries.append((story.last.seconds, story.last.cpu))
+    found += _laws(scenario, story) + _wasted(scenario, story, report)
     reproduce = f"python bench/crash.py --only {scenario.name} {arguments} --seed {report.seed}"
     report.violations += [f"{where}: {text}\n    {reproduce}" for text in found]
+
+
+def _wasted(scenario: Scenario, story: Story, report: Report) -> list[str]:
+    """A crash may cost gate runs, but few."""
+    more = scenario.effort(story.root) - report.effort if scenario.effort else 0
+    report.extra = max(report.extra, more)
+    return [f"{more} gate runs more than without a crash"] if more > EXTRA * (len(story.runs) - 1) else []
 
 
 def _laws(scenario: Scenario, story: Story) -> list[str]:
@@ -237,6 +271,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--doubles", type=int, default=None, help="random pairs of kills")
     options.add_argument("--seconds", type=float, default=10.0, help="how long a scenario may take (without --all); about")
     options.add_argument("--seed", type=int, default=None)
+    options.add_argument("--shard", metavar="I/N", help="the I-th of N parts of the points, from 0")
     options.add_argument("--most", type=int, default=10, help="stop a scenario after so many violations")
     options.add_argument("--exec", action="store_true", help="start gt and bd as new processes instead of forks (slower)")
     options.add_argument("--list", action="store_true", help="name the scenarios")
@@ -251,6 +286,9 @@ def plan_of(options: argparse.Namespace) -> Plan:
         plan.only = (options.mode, options.k)
     if options.twice:
         plan.twice = tuple((int(mode), int(k)) for mode, _, k in (pair.partition(":") for pair in options.twice.split(",")))
+    if options.shard:
+        part, _, parts = options.shard.partition("/")
+        plan.shard = int(part), int(parts)
     if options.all:
         plan.doubles = 200 if options.doubles is None else options.doubles
     else:

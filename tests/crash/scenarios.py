@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crash import storage, verbs
+from crash import refinery, storage, verbs
 from crash.engine import Scenario
 
-ALL: dict[str, Scenario] = {scenario.name: scenario for scenario in [*storage.SCENARIOS, *verbs.SCENARIOS]}
+ALL: dict[str, Scenario] = {scenario.name: scenario for scenario in [*storage.SCENARIOS, *verbs.SCENARIOS, *refinery.SCENARIOS]}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crash import engine, strace, verbs
+from crash import engine, refinery, scenarios, strace, verbs
 from crash.conftest import Matrix
 
-NAMES = [scenario.name for scenario in verbs.SCENARIOS if not scenario.broken]
+NAMES = [scenario.name for scenario in [*verbs.SCENARIOS, *refinery.SCENARIOS] if not scenario.broken]
 COUNTED = ("install", "rig-add", "bd-create", "bd-close", "sling", "done", "refinery", "polecat-nuke")
 
 
@@ -22,7 +22,7 @@ def test_broken_at_any_call_and_run_again(matrix: Matrix, name: str) -> None:
 def test_the_count_agrees_with_strace(bench: engine.Bench, name: str) -> None:
     if not strace.works():
         pytest.skip("strace does not work here")
-    scenario = next(scenario for scenario in verbs.SCENARIOS if scenario.name == name)
+    scenario = scenarios.ALL[name]
     bench.prepare(scenario)
     ours, theirs = strace.both(bench, scenario)
     assert abs(ours - theirs) <= 0.1 * theirs, f"{name}: the shim counts {ours}, strace {theirs}"
