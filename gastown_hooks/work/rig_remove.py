@@ -16,9 +16,11 @@ from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import config, events, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import proof, queue, retire, rigs, wake
+from gastown_hooks.work import queue, retire, rigs, wake
 from gastown_hooks.work.acts import Act, carry_out
+from gastown_hooks.work.containment import contained
 
 # Under these, work lies that may be nowhere else. Salvaged work is kept by the move and is no reason to refuse.
 WORK_REFS = ("refs/heads", "refs/gt/work", "refs/gt/mr")
@@ -46,7 +48,8 @@ def remove(town: Town, name: str, *, force: bool, dry_run: bool, caller: Caller,
     acts = list(_acts(rig, kept, caller, now))
     if not dry_run:
         with ExitStack() as held:
-            for path in (rig.lock("add"), wake.role_lock(town, "refinery", rig.name), wake.role_lock(town, "witness", rig.name)):
+            roles = [wake.role_lock(town, role, rig.name) for role in ("refinery", "witness")]
+            for path in (rig.lock("add"), rig.lock("pool"), *roles):
                 held.enter_context(lock.acquire(path))
             _refuse_unlanded(rig, force)  # a sling, or a last push, while we waited
             acts = list(_acts(rig, kept, caller, now))
@@ -116,12 +119,18 @@ def _refs(rig: Rig) -> Iterator[str]:
     landed = f"refs/remotes/origin/{made.target}" if made.url else target
     listed = git.run(rig.repo, "for-each-ref", f"--no-merged={landed}", "--format=%(objectname) %(refname)", "--", *WORK_REFS).out
     tip = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", landed).line
-    seen: set[str] = set()
+    repo, seen = Repo(rig.repo), _landed_heads(rig)
     for line in listed.splitlines():
         oid, _, ref = line.partition(" ")
-        if oid not in seen and (ref == target or not proof.contained(rig.repo, None, oid, tip)):
+        if oid not in seen and (ref == target or not contained(repo, None, oid, tip)):
             yield f"{ids.shown(ref)} has commits that are not in {made.target}"
         seen.add(oid)
+
+
+def _landed_heads(rig: Rig) -> set[str]:
+    """Submitted commits whose work landed, maybe as other commits."""
+    known = [requests.parse(found) for found in queue.requests(rig, closed=True) if requests.is_usable(found)]
+    return {request.head for request in known if request.state == requests.LANDED}
 
 
 def _landings(rig: Rig) -> Iterator[str]:
