@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids, lock
-from gastown_hooks.core.errors import Corrupt, GitFailed, Refused
+from gastown_hooks.core.errors import Conflict, Corrupt, GitFailed, NotFound, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import requests
 from gastown_hooks.rules.batching import Estimate
@@ -25,11 +25,13 @@ from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.repo import Repo
 
 OVERSEER, WITNESS = "overseer", "witness"
+_ENTRY = {"mr": str, "bead": str, "fence": int, "head": str, "branch": str}
 
 
 @dataclass(slots=True)
 class RoundResult:
-    """What a round did. `landed` pairs requests with commits; `waiting` and `closed` say why it stopped, or nothing."""
+    """What a round did. `landed` pairs requests with commits; `aside` holds requests that could not even be judged, and why;
+    `waiting` and `closed` say why it stopped, or nothing."""
 
     landed: list[tuple[str, str]] = field(default_factory=list)
     sent_back: list[str] = field(default_factory=list)
@@ -37,6 +39,7 @@ class RoundResult:
     put_off: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    aside: dict[str, str] = field(default_factory=dict)
     waiting: str = ""
     closed: str = ""
     told: bool = False
@@ -46,7 +49,7 @@ class RoundResult:
         parts = [f"landed {request} as {commit[:12]}" for request, commit in self.landed]
         parts += [f"sent back {request}" for request in self.sent_back] + [f"superseded {request}" for request in self.superseded]
         parts += [f"put off {request}" for request in self.put_off] + [f"foreign {commit[:12]}" for commit in self.foreign]
-        parts += self.damaged
+        parts += [f"put aside {request}: {why}" for request, why in self.aside.items()] + self.damaged
         parts += [f"waiting: {self.waiting}"] * bool(self.waiting) + [f"target closed: {self.closed}"] * bool(self.closed)
         return "; ".join(parts) or "nothing to do"
 
@@ -104,8 +107,18 @@ class Desk:
         """What git or a rule refuses in here stops the round: it is nobody's change."""
         try:
             yield
-        except (Refused, GitFailed) as error:
+        except (Refused, GitFailed, Conflict) as error:
             self.wait(str(error))
+
+    @contextmanager
+    def apart(self, request_id: str) -> Iterator[None]:
+        """What cannot be judged or found in here is this one request's: it is put aside, told once, and the others go on."""
+        try:
+            yield
+        except (NotFound, Conflict, Corrupt, Refused) as error:
+            self.result.aside[request_id] = why = str(error)
+            self.alarm(f"{self.rig.name}: {request_id} is put aside", f"{why}\n\nIt is tried again each round; the others go on.\n"
+                       f"Next: gt mq status {request_id}\n", key=ids.derived("aside", request_id, why))
 
     # ---- telling ------------------------------------------------------------------------------------------
 
@@ -213,7 +226,7 @@ def _journal(rig: Rig) -> list[tuple[str, dict[str, Any]]]:
             ((kind, entry),) = json.loads(line).items()
             if kind not in ("land", "settled", "aborted") or not isinstance(entry["new"], str):
                 raise ValueError("neither land, settled nor aborted")
-            if kind == "land" and not all(isinstance(one["mr"], str) for one in requests_of(entry)):
+            if kind == "land" and not all(type(one[key]) is wanted for one in requests_of(entry) for key, wanted in _ENTRY.items()):
                 raise ValueError("a landing without requests")
         except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise Corrupt(f"{path} line {number}", why=str(error), next="mend or remove that line") from None

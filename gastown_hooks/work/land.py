@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gastown_hooks.core.errors import Conflict, Fenced, GastownError, GitFailed, NotFound, Refused, RemoteRefused
+from gastown_hooks.core.errors import Conflict, Corrupt, GastownError, GitFailed, NotFound, Refused, RemoteRefused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import batching, requests, turn
 from gastown_hooks.rules.batching import Search
@@ -74,7 +74,7 @@ def next_batch(desk: Desk) -> list[Request]:
     if desk.stop:
         return []
     size = 1 if desk.fixes_only else batching.stack_size(desk.estimate().rate)
-    return queue.turn_of(desk.rig, desk.now, size=size, tried=desk.result.put_off, fixes_only=desk.fixes_only).batch
+    return queue.turn_of(desk.rig, desk.now, size=size, tried=[*desk.result.put_off, *desk.result.aside], fixes_only=desk.fixes_only).batch
 
 
 def _recover(desk: Desk, intent: dict[str, Any]) -> None:
@@ -93,8 +93,8 @@ def attempt(desk: Desk, batch: list[Request]) -> None:
     for _ in range(REBUILDS):
         if desk.stop:
             return
-        batch = [request for request in batch if (request.is_fix or not desk.fixes_only) and not refuse.stale(desk, request)]
         try:
+            batch = [request for request in batch if (request.is_fix or not desk.fixes_only) and not refuse.stale(desk, request)]
             if batch:
                 _attempt(desk, batch)
             return
@@ -102,7 +102,7 @@ def attempt(desk: Desk, batch: list[Request]) -> None:
             look(desk)
             recover(desk)
             check_foreign(desk)
-        except (Refused, GitFailed) as error:
+        except (Refused, GitFailed, NotFound, Conflict, Corrupt) as error:
             refuse.put_off(desk, batch, str(error))
             desk.wait(str(error))
             return
@@ -113,9 +113,9 @@ def _attempt(desk: Desk, batch: list[Request]) -> None:
     """Stack what merges. What does not merge with the target goes back; what only meets another of the stack stays behind it."""
     built = stack.build(desk.rig, desk.tip, batch)
     for clash in built.clashes:
-        _, files = stack.merge(desk.rig.repo, desk.tip, clash.request.head) if clash.on != desk.tip else ("", clash.files)
-        if files:
-            refuse.conflict(desk, stack.Clash(clash.request, desk.tip, files))
+        alone = [clash] if clash.on == desk.tip else stack.build(desk.rig, desk.tip, [clash.request]).clashes
+        for found in alone:
+            refuse.conflict(desk, found)
     for member in built.members:
         if member.empty and member.on == desk.tip:
             settle.elsewhere(desk, member.request)
@@ -188,8 +188,8 @@ def _land(desk: Desk, landing: list[Request], commit: str, verdict: gate.Verdict
     """Raises Moved when one of the requests was taken back while the gate ran: its work is in the tested tree."""
     if any(refuse.stale(desk, request) for request in landing):
         raise Moved
-    entries = [{"mr": request.id, "bead": request.source, "fence": request.fence, "head": request.head, "branch": request.branch}
-               for request in landing]
+    entries = [{"mr": request.id, "bead": request.source, "fence": request.fence, "head": request.head, "branch": request.branch,
+                "worker": request.worker} for request in landing]
     intent = {"old": desk.tip, "new": commit, "target": desk.target, "requests": entries,
               "gate": {"verdict": verdict.result, "seconds": verdict.seconds, "flake": verdict.flake}}
     desk.note("land", intent)
@@ -210,7 +210,8 @@ def _finish(desk: Desk, intent: dict[str, Any]) -> None:
         moved = error.reason == "moved"
         desk.note("aborted", {"new": new, "why": f"the remote refused: {error.why}"})
         if not moved:
-            refuse.put_off(desk, [queue.find(desk.rig, entry["mr"]) for entry in requests_of(intent)], str(error))
+            known = [settle.request_of(desk, entry) for entry in requests_of(intent)]
+            refuse.put_off(desk, [request for request in known if request is not None], str(error))
             desk.wait(str(error))
         raise Moved from None
     except Conflict:
@@ -230,7 +231,7 @@ def _still_wanted(desk: Desk, intent: dict[str, Any]) -> bool:
             queue.check_source(desk.rig, request.source, request.fence)
             if not request.open or turn.unreviewed(request, review):
                 return False
-    except (NotFound, Fenced, Refused):
+    except (NotFound, Conflict, Refused, Corrupt):
         return False
     return gate.recorded(desk.rig, intent["new"]) is not None
 

@@ -13,9 +13,9 @@ from typing import Any
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import git
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work.containment import contained
 
 Record = dict[str, Any]
 
@@ -50,42 +50,20 @@ def landed(rig: Rig, record: Record) -> str | None:
         metadata = other.get("metadata")
         if not isinstance(metadata, dict) or metadata.get("source") != record["id"] or metadata.get("fence") != fence or fence < 1:
             continue
-        found = _landed_by(rig, repo, metadata)
+        found = _landed_by(repo, metadata)
         if found is not None:
             return found
     return None
 
 
-def contained(repo_path: str, base: str | None, head: str, tip: str) -> bool:
-    """Whether everything that `base..head` does is in `tip` already: by ancestry, by the merged tree, or by patch.
-
-    A change that does nothing (base and head hold the same tree) is never contained: it would prove anything.
-    """
-    repo = Repo(repo_path)
-    if contained_by_ancestry(repo_path, base, head, tip):
-        return True
-    start = repo.merge_base(head, tip)
-    if start is None or repo.tree(start) == repo.tree(head):
-        return False
-    merged = git.run(repo_path, "merge-tree", "--write-tree", "--no-messages", tip, head, check=False)
-    if merged.code == 0 and merged.line == repo.tree(tip):
-        return True
-    return repo.contains_patch(head, start, tip)
-
-
-def contained_by_ancestry(repo_path: str, base: str | None, head: str, tip: str) -> bool:
-    """Whether `tip` has `head` in its history and `base..head` changes something."""
-    repo = Repo(repo_path)
-    start = base or repo.merge_base(head, tip)
-    return start is not None and repo.tree(start) != repo.tree(head) and repo.is_ancestor(head, tip)
-
-
-def _landed_by(rig: Rig, repo: Repo, metadata: Record) -> str | None:
+def _landed_by(repo: Repo, metadata: Record) -> str | None:
     target, head, commit = metadata.get("target"), metadata.get("head"), metadata.get("landed_as")
     tip = repo.resolve(requests.landed_ref(str(target)))
-    if tip is None or not isinstance(head, str) or repo.resolve(head) is None:
+    if tip is None:
         return None
-    if isinstance(commit, str) and repo.resolve(commit) is not None and repo.is_ancestor(commit, tip):
+    if isinstance(commit, str) and repo.kind(commit) == "commit" and repo.is_ancestor(commit, tip):
         return commit
+    if not isinstance(head, str) or repo.kind(head) != "commit":
+        return None
     base = metadata.get("base")
-    return tip if contained(rig.repo, base if isinstance(base, str) else None, head, tip) else None
+    return tip if contained(repo, base if isinstance(base, str) else None, head, tip) else None

@@ -10,7 +10,7 @@ from gastown_hooks.rules import requests, turn
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.work import gate, proof, queue, settle
+from gastown_hooks.work import gate, queue, settle
 from gastown_hooks.work.desk import WITNESS, Desk, listed, short
 from gastown_hooks.work.stack import Clash
 
@@ -19,24 +19,30 @@ LONGEST_WAIT = 32
 
 def stale(desk: Desk, request: Request) -> bool:
     """Whether the request is not to be landed any more, or not at all; then that is written down."""
+    with desk.apart(request.id):
+        return _stale(desk, request)
+    return True
+
+
+def _stale(desk: Desk, request: Request) -> bool:
     fresh = queue.find(desk.rig, request.id)
     if not fresh.open or turn.unreviewed(fresh, config.rig_settings(desk.rig).review):
         return True
-    repo = desk.repo()
-    pinned, there = repo.resolve(requests.pin(request.id)), repo.kind(request.head) == "commit"
-    if there and proof.contained_by_ancestry(desk.rig.repo, request.base, request.head, desk.tip) and settle.elsewhere(desk, request):
-        return True
+    queue.source_ledger(desk.rig, request.source)  # a bead that no ledger is known for is not a bead that was taken back
     try:
         queue.check_source(desk.rig, request.source, request.fence)
     except (NotFound, Fenced, Refused) as error:
-        _supersede(desk, request, str(error))
+        if not settle.elsewhere(desk, request):
+            _supersede(desk, request, str(error))
         return True
+    repo = desk.repo()
+    pinned, there = repo.resolve(requests.pin(request.id)), repo.kind(request.head) == "commit"
     why = ("its commit is not in the repository" if not there
            else "its commit is not the one that was pinned" if pinned is not None and pinned != request.head
            else "its commit is not on its branch" if pinned is None and not queue.reachable(desk.rig, request.head, request.branch)
            else f"it is for {request.target}, not {desk.target}" if request.target != desk.target
            else "it has no common history with the target" if repo.merge_base(request.head, desk.tip) is None else "")
-    if why:
+    if why and not settle.elsewhere(desk, request):
         fail(desk, request, why, request.head)
     return bool(why)
 
@@ -54,8 +60,6 @@ def _supersede(desk: Desk, request: Request, why: str) -> None:
 def conflict(desk: Desk, clash: Clash) -> None:
     """No gate run: the bead goes back with what a fresh worker needs to know."""
     request = clash.request
-    if proof.contained(desk.rig.repo, request.base, request.head, desk.tip) and settle.elsewhere(desk, request):
-        return
     base = request.base or desk.repo().merge_base(request.head, clash.on) or clash.on
     why = f"conflict with {desk.target} in {listed(clash.files)}"
     note = (f"Merge request {request.id} conflicts with {desk.target}. Files: {listed(clash.files, 50)}.\n"
@@ -95,18 +99,28 @@ def put_off(desk: Desk, waiting: list[Request], why: str) -> None:
 
 
 def hold_rest(desk: Desk) -> None:
-    """What stands in the queue learns why it waits; tried again at the next round."""
+    """What stands in the queue learns why it waits; tried again at the next round. What came in by another way waits no more."""
     desk.result.damaged = queue.damaged(desk.rig)
     why = desk.result.waiting or desk.result.closed
-    held = queue.turn_of(desk.rig, desk.now, size=1).held
+    held = {found: words for found, words in queue.turn_of(desk.rig, desk.now, size=1).held.items() if not _came_in(desk, found)}
     rest = {found["id"]: why for found in queue.in_order(desk.rig, desk.now) if found["id"] not in desk.result.put_off} if why else {}
-    if rest or held:
-        _mark(desk, {**rest, **held})
+    if reasons := {**rest, **held, **desk.result.aside}:
+        _mark(desk, reasons)
+
+
+def _came_in(desk: Desk, request_id: str) -> bool:
+    """Whether what a person's word or another bead holds back is in the target already."""
+    if not desk.tip or desk.fixes_only:
+        return False
+    with desk.apart(request_id):
+        return settle.elsewhere(desk, queue.find(desk.rig, request_id))
+    return False
 
 
 def _mark(desk: Desk, reasons: dict[str, str], **metadata: object) -> None:
     def change(view: View) -> list[dict[str, Any]]:
-        there = [found for request_id in reasons if (found := view.get(request_id)) is not None and requests.parse(found).open]
+        known = [found for request_id in reasons if (found := view.get(request_id)) is not None and requests.is_usable(found)]
+        there = [found for found in known if requests.parse(found).open]
         changed = []
         for found in there:
             data, why = found["metadata"], reasons[found["id"]]

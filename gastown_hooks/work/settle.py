@@ -6,44 +6,70 @@ import os
 from typing import Any
 
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Conflict, GitFailed, NotFound
+from gastown_hooks.core.errors import Conflict, Corrupt, GitFailed, NotFound
 from gastown_hooks.rules import requests
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import git, worktrees
 from gastown_hooks.stores.git import ZERO
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import beads, gate, proof, queue
+from gastown_hooks.work.containment import contained
 from gastown_hooks.work.desk import WITNESS, Desk, requests_of, short
 
 
 def settle(desk: Desk, intent: dict[str, Any]) -> None:
-    """The commit is in the target: refs; bead, request, mail, event, branch of each; refinery's tree; the journal's settled line last."""
+    """The commit is in the target: refs; bead, mail, event, request, branch of each; refinery's tree; the journal's settled line last.
+
+    An entry that cannot be settled now is put aside, and the landing stays unsettled until it can.
+    """
     new = intent["new"]
     _follow(desk, new)
     for entry in requests_of(intent):
-        try:
-            request = queue.find(desk.rig, entry["mr"])
-        except NotFound:  # the commit is in; whoever deleted its request wanted nothing more of it
-            payload = {"request": entry["mr"], "bead": entry["bead"], "commit": new, "head": entry["head"], "deleted": True}
-            desk.event("merged", payload)
-            continue
-        _close(desk, request, new, intent.get("gate", {}))
-        desk.event("merged", {"request": request.id, "bead": request.source, "commit": new, "head": request.head})
-        _drop_branch(desk, request)
+        with desk.apart(entry["mr"]):
+            _settle(desk, entry, new, intent.get("gate", {}))
+    _refresh(desk)
+    if not any(entry["mr"] in desk.result.aside for entry in requests_of(intent)):
+        desk.note("settled", {"new": new})
+
+
+def _settle(desk: Desk, entry: dict[str, Any], new: str, verdict: dict[str, Any]) -> None:
+    request = request_of(desk, entry)
+    if request is None:  # the commit is in; whoever deleted its request wanted nothing more of it
+        desk.event("merged", {"request": entry["mr"], "bead": entry["bead"], "commit": new, "head": entry["head"], "deleted": True})
+        return
+    if request.state != requests.LANDED:
+        _close(desk, request, new, verdict, "merged")
         desk.result.landed.append((request.id, new))
-    _refresh(desk, new)
-    desk.note("settled", {"new": new})
-
-
-def elsewhere(desk: Desk, request: Request) -> bool:
-    """The work came into the target by another way: close it with the tip as its proof. False: its bead is on another claim."""
-    source = queue.source_ledger(desk.rig, request.source).get(request.source)
-    if source is None or (source.get("claim_fence") or 0) != request.fence:
-        return False
-    _close(desk, request, desk.tip, {"verdict": "elsewhere"})
-    desk.event("merged_elsewhere", {"request": request.id, "bead": request.source, "commit": desk.tip, "head": request.head})
     _drop_branch(desk, request)
-    desk.result.landed.append((request.id, desk.tip))
+
+
+def request_of(desk: Desk, entry: dict[str, Any]) -> Request | None:
+    """The request of a journaled landing; None when it was deleted. Of one that is damaged the journal knows enough."""
+    try:
+        return queue.find(desk.rig, entry["mr"])
+    except NotFound:
+        return None
+    except Corrupt:
+        found = Ledger(desk.rig.beads).get(entry["mr"]) or {}
+        kept = found.get("metadata")
+        known = {"source": entry["bead"], "worker": entry.get("worker", ""), "target": desk.target, "state": requests.QUEUED,
+                 **{key: entry[key] for key in ("branch", "head", "fence")}}
+        return requests.parse({**found, "metadata": {**(kept if isinstance(kept, dict) else {}), **known}})
+
+
+def elsewhere(desk: Desk, request: Request, commit: str | None = None) -> bool:
+    """Whether the work is in the target (by `commit` of it, or by its tip) already; then it is closed with that as its proof.
+
+    Not when its bead is on another claim.
+    """
+    commit, repo = commit or desk.tip, desk.repo()
+    source = queue.source_ledger(desk.rig, request.source).get(request.source)
+    if (source is None or (source.get("claim_fence") or 0) != request.fence or repo.kind(request.head) != "commit"
+            or not repo.is_ancestor(commit, desk.tip) or not contained(repo, request.base, request.head, commit)):
+        return False
+    _close(desk, request, commit, {"verdict": "elsewhere"}, "merged_elsewhere")
+    _drop_branch(desk, request)
+    desk.result.landed.append((request.id, commit))
     return True
 
 
@@ -62,8 +88,8 @@ def _follow(desk: Desk, new: str) -> None:
         desk.event("ref_moved", {"target": desk.target, "commit": new})  # seen and put back at the next look
 
 
-def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any]) -> None:
-    """The bead with its proof, then the mail, then the request: a request that is closed has all of it."""
+def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any], event: str) -> None:
+    """The bead with its proof, the mail, the event, then the request: a request that is closed has all of it."""
     landing = proof.Landing(commit, desk.target, request.id, desk.caller.actor, _signals(verdict))
     ledger = queue.source_ledger(desk.rig, request.source)
     source = ledger.get(request.source)
@@ -75,9 +101,15 @@ def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any]) -
     desk.mail(WITNESS, f"MERGED {request.source}", f"Issue: {request.source}\nMR: {request.id}\nBranch: {request.branch}\n"
               f"Worker: {request.worker}\nTarget: {desk.target}\nCommit: {commit}{extra}\n", f"merged-{request.id}-{short(commit)}")
 
+    desk.event(event, {"request": request.id, "bead": request.source, "commit": commit, "head": request.head})
+
     def change(view: View) -> list[dict[str, Any]]:
         found = view.get(request.id)
-        if found is None or requests.parse(found).state == requests.LANDED:
+        if found is None:
+            return []
+        if not requests.is_usable(found):
+            found = {**found, "metadata": request.record["metadata"]}
+        if requests.parse(found).state == requests.LANDED:
             return []  # rejected or superseded at the last moment: what is in the target has landed all the same
         return [queue.moved(found, requests.LANDED, desk.now, desk.caller.actor, reason=f"Merged in {short(commit)}", landed_as=commit)]
 
@@ -92,7 +124,10 @@ def _signals(verdict: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drop_branch(desk: Desk, request: Request) -> None:
-    """The worker's branch, here and at the remote, once all of it is in the target. A newer commit on it keeps it."""
+    """The worker's branch, here and at the remote, once its work is in the target. A newer commit on it keeps it.
+
+    What landed as other commits than its own stays pinned: nothing is dropped that would not be reachable.
+    """
     repo, ref = desk.repo(), f"refs/heads/{request.branch}"
     tip = repo.resolve(desk.landed_ref) or desk.tip
     if request.branch == desk.target or not request.branch.startswith("polecat/"):
@@ -100,7 +135,7 @@ def _drop_branch(desk: Desk, request: Request) -> None:
     there = repo.resolve(ref)
     held = {one.branch for one in worktrees.listed(desk.rig).values()}
     changes: list[tuple[str, str, str | None]] = []
-    if there is not None and ref not in held and repo.is_ancestor(there, tip):
+    if there is not None and ref not in held and (there == request.head or repo.is_ancestor(there, tip)):
         changes.append((ref, "", there))
     if repo.resolve(requests.pin(request.id)) is not None and repo.is_ancestor(request.head, tip):
         changes.append((requests.pin(request.id), "", None))
@@ -113,10 +148,10 @@ def _drop_branch(desk: Desk, request: Request) -> None:
         desk.event("branch_kept", {"branch": request.branch, "reason": str(error)})  # only tidiness is lost
 
 
-def _refresh(desk: Desk, commit: str) -> None:
-    """refinery/rig shows the target's tip."""
-    tree = desk.rig.refinery.tree
-    if os.path.isdir(tree):
+def _refresh(desk: Desk) -> None:
+    """refinery/rig shows what landed last."""
+    tree, commit = desk.rig.refinery.tree, desk.repo().resolve(desk.landed_ref)
+    if commit is not None and os.path.isdir(tree):
         try:
             worktrees.refresh(desk.rig, tree, commit)
         except GitFailed as error:

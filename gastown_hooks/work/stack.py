@@ -10,18 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import GitFailed
-from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import tree_policy
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work.containment import contained, merge
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A request that fits: `commit` is its merge commit, `on` what that stands on. `empty`: it adds nothing to it."""
+    """A request that fits: `commit` is its merge commit, `on` what that stands on. `empty`: that has it already."""
 
     request: Request
     on: str
@@ -52,27 +51,16 @@ def build(rig: Rig, base: str, requests: list[Request]) -> Stack:
     """Stack the requests in order on `base`, leaving out those that conflict and those that add nothing. Raises GitFailed."""
     stack, repo = Stack(base, base), Repo(rig.repo)
     for request in requests:
-        tree, files = merge(rig.repo, stack.tip, request.head)
-        if files:
-            stack.clashes.append(Clash(request, stack.tip, files))
-        elif tree == repo.tree(stack.tip):
+        tree, files = merged = merge(rig.repo, stack.tip, request.head)
+        if contained(repo, request.base, request.head, stack.tip, merged):
             stack.members.append(Member(request, stack.tip, stack.tip, True))
+        elif files:
+            stack.clashes.append(Clash(request, stack.tip, files))
         else:
             commit = _commit(rig, [request], tree, stack.tip, request.head)
             stack.members.append(Member(request, stack.tip, commit, False))
             stack.tip = commit
     return stack
-
-
-def merge(repo: str, one: str, other: str) -> tuple[str, tuple[str, ...]]:
-    """(tree, files in conflict). The tree is the merged one when there are no such files."""
-    found = git.run(repo, "merge-tree", "--write-tree", "--no-messages", "--name-only", "-z", one, other, check=False)
-    if found.code not in (0, 1):
-        raise GitFailed(f"cannot merge {other[:12]} into {one[:12]}", why=shown(found.err.strip(), 300))
-    tree, *files = found.out.rstrip("\0").split("\0")
-    if found.code == 1 and not files:
-        raise GitFailed(f"cannot merge {other[:12]} into {one[:12]}", why="git names no file in conflict")
-    return tree.strip(), tuple(dict.fromkeys(files))
 
 
 def refusals(rig: Rig, members: list[Member]) -> dict[str, list[str]]:

@@ -11,7 +11,9 @@ from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import beads, proof, queue
+from gastown_hooks.work.containment import contained
 
 
 @pytest.fixture
@@ -64,7 +66,8 @@ def test_what_an_earlier_claim_landed_proves_nothing_about_this_one(far: Yard) -
 def test_work_that_does_nothing_is_contained_in_nothing(far: Yard) -> None:
     base = far.tip()
     head = far.commit("x", {"README.md": "hello\n"})
-    assert not proof.contained(far.rig.repo, base, base, base) and not proof.contained(far.rig.repo, base, head, head)
+    repo = Repo(far.rig.repo)
+    assert not contained(repo, base, base, base) and not contained(repo, base, head, head)
 
 
 def test_a_merge_request_by_hand_of_old_commits_proves_nothing(far: Yard) -> None:

@@ -1,0 +1,40 @@
+"""Whether work is in a commit already: the one definition, for the queue, for the proof that closes a bead, for what is removed.
+
+By ancestry, by what merging would change, or by patch (a squash, a rebase, somebody else's same commit). Work that was taken
+back later counts: it had landed, and the same patch from an old branch must not bring it back unasked.
+"""
+
+from __future__ import annotations
+
+from gastown_hooks.core.errors import GitFailed
+from gastown_hooks.core.ids import shown
+from gastown_hooks.stores import git
+from gastown_hooks.stores.repo import Repo
+
+Merged = tuple[str, tuple[str, ...]]
+
+
+def merge(repo: str, one: str, other: str) -> Merged:
+    """(tree, files in conflict). The tree is the merged one when there are no such files."""
+    found = git.run(repo, "merge-tree", "--write-tree", "--no-messages", "--name-only", "-z", one, other, check=False)
+    if found.code not in (0, 1):
+        raise GitFailed(f"cannot merge {other[:12]} into {one[:12]}", why=shown(found.err.strip(), 300))
+    tree, *files = found.out.rstrip("\0").split("\0")
+    if found.code == 1 and not files:
+        raise GitFailed(f"cannot merge {other[:12]} into {one[:12]}", why="git names no file in conflict")
+    return tree.strip(), tuple(dict.fromkeys(files))
+
+
+def contained(repo: Repo, base: str | None, head: str, tip: str, merged: Merged | None = None) -> bool:
+    """Whether everything that `base..head` does is in `tip`; `merged` is what merging them gave, if that is known.
+
+    A change that does nothing (base and head hold the same tree) is never contained: it would prove anything.
+    """
+    start = repo.merge_base(head, tip)
+    begin = base if base is not None and repo.kind(base) == "commit" else start
+    if start is None or begin is None or repo.tree(begin) == repo.tree(head):
+        return False
+    if start == head or repo.contains_patch(head, start, tip):
+        return True
+    tree, files = merged or merge(repo.path, tip, head)
+    return not files and tree == repo.tree(tip)
