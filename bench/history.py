@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Land a repository's own history again, through a real town: bench/history.py REPO [-n N] [--workers W] [--kill K]
+"""Land a repository's own history again, through a real town: bench/history.py REPO [-n N] [--workers W] [--think S] [--kill K]
 
 Takes the last N first-parent commits of REPO (which is only read). Each becomes a bead whose `run` re-applies that commit's change
 to its first parent; a bead depends on the last earlier one that touches one of its files. Parallel workers do them, the merge
 queue lands them, and the tree at the end must be the original's. Paths that cannot be re-applied are listed before the start and
 left out on both sides of the comparison: what workers' trees leave out, what the queue's tree policy refuses (submodules, links
-out of the tree, odd names), and from then on whatever stands in the place of such a path. `--kill K` kills K random runners of
-workers on the way.
+out of the tree, odd names), and from then on whatever stands in the place of such a path. `--think S`: each agent thinks S seconds
+before it works, as a model would. `--kill K` ends K processes of the town by SIGKILL on the way: runners of workers, agent programs
+and the refinery by turns. Fewer kills than asked for, or a tree that differs: exit code 1.
 """
 
 from __future__ import annotations
@@ -21,21 +22,28 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 try:
+    from gastown_hooks.core import paths
     from gastown_hooks.core.ids import shown
-    from gastown_hooks.core.paths import SPARSE_EXCLUDED
     from gastown_hooks.rules import tree_policy
+    from gastown_hooks.stores import beats, processes
+    from gastown_hooks.stores.processes import Process
+    from gastown_hooks.work import lease as leases
+    from gastown_hooks.work import wake
 except ImportError:
     raise SystemExit("this needs the Python that gt was installed into, e.g. ~/.local/share/gastown-hooks/env/bin/python") from None
 
-SPARSE = {path.strip("/") for path in SPARSE_EXCLUDED}
+SPARSE = {path.strip("/") for path in paths.SPARSE_EXCLUDED}
 GATE = "git diff --cached --quiet HEAD && test -z \"$(git ls-files --deleted)\""
-PATIENCE = 1800.0
+PATIENCE = 3600.0
+RUNNER, AGENT, REFINERY = KINDS = ("runner", "agent", "refinery")
+MANY = 4  # so many workers alive at once is what the run is about
 Row = tuple[tuple[str, str], str, str]
 
 
@@ -68,8 +76,9 @@ def main() -> int:
     for left in left_out:
         print(f"left out: {left.commit[:12]} {shown(left.path) if left.path else 'the whole commit'}: {left.why}", flush=True)
     town = Town(work, options.repo, start)
-    town.build(changes)
+    town.build(changes, options.think)
     figures = town.land(changes, options.workers, options.kill, random.Random(options.seed))
+    short = sum(figures["kills"].values()) < options.kill
     different = compare(options.repo, town.repo, {left.path for left in left_out})
     figures |= {"commits": len(changes), "left_out": len(left_out), "different_paths": len(different),
                 "seconds": round(time.monotonic() - started, 1), "folder": work}
@@ -77,7 +86,9 @@ def main() -> int:
     for path in different[:20]:
         print(f"different: {shown(path)}")
     print("identical tree" if not different else "THE TREES DIFFER")
-    return 1 if different else 0
+    if short:
+        print(f"fewer kills than the {options.kill} asked for")
+    return 1 if different or short else 0
 
 
 def _options() -> argparse.Namespace:
@@ -85,6 +96,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("repo")
     parser.add_argument("-n", dest="number", type=int, default=30)
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--think", type=float, default=0.0)
     parser.add_argument("--kill", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", help="work in this new folder instead of a temporary one")
@@ -174,7 +186,7 @@ class Town:
         self.repo = f"{self.root}/again/.repo.git"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("GT_", "BD_", "BEADS_", "GIT_")) or k.startswith("GIT_CONFIG")}
 
-    def build(self, changes: list[Change]) -> None:
+    def build(self, changes: list[Change], think: float) -> None:
         git(self.work, "clone", "-q", "--no-local", "--no-checkout", self.source, "project")
         project = f"{self.work}/project"
         git(project, "remote", "remove", "origin")
@@ -186,33 +198,32 @@ class Town:
             needs = ["--deps", ",".join(sorted(changes[n].bead for n in change.needs))] if change.needs else []
             # The project's own commit hooks judged this change long ago, in another environment.
             title = shlex.quote(change.title[:200])
-            run = f"git apply --index --binary --whitespace=nowarn {shlex.quote(change.patch)} && git commit -q --no-verify -m {title}"
+            run = (f"sleep {think} && git apply --index --binary --whitespace=nowarn {shlex.quote(change.patch)} && "
+                   f"git commit -q --no-verify -m {title}")
             change.bead = self.bd("create", "--title", change.title[:200], "--prefix", "ag", *needs, "--run", run, "--silent").strip()
 
     def land(self, changes: list[Change], workers: int, kills: int, dice: random.Random) -> dict[str, Any]:
         """Sling what is ready, never more than `workers` at once, until all is closed."""
         self.gt("up", "--no-cron", cwd=self.root)
-        began, killed, busiest, samples, full = time.monotonic(), 0, 0, 0, 0
-        ours, told = {change.bead for change in changes}, ""
+        began, ours, told = time.monotonic(), {change.bead for change in changes}, ""
+        watch = Watch(paths.Town(self.root), kills, dice)
         try:
             while time.monotonic() - began < PATIENCE:
                 beads = json.loads(self.bd("list", "--all", "--limit", "0", "--json"))
                 done = sum(b["id"] in ours and b["status"] == "closed" for b in beads)
                 if done == len(ours):
                     break
-                agents = [a for a in json.loads(self.gt("agents", "--json", cwd=self.root)) if a.get("role") == "polecat"]
-                busiest, samples, full = max(busiest, len(agents)), samples + 1, full + (len(agents) >= workers)
+                watch.share = done / len(ours)
+                free = workers - len(watch.homes())
                 ready = [b["id"] for b in json.loads(self.bd("ready", "--json")) if b["id"] in ours]
-                if ready and len(agents) < workers:
-                    self.gt("sling", *ready[:workers - len(agents)], "again", cwd=self.root)
-                pids = [pid for a in agents if (pid := a["evidence"].get("pid"))]
-                if pids and killed < kills and killed * len(ours) <= done * kills:  # spread over the whole run
-                    killed += _kill(dice.choice(pids))
+                if ready and free > 0:
+                    self.gt("sling", *ready[:free], "again", cwd=self.root)
                 self.gt("daemon", "tick", cwd=self.root)
-                told = _tell(f"{done}/{len(ours)} landed, {len(agents)} workers, {killed} killed", told)
+                told = _tell(f"{done}/{len(ours)} landed, {watch.alive} workers, killed {watch.kills}", told)
         finally:
+            watch.end()
             self.gt("down", cwd=self.root)
-        return {"landed": done, "landing_seconds": round(time.monotonic() - began, 1), "most_workers": busiest, "kills": killed}
+        return {"landed": done, "landing_seconds": round(time.monotonic() - began, 1), **watch.figures()}
 
     def gt(self, *words: str, cwd: str | None = None) -> str:
         return self._call("gt", words, cwd or self.work)
@@ -228,18 +239,68 @@ class Town:
         return result.stdout
 
 
+class Watch(threading.Thread):
+    """Beside the run: how many workers live, from moment to moment, and the kills. `share` of the work that has landed so far.
+
+    Whom to kill is what the town itself recorded: a runner by the worker's heartbeat, an agent program by the token of the worker's
+    lease, the refinery by the token of its role. Tokens begin with the town's id, so nothing else is ever hit.
+    """
+
+    def __init__(self, town: paths.Town, kills: int, dice: random.Random) -> None:
+        super().__init__(daemon=True)
+        self.rig, self.wanted, self.dice = town.rig("again"), kills, dice
+        self.share, self.alive, self.most = 0.0, 0, 0
+        self.kills = dict.fromkeys(KINDS, 0)
+        self.lived: dict[int, float] = {}  # so many workers alive: for so long
+        self.over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        last = time.monotonic()
+        while not self.over.wait(0.05):
+            runners = self._runners()
+            self.alive, self.most = len(runners), max(self.most, len(runners))
+            now = time.monotonic()
+            self.lived[self.alive], last = self.lived.get(self.alive, 0.0) + now - last, now
+            killed = sum(self.kills.values())
+            if killed < self.wanted and killed <= self.share * self.wanted:  # spread over the whole run
+                self._kill(runners)
+
+    def end(self) -> None:
+        self.over.set()
+        self.join()
+
+    def figures(self) -> dict[str, Any]:
+        total = sum(self.lived.values()) or 1.0
+        many = sum(seconds for count, seconds in self.lived.items() if count >= MANY)
+        return {"kills": self.kills, "most_workers": self.most, f"share_of_time_with_{MANY}_workers": round(many / total, 2),
+                "workers_on_average": round(sum(count * seconds for count, seconds in self.lived.items()) / total, 1)}
+
+    def homes(self) -> list[paths.Home]:
+        return [self.rig.polecat(name) for name in sorted(os.listdir(self.rig.polecats))]
+
+    def _runners(self) -> list[Process]:
+        found = [beat.process() for home in self.homes() if (beat := beats.read(home.heartbeat)) is not None]
+        return [process for process in found if processes.is_alive(process)]
+
+    def _agents(self) -> list[Process]:
+        """Of each worker the first process that carries its token: the agent program, not what that started."""
+        held = [processes.with_token(lease.token) for home in self.homes() if (lease := leases.read(home)) is not None]
+        return [min(found, key=lambda process: (process.start, process.pid)) for found in held if found]
+
+    def _kill(self, runners: list[Process]) -> None:
+        kind = min(KINDS, key=lambda one: self.kills[one])
+        found = (runners if kind == RUNNER else self._agents() if kind == AGENT
+                 else processes.with_token(wake.role_token(self.rig.town, REFINERY, self.rig.name))[:1])
+        if found:
+            self.over.wait(self.dice.random() * 0.5)  # anywhere in what it does
+            self.kills[kind] += processes.send(self.dice.choice(found), signal.SIGKILL)
+
+
 def _tell(line: str, before: str) -> str:
     if line != before:
         print(line, file=sys.stderr, flush=True)
     return line
-
-
-def _kill(pid: int) -> int:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return 0
-    return 1
 
 
 def compare(repo: str, landed: str, ignored: set[str]) -> list[str]:
