@@ -52,6 +52,10 @@ class View:
         """The bead's line as its writer wrote it."""
         return self._pair.line(bead_id)
 
+    def lines(self) -> dict[str, bytes]:
+        """Every bead's line, by id."""
+        return {**lines.parse(self._pair.issues()).lines, **self._pair.journaled()}
+
     def all(self) -> dict[str, Record]:
         return self._pair.records()
 

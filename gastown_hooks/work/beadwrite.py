@@ -183,6 +183,11 @@ def _tell(ledger: Ledger, caller: Caller, now: int, before: Record | None, after
         kind = "closed" if is_now == "closed" != was else "reopened" if was == "closed" != is_now else "updated"
         payload["changes"] = {key: _told(before.get(key), after.get(key)) for key in [*before, *(k for k in after if k not in before)]
                               if before.get(key) != after.get(key) and key not in ("updated_at", "updated_by")}
+    tell(ledger, caller, now, kind, payload)
+
+
+def tell(ledger: Ledger, caller: Caller, now: int, kind: str, payload: Record) -> None:
+    """One event: in the town's log, or in the ledger's own where there is no town."""
     if caller.town is not None:
         events.emit(caller.town, kind, caller.actor, payload, now)
         return

@@ -1,0 +1,70 @@
+"""`bd export`"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared
+from gastown_hooks.core import fsio, record
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.ids import shown
+from gastown_hooks.rules import fields, ready, states
+from gastown_hooks.work import interop
+
+
+@click.command(short_help="Write beads as JSON lines, for any program that reads them.")
+@click.option("-o", "--output", metavar="FILE", help="Into this file, replaced as a whole, instead of standard output.")
+@click.option("-s", "--status", metavar="S", help="Only beads of this status.")
+@click.option("-t", "--type", "kind", metavar="TYPE", help="Only this type.")
+@click.option("-l", "--label", metavar="L", help="Only with this label.")
+@click.option("--no-tombstones", is_flag=True, help="Leave deleted beads out.")
+@common.dry_run_option
+@common.json_option
+def cli(output: str | None, status: str | None, kind: str | None, label: str | None, no_tombstones: bool, dry_run: bool,
+        as_json: bool) -> None:
+    """Write this ledger's beads, one a line, sorted by id; each line exactly as it was written or imported, deleted beads included.
+
+    \b
+    Examples:
+      bd export > issues.jsonl
+      bd export -o backup.jsonl
+      bd export --status open --json
+    """
+    ledger = _shared.world().home()
+    text = ledger.text()
+    wanted = None
+    if status or kind or label or no_tombstones:
+        type_ = fields.issue_type(kind) if kind else None
+        wanted = {name for name, bead in ledger.all().items()
+                  if (not status or ready.status(bead) == status) and (not type_ or ready.kind(bead) == type_)
+                  and (not label or label in (bead.get("labels") or ())) and not (no_tombstones and ready.status(bead) == states.TOMBSTONE)}
+    lines = interop.lines_out(text, wanted)
+    if output is None:
+        if as_json:
+            common.emit_json([record.decode(line) for line in lines])
+        elif not dry_run:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
+        else:
+            common.say(f"Would export {len(lines)} beads")
+        return
+    path = _path(output, ledger.beads.root)
+    if not dry_run:
+        fsio.write(path, b"".join(line + b"\n" for line in lines), mode=0o644)
+    if as_json:
+        common.emit_json({"path": path, "count": len(lines), "dry_run": dry_run})
+    else:
+        common.say(f"{'Would export' if dry_run else '✓ Exported'} {len(lines)} beads to {shown(output, 200)}")
+
+
+def _path(output: str, root: str) -> str:
+    path = os.path.realpath(output)
+    if f"{path}/".startswith(f"{os.path.realpath(root)}/"):
+        raise BadInput(f"{shown(output)} is inside the ledger's own folder", why="other programs would read it as a ledger")
+    if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path)):
+        raise BadInput(f"cannot write {shown(output)}", why="it is a folder" if os.path.isdir(path) else "its folder is not there")
+    return path
