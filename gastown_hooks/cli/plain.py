@@ -10,6 +10,7 @@ import sys
 
 from gastown_hooks.core import errors, fsio, jsons
 from gastown_hooks.core.ids import shown
+from gastown_hooks.stores.config import variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,13 @@ def remark(text: str) -> None:
     sys.stderr.write(cleaned(text, keep="\n\t") + "\n")
 
 
-def emit_json(value: Any) -> None:
-    """One JSON value, indented by two, on standard output."""
+def emit_json(value: Any, total: int | None = None) -> None:
+    """One JSON value, indented by two, on standard output. `total`: how many there are of a list of which the first are shown.
+
+    With BD_JSON_ENVELOPE=1: {"schema_version":1,"data":…}, and of such a list "total" and "truncated".
+    """
+    if variable("BD_JSON_ENVELOPE") == "1":
+        value = {"schema_version": 1, "data": value, **({} if total is None else {"total": total, "truncated": len(value) < total})}
     sys.stdout.write(jsons.pretty(value) + "\n")
 
 

@@ -10,6 +10,10 @@ from gastown_hooks.rules import graph, states
 LONGEST_TITLE = 500
 LONGEST_NAME = 128
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DAY = 86400 * clock.SECOND
+_YEAR_10000 = 253_402_300_800 * clock.SECOND
+_NEAR = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_WEEKDAYS = ("thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday")  # as days since the epoch count
 
 
 def text(value: str, what: str = "text") -> str:
@@ -89,14 +93,28 @@ def estimate(value: int) -> int:
 
 
 def moment(value: str, now: int) -> str:
-    """RFC 3339, a date, or `+6h`, `+1d`, `+2w` from now; as RFC 3339."""
-    count, unit = value[1:-1], value[-1:]
-    if value[:1] == "+" and count.isascii() and count.isdigit() and unit in _UNITS and len(count) < 7:
-        return clock.stamp(now + int(count) * _UNITS[unit] * clock.SECOND)
+    """RFC 3339, a date, `+6h`, `-1d`, `+2w` from now, `tomorrow`, `next monday` (midnight, UTC); as RFC 3339."""
     try:
-        return clock.stamp(clock.parse(f"{value}T00:00:00Z" if len(value) == 10 else value))
+        at = _instant(value, now)
     except (ValueError, IndexError):
-        raise BadInput(f"{shown(value)} is no time", why="use +6h, +1d, +2w, 2026-01-31 or 2026-01-31T12:00:00Z") from None
+        at = -1
+    if not 0 <= at < _YEAR_10000:
+        raise BadInput(f"{shown(value)} is no time", why="use +6h, +1d, +2w, tomorrow, next monday, 2026-01-31 or 2026-01-31T12:00:00Z")
+    return clock.stamp(at)
+
+
+def _instant(value: str, now: int) -> int:
+    count, unit, word = value[1:-1], value[-1:], value.lower()
+    if value[:1] in ("+", "-") and count.isascii() and count.isdigit() and unit in _UNITS and len(count) < 7:
+        return now + int(value[0] + count) * _UNITS[unit] * clock.SECOND
+    if word == "now":
+        return now
+    today, day = now // _DAY, word.removeprefix("next ")
+    if word in _NEAR:
+        return (today + _NEAR[word]) * _DAY
+    if day in _WEEKDAYS:
+        return (today + ((_WEEKDAYS.index(day) - today) % 7 or 7)) * _DAY
+    return clock.parse(f"{value}T00:00:00Z" if len(value) == 10 else value)
 
 
 def dependency(value: str) -> tuple[str, str]:

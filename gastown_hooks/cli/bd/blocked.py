@@ -7,15 +7,15 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _filters, _listing, _shared
 from gastown_hooks.core import clock
 from gastown_hooks.rules import ready
 
 
 @click.command(short_help="Show what waits for other beads, and for which.")
-@_shared.filter_options
+@_filters.filter_options
 @common.json_option
-def cli(limit: int, prefix: str | None, as_json: bool, **filters: Any) -> None:
+def cli(limit: int, prefix: str | None, as_json: bool, **given: Any) -> None:
     """Show beads that are held back by others (their own blockers, or those of a parent), and by which.
 
     \b
@@ -26,12 +26,13 @@ def cli(limit: int, prefix: str | None, as_json: bool, **filters: Any) -> None:
     now = clock.now()
     where = _shared.world()
     own = _shared.everything(where.shown(prefix))
-    known = where.around(own)
-    why = {record["id"]: reasons for record, reasons in ready.blocked(known, now) if record["id"] in own}
-    found = _shared.limited(_shared.selected(where, [own[bead_id] for bead_id in why], **filters), limit)
+    fits = _filters.test(where, given, now)
+    why = {record["id"]: reasons for record, reasons in ready.blocked(where.around(own), now) if record["id"] in own and fits(record)}
+    found = _listing.limited([own[bead_id] for bead_id in why], limit, as_json)
     by = {bead_id: list(dict.fromkeys(reason.bead for reason in reasons if reason.bead)) for bead_id, reasons in why.items()}
     if as_json:
-        common.emit_json([{**record, "blocked_by_count": len(by[record["id"]]), "blocked_by": by[record["id"]]} for record in found])
+        common.emit_json([{**record, "blocked_by_count": len(by[record["id"]]), "blocked_by": by[record["id"]]} for record in found],
+                         len(why))
         return
     if not found:
         common.say("✨ No blocked issues")

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared, _words
+from gastown_hooks.cli.bd import _filters, _listing, _shared, _words
 from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import graph, ready
+from gastown_hooks.work import take
+
+Record = dict[str, Any]
+_RECENT = 48 * 3600 * clock.SECOND
+_FOR_EVER = 1 << 62
+
+
+def _sorts(now: int) -> dict[str, Callable[[Record], Any]]:
+    def hybrid(record: Record) -> Any:
+        urgent, created, name = ready.in_order(record)
+        return (0, urgent, created, name) if created > now - _RECENT else (1, created, urgent, name)
+    return {"priority": ready.in_order, "oldest": lambda record: ready.in_order(record)[1:], "hybrid": hybrid}
 
 
 @click.command(short_help="Show the work that may begin now.")
-@_shared.filter_options
+@click.option("-s", "--sort", type=click.Choice(list(_sorts(0))), default="priority", show_default=True,
+              help="hybrid: those of the last two days by priority, then the older ones by age.")
+@click.option("--include-deferred", is_flag=True, help="Also what is put off until a time to come.")
+@click.option("--claim", is_flag=True, help="Take the first one: yours and in_progress. One taker wins.")
 @click.option("--explain", is_flag=True, help="Also show what is not ready, and why.")
+@_filters.filter_options
+@common.dry_run_option
 @common.json_option
-def cli(limit: int, prefix: str | None, explain: bool, as_json: bool, **filters: Any) -> None:
+def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, limit: int, prefix: str | None, dry_run: bool, as_json: bool,
+        **given: Any) -> None:
     """Show open beads that nothing holds back, the most urgent first. From the town's top folder: those of all rigs.
 
     \b
@@ -24,35 +44,54 @@ def cli(limit: int, prefix: str | None, explain: bool, as_json: bool, **filters:
       bd ready
       bd ready -p 0 --unassigned
       bd ready --parent gp-abc12
+      bd ready --claim --json
       bd ready --explain
     """
+    if explain and claim:
+        raise BadInput("--explain and --claim contradict each other")
+    if dry_run and not claim:
+        raise BadInput("--dry-run without --claim", why="bd ready changes nothing")
     now = clock.now()
+    at = _FOR_EVER if include_deferred else now
     where = _shared.world()
     own = _shared.everything(where.shown(prefix))
     known = where.around(own)
-    every = [record for record in ready.ready(known, now) if record["id"] in own]
-    found = _shared.limited(_shared.selected(where, every, **filters), limit)
-    held = _shared.selected(where, [r for r, _ in ready.blocked(known, now) if r["id"] in own], **filters) if explain else []
-    if as_json:
-        common.emit_json(_explained(found, held, known, now) if explain else _shared.counted(found, known))
+    fits = _filters.test(where, given, now)
+    every = sorted((r for r in ready.ready(known, at) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
+    if claim:
+        _say_claimed(take.first(where, every, now, at, dry_run=dry_run), dry_run, as_json)
         return
-    _words.say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, now) is None for record in own.values()))
+    found = _listing.limited(every, limit, as_json)
+    held = [r for r, _ in ready.blocked(known, at) if r["id"] in own and fits(r)] if explain else []
+    if as_json:
+        common.emit_json(_explained(found, held, known, at) if explain else _words.counted(found, known), len(every))
+        return
+    _words.say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, at) is None for record in own.values()))
     if explain:
         common.say(f"\nNot ready ({len(held)}):")
         for record in held:
-            common.say(_shared.line(record))
-            for reason in ready.blockers(known, record["id"], now):
+            common.say(_words.line(record))
+            for reason in ready.blockers(known, record["id"], at):
                 common.say(f"    {common.cleaned(reason.text)}")
 
 
-def _explained(found: list[dict[str, Any]], held: list[dict[str, Any]], known: dict[str, dict[str, Any]], now: int) -> dict[str, Any]:
+def _say_claimed(record: Record | None, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        common.emit_json([record] if record else [])
+    elif record is None:
+        common.say("✨ Nothing to claim: no ready work that is nobody's")
+    else:
+        common.say(f"{'Would claim' if dry_run else '✓ Claimed'} {_words.brief(record)}")
+
+
+def _explained(found: list[Record], held: list[Record], known: dict[str, Record], now: int) -> Record:
     blocked = []
     for record in held:
         reasons = ready.blockers(known, record["id"], now)
-        by = [_shared.stub(bead_id, known) for bead_id in dict.fromkeys(reason.bead for reason in reasons if reason.bead)]
+        by = [_words.stub(bead_id, known) for bead_id in dict.fromkeys(reason.bead for reason in reasons if reason.bead)]
         blocked.append({**record, "blocked_by": [{key: bead.get(key) for key in ("id", "title", "status", "priority")} for bead in by],
                         "blocked_by_count": len(by), "reasons": [{"rule": r.rule, "text": r.text} for r in reasons]})
     circles = graph.cycles(known)
-    return {"ready": [{**record, "reason": "open, nothing holds it"} for record in _shared.counted(found, known)],
+    return {"ready": [{**record, "reason": "open, nothing holds it"} for record in _words.counted(found, known)],
             "blocked": blocked, "cycles": circles,
             "summary": {"total_ready": len(found), "total_blocked": len(held), "cycle_count": len(circles)}}

@@ -1,0 +1,94 @@
+"""The language of `bd query`: `status=open AND (priority<=1 OR label=urgent) AND NOT assignee=none`.
+
+Words AND, OR, NOT in any case; NOT binds closest, then AND. Values with spaces stand in quotes. What a condition means: rules/filters.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.ids import shown
+from gastown_hooks.rules import filters
+
+_TOKEN = re.compile(r"""\s*(?:(?P<mark>\(|\)|!=|>=|<=|=|>|<)|"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<word>[^\s()=!<>"']+))""")
+_DEEPEST = 50
+_EXAMPLE = "bd query \"status=open AND priority<=1\""
+Token = tuple[str, bool]  # its text, and whether it is plain (a quoted `and` is a value)
+
+
+def parsed(text: str, now: int) -> filters.Test:
+    """The test that the expression means. Raises BadInput with the place where it goes wrong."""
+    reader = _Reader(_tokens(text), now)
+    test = reader.either(0)
+    if reader.rest:
+        raise reader.wrong("AND or OR")
+    return test
+
+
+def fields_of(text: str) -> list[str]:
+    """The fields that the expression speaks of (and other words of it)."""
+    return [word.lower() for word, plain in _tokens(text) if plain]
+
+
+def _tokens(text: str) -> list[Token]:
+    found: list[Token] = []
+    at = 0
+    while text[at:].strip():
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise BadInput("the query does not parse", why=f"at {shown(text[at:].strip())}", next=_EXAMPLE)
+        found.append((match[match.lastgroup or 0], match.lastgroup in ("mark", "word")))
+        at = match.end()
+    return found
+
+
+class _Reader:
+    def __init__(self, tokens: list[Token], now: int) -> None:
+        self.rest, self.now = tokens, now
+
+    def wrong(self, wanted: str) -> BadInput:
+        there = shown(self.rest[0][0]) if self.rest else "the end"
+        return BadInput("the query does not parse", why=f"{wanted} expected at {there}", next=_EXAMPLE)
+
+    def either(self, depth: int) -> filters.Test:
+        found = [self.both(depth)]
+        while self.takes("or"):
+            found.append(self.both(depth))
+        return found[0] if len(found) == 1 else filters.some(found)
+
+    def both(self, depth: int) -> filters.Test:
+        found = [self.one(depth)]
+        while self.takes("and"):
+            found.append(self.one(depth))
+        return found[0] if len(found) == 1 else filters.every(found)
+
+    def one(self, depth: int) -> filters.Test:
+        if depth > _DEEPEST:
+            raise BadInput("the query is nested too deeply", why=f"at most {_DEEPEST} levels")
+        if self.takes("not"):
+            test = self.one(depth + 1)
+            return lambda record: not test(record)
+        if self.takes("("):
+            test = self.either(depth + 1)
+            if not self.takes(")"):
+                raise self.wrong(")")
+            return test
+        return self.comparison()
+
+    def comparison(self) -> filters.Test:
+        if not self.rest or not self.rest[0][1] or self.rest[0][0] in "()=!=<=>=":
+            raise self.wrong("a field")
+        field = self.rest.pop(0)[0].lower()
+        if not self.rest or self.rest[0][0] not in ("=", "!=", "<", "<=", ">", ">=") or not self.rest[0][1]:
+            raise self.wrong("= != < <= > or >=")
+        how = self.rest.pop(0)[0]
+        if not self.rest or (self.rest[0][1] and self.rest[0][0] in ("(", ")", "=", "!=", "<", "<=", ">", ">=")):
+            raise self.wrong("a value")
+        return filters.condition(field, how, self.rest.pop(0)[0], self.now)
+
+    def takes(self, word: str) -> bool:
+        if self.rest and self.rest[0][1] and self.rest[0][0].lower() == word:
+            self.rest.pop(0)
+            return True
+        return False
