@@ -76,6 +76,15 @@ class Repo:
                         found[name] = str(target)
         return dict(sorted(found.items()))
 
+    def note(self, commit: str, kind: str) -> str | None:
+        """The text of the commit's note in `refs/notes/<kind>`; None when it has none that is text."""
+        try:
+            return str(self._repo.lookup_note(commit, f"refs/notes/{kind}").message)
+        except (KeyError, ValueError):
+            return None
+        except pygit2.GitError as error:
+            raise _unreadable(self.path, error) from error
+
     def commits(self, tip: str, *without: str) -> list[str]:
         """What is reachable from `tip` but from none of `without`, parents after children."""
         with _reading(self.path):

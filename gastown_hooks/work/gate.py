@@ -115,14 +115,12 @@ def confirm(rig: Rig, commit: str, first: Verdict, now: int, *, name: str) -> Ve
 
 def recorded(rig: Rig, commit: str) -> dict[str, object] | None:
     """The commit's gate record, if it is a pass of exactly this tree under the gates in force."""
-    found = git.run(rig.repo, "notes", f"--ref={NOTES}", "show", commit, check=False)
-    if found.code:
-        return None
+    repo = Repo(rig.repo)
     try:
-        note = json.loads(found.out)
+        note = json.loads(repo.note(commit, NOTES) or "null")
     except ValueError:
         return None
-    good = (isinstance(note, dict) and note.get("verdict") == PASS and note.get("tree") == Repo(rig.repo).tree(commit)
+    good = (isinstance(note, dict) and note.get("verdict") == PASS and note.get("tree") == repo.tree(commit)
             and note.get("gates") == (commands(rig) or NONE))
     return note if good else None
 

@@ -56,6 +56,14 @@ def test_unreadable_is_not_absent(repo: Path, tmp_path: Path) -> None:
         Repo(str(tmp_path / "nothing"))
 
 
+def test_a_note_is_its_text_or_none(repo: Path) -> None:
+    head = _head(repo)
+    assert Repo(str(repo)).note(head, "gates") is None
+    builders.git(repo, "notes", "--ref=gates", "add", "-m", '{"verdict":"pass"}', head)
+    assert Repo(str(repo)).note(head, "gates") == '{"verdict":"pass"}\n'
+    assert Repo(str(repo)).note(head, "others") is None and Repo(str(repo)).note("0" * 40, "gates") is None
+
+
 def test_refs_below_a_prefix(repo: Path) -> None:
     for name in ("refs/gt/work/toast/1", "refs/gt/work/toast2/1", "refs/gt/work/toast/2"):
         builders.git(repo, "update-ref", name, "HEAD")
