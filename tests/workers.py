@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -122,6 +123,12 @@ class WorkerTown:
     def work(self, name: str = "toast") -> builders.Finished:
         """The worker's whole run, to its end."""
         return self.role("polecat", "run", "--name", name)
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """The runner in the background."""
+        words = [sys.executable, str(builders.ROOT / "roles/polecat.py"), "run", "--town", self.town.root, "--rig", "gp", "--name", "toast"]
+        with open(self.path / "runner.out", "ab") as log:
+            return subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "GT_WAKE": "inline"})
 
     def requests(self) -> list[dict[str, Any]]:
         return queue.requests(self.rig, closed=True)

@@ -55,6 +55,7 @@ class Home:
         self.turns = f"{root}/turns.json"
         self.restarts = f"{root}/restarts.json"
         self.session = f"{root}/session.json"
+        self.attach = f"{root}/attach.json"
         self.instructions = f"{root}/CLAUDE.md"
         self.new_tree = f"{self.tree}.new"
         self.old_tree = f"{self.tree}.old"

@@ -13,6 +13,7 @@ EXITED = "exited"            # by itself; `code` says how (negative: by that sig
 WALL, IDLE = "wall", "idle"  # ended by us: over its time, or silent for too long
 MISSING = "missing"          # the agent program or the tree is not there
 STOPPED = "stopped"          # somebody stopped the worker
+ATTACHED = "attached"        # a person took the session over, in the middle of the turn
 CUT = "cut"                  # the runner itself was killed: no verdict on the agent
 LIMITED = "limited"          # the model's server gives no more before `until`
 ACCOUNT = "account"          # the model's server does not know the account, or is not paid
@@ -69,7 +70,7 @@ class Step:
 def counted(record: Record) -> Record:
     """The record with its last turn counted: failed, or ended well without `gt done` (with it, nobody looks at the counts)."""
     failed = record.ended in (WALL, IDLE) or (record.ended == EXITED and record.code != 0)
-    if record.ended in ("", STOPPED, CUT, MISSING, LIMITED, ACCOUNT, BUDGET):
+    if record.ended in ("", STOPPED, ATTACHED, CUT, MISSING, LIMITED, ACCOUNT, BUDGET):
         return record
     if failed:
         return replace(record, failures=record.failures + 1, unfinished=0)
@@ -95,6 +96,7 @@ def next_step(facts: Facts) -> Step:
 def how(record: Record) -> str:
     """How the last turn ended, in words."""
     words = {WALL: "it ran longer than turn_seconds", IDLE: "it was silent for idle_seconds", STOPPED: "it was stopped",
+             ATTACHED: "a person took the session over, and gave it back",
              MISSING: record.why or "it could not be started", CUT: "its runner was killed",
              LIMITED: f"the model's server gives no answers now: {record.why}", BUDGET: f"its budget is used up: {record.why}",
              ACCOUNT: f"the model's server refuses the account: {record.why}"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gastown_hooks.core import clock, ids
@@ -29,26 +29,27 @@ from gastown_hooks.work.lease import Lease
 class Preset:
     """`turn` comes before the prompt of a turn without a terminal, `resume` (with `{session}`) takes an earlier session up.
 
-    `resume_first`: the resume words are a subcommand, so they follow the program's name at once.
+    `resume_first`: the resume words are a subcommand, so they follow the program's name at once. `terminal` is for a session with a person,
+    `told` the type and the key of the line with which a turn tells its session.
     """
 
     command: tuple[str, ...]
     turn: tuple[str, ...] = ()
     resume: tuple[str, ...] = ()
     resume_first: bool = False
-    session_variable: str = ""
     env: dict[str, str] = field(default_factory=dict)
     prompted: bool = True
+    terminal: tuple[str, ...] = ()
+    told: tuple[str, str] = ("", "")
     dialect: str = ""  # whose settings file, session events and reports it has
 
 
 EXEC, CLAUDE = "exec", "claude"
 PRESETS: dict[str, Preset] = {
-    "claude": Preset(("claude",), (), ("--resume", "{session}"), session_variable="CLAUDE_SESSION_ID", env=claude.ENVIRONMENT,
-                     dialect=CLAUDE),
-    "gemini": Preset(("gemini", "--approval-mode", "yolo"), ("--output-format", "json", "-p"), ("--resume", "{session}"),
-                     session_variable="GEMINI_SESSION_ID"),
-    "codex": Preset(("codex",), ("exec", "--json", "--dangerously-bypass-approvals-and-sandbox"), ("resume", "{session}")),
+    "claude": Preset(("claude",), (), ("--resume", "{session}"), env=claude.ENVIRONMENT, dialect=CLAUDE),
+    "gemini": Preset(("gemini", "--approval-mode", "yolo"), ("--output-format", "json", "-p"), ("--resume", "{session}")),
+    "codex": Preset(("codex",), ("exec", "--json", "--dangerously-bypass-approvals-and-sandbox"), ("resume", "{session}"),
+                    terminal=("--no-daemon",), told=("thread.started", "thread_id")),
     "cursor": Preset(("cursor-agent", "-f"), ("-p", "--output-format", "json"), ("--resume", "{session}")),
     "auggie": Preset(("auggie", "--allow-indexing"), ("--print",), ("--resume", "{session}")),
     "amp": Preset(("amp", "--dangerously-allow-all", "--no-ide"), ("-x",), ("threads", "continue", "{session}"), resume_first=True),
@@ -93,11 +94,7 @@ def command(settings: Settings, agent_name: str, prompt: str, *, session: str = 
     The prompt is one argument, and never read as an option: it must not begin with a hyphen.
     """
     preset = _preset(settings, agent_name)
-    resume = [word.replace("{session}", session) for word in preset.resume] if session else []
-    argv = [preset.command[0], *resume, *preset.command[1:]] if preset.resume_first else [*preset.command]
-    argv += [*preset.turn, *options]
-    if not preset.resume_first:
-        argv += resume
+    argv = _with_session(preset, [*preset.command, *preset.turn, *options], session)
     if preset.prompted:
         argv.append(prompt if not prompt.startswith("-") else f" {prompt}")
     return argv, dict(preset.env)
@@ -105,14 +102,31 @@ def command(settings: Settings, agent_name: str, prompt: str, *, session: str = 
 
 def by_hand(rig: Rig, home: Home, lease: Lease | None) -> str | None:
     """The shell line with which a person starts the worker's agent program in a terminal; None for `exec`, which has none."""
-    settings = config.town_settings(rig.town)
-    if lease is None or lease.agent not in known(settings):
+    if lease is None or lease.agent not in known(config.town_settings(rig.town)):
         return None
-    preset = _preset(settings, lease.agent)
+    argv, _ = interactive(rig, home, lease)
+    return f"cd {shlex.quote(home.tree)} && {shlex.join(argv)}" if argv else None
+
+
+def interactive(rig: Rig, home: Home, lease: Lease) -> tuple[list[str], dict[str, str]]:
+    """(argv, further environment) with which a person goes on with the worker's session, or begins one, in a terminal; no argv for an agent
+    program that has no terminal. Raises NotFound, BadConfig."""
+    preset = _preset(config.town_settings(rig.town), lease.agent)
     if not preset.prompted:
-        return None
-    options = claude.by_hand(rig, home, lease, preset.env) if preset.dialect == CLAUDE else []
-    return f"cd {shlex.quote(home.tree)} && {shlex.join([*preset.command, *options])}"
+        return [], {}
+    if preset.dialect == CLAUDE:
+        return [*preset.command, *claude.by_hand(rig, home, lease, preset.env)], dict(preset.env)
+    return _with_session(preset, [*preset.command, *preset.terminal], session(rig, home, lease)), dict(preset.env)
+
+
+def session(rig: Rig, home: Home, lease: Lease) -> str:
+    """The agent program's session that a person could take up; "" where there is none, or none is told."""
+    preset = _preset(config.town_settings(rig.town), lease.agent)
+    if preset.dialect == CLAUDE:
+        return claude.resumable(home)
+    kind, key = preset.told
+    told = [str(line.get(key) or "") for line in claude.lines(home.transcript, 0) if line.get("type") == kind]
+    return told[-1] if told else ""
 
 
 def check(settings: Settings, agent_name: str) -> None:
@@ -123,6 +137,11 @@ def check(settings: Settings, agent_name: str) -> None:
 def known(settings: Settings) -> list[str]:
     """The names of all agent programs, the presets first."""
     return [*PRESETS, *sorted(name for name in settings.agents if name not in PRESETS)]
+
+
+def _with_session(preset: Preset, argv: list[str], session: str) -> list[str]:
+    resume = [word.replace("{session}", session) for word in preset.resume] if session else []
+    return [argv[0], *resume, *argv[1:]] if preset.resume_first else [*argv, *resume]
 
 
 def _preset(settings: Settings, agent_name: str) -> Preset:
@@ -145,8 +164,7 @@ def _preset(settings: Settings, agent_name: str) -> Preset:
     if like and like not in PRESETS:
         raise _bad(settings, agent_name, f"like {ids.shown(str(like))}; known: {', '.join(PRESETS)}")
     base = PRESETS[like] if like else Preset(())
-    return Preset(words, base.turn, base.resume, base.resume_first, base.session_variable, {**base.env, **env}, base.prompted,
-                  base.dialect)
+    return replace(base, command=words, env={**base.env, **env})
 
 
 def _bad(settings: Settings, agent_name: str, why: str) -> BadConfig:

@@ -80,7 +80,7 @@ def report(transcript: str, offset: int) -> Report | None:
     limit: dict[str, Any] = {}
     answers: dict[str, dict[str, Any]] = {}
     session = ""
-    for line in _lines(transcript, offset):
+    for line in lines(transcript, offset):
         session = line.get("session_id") or session
         if line.get("type") == "result":
             return _result(line, limit)
@@ -140,7 +140,7 @@ def _result(line: dict[str, Any], limit: dict[str, Any]) -> Report:
         tokens={name: sum(_whole(usage.get(key)) for usage in models) for name, key in _TOKENS.items()})
 
 
-def _lines(path: str, offset: int) -> list[dict[str, Any]]:
+def lines(path: str, offset: int) -> list[dict[str, Any]]:
     """The JSON objects among the file's lines; the program's errors are in it as plain text."""
     try:
         with open(path, "rb") as file:

@@ -2,7 +2,8 @@
 
 It asks the role (`polecat.py decide`, a short process) what to do, does it, writes down how it ended, and asks again:
 start the agent program for one turn, beat while it lives, end it at its limits, end everything it left behind. It is the subreaper of
-whatever the agent starts, so a daemon that left its session is found as well. Linux only.
+whatever the agent starts, so a daemon that left its session is found as well. Between two turns it stands aside for a person who took
+the session over (`runtime/attach`), and goes on when that process is gone, however it ended. Linux only.
 
 Started by `become`: descriptor 9 is the worker's runner lock, held for this process's life; descriptor 8 holds what it needs to know (not
 the command line, which everybody on the machine can read).
@@ -19,7 +20,7 @@ import signal
 import sys
 import time
 
-from gastown_hooks.core import clock, fsio
+from gastown_hooks.core import clock, errors, fsio
 from gastown_hooks.stores import beats, processes
 
 TYPE_CHECKING = False
@@ -41,8 +42,8 @@ class Stopped(Exception):
 
 
 class Runner:
-    """`spec`: role (argv without its trigger), env (its environment), town, tree, heartbeat, turns, lease (paths), actor, session, bead,
-    token (the worker's).
+    """`spec`: role (argv without its trigger), env (its environment), town, tree, heartbeat, turns, lease, attach (paths), actor, session,
+    bead, token (the worker's).
     """
 
     def __init__(self, spec: dict[str, Any]) -> None:
@@ -56,6 +57,7 @@ class Runner:
         failed = 0
         self._beat("starting", "")  # whoever decides, and retires, finds its runner here
         while True:
+            self._stand_aside()
             plan = self._ask("decide")
             if plan is None:
                 failed += 1
@@ -66,8 +68,8 @@ class Runner:
             failed = 0
             if plan["act"] != "turn":
                 return 0
-            self._pause(float(plan.get("wait", 0)))
-            self._turn(plan)
+            if self._pause(float(plan.get("wait", 0))):
+                self._turn(plan)
 
     def _ask(self, trigger: str) -> dict[str, Any] | None:
         """The role's answer; None when it failed (its words are in the log)."""
@@ -120,7 +122,7 @@ class Runner:
             os.close(pidfd)
 
     def _watch(self, pid: int, pidfd: int, plan: dict[str, Any]) -> str:
-        """Beat until the agent ends (""), or a limit is over ("wall", "idle")."""
+        """Beat until the agent ends (""), a limit is over ("wall", "idle"), or a person takes the session over ("attached")."""
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
         begun = moved = time.monotonic()
@@ -143,6 +145,9 @@ class Runner:
                 return "wall"
             if now - moved >= idle:
                 return "idle"
+            guest = self._guest()
+            if guest is not None and guest.state == "now":
+                return "attached"
             if poll.poll(max(10, int(min(LOOK_SECONDS, begun + wall - now, moved + idle - now) * 1000) + 1)):
                 return ""
             reap(spare=pid)
@@ -165,16 +170,46 @@ class Runner:
 
         processes.end(find, grace, meanwhile=lambda: reap(spare=spare))
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> bool:
+        """False when somebody takes the session over meanwhile."""
         until = clock.since_boot() + int(seconds * clock.SECOND)  # a machine that sleeps has waited too
+        beat = 0.0
         while (left := (until - clock.since_boot()) / clock.SECOND) > 0:
-            self._beat("waiting", self.progress)
-            time.sleep(min(BEAT_SECONDS, left))
+            if self._guest() is not None:
+                return False
+            if time.monotonic() - beat >= BEAT_SECONDS:
+                self._beat("waiting", self.progress)
+                beat = time.monotonic()
+            time.sleep(min(LOOK_SECONDS, left))
+        return True
 
-    def _beat(self, state: str, progress: str) -> None:
-        self.seq, self.progress = self.seq + 1, progress
+    def _guest(self) -> beats.Beat | None:
+        """What a living process asks that wants the session."""
+        try:
+            asked = beats.read(self.spec["attach"])
+        except errors.GastownError:
+            return None
+        return asked if asked is not None and processes.is_alive(asked.process()) else None
+
+    def _stand_aside(self) -> None:
+        """While a person has the session: the heartbeat is that process's, so that nobody starts an agent even if this runner dies."""
+        guest, beat = self._guest(), 0.0
+        if guest is None:
+            return
+        while processes.is_alive(guest.process()) is not False:
+            if time.monotonic() - beat >= BEAT_SECONDS:
+                self._beat(beats.ATTACHED, self.progress, guest.process())
+                beat = time.monotonic()
+            if self._is_done():
+                self._ask("submitted")
+            time.sleep(LOOK_SECONDS)
+        self._end_strays(STRAY_GRACE)
+        self._beat("between turns", self.progress)
+
+    def _beat(self, state: str, progress: str, who: processes.Process | None = None) -> None:
+        self.seq, self.progress, who = self.seq + 1, progress, who or self.me
         beats.write(self.spec["heartbeat"], beats.Beat(
-            actor=self.spec["actor"], session=self.spec["session"], pid=self.me.pid, start=self.me.start, boot_id=self.me.boot_id,
+            actor=self.spec["actor"], session=self.spec["session"], pid=who.pid, start=who.start, boot_id=who.boot_id,
             seq=self.seq, progress=progress, state=state, bead=self.spec["bead"]))
 
     def _note(self, state: str, ended: str, code: int, why: str) -> None:

@@ -47,6 +47,8 @@ class Event:
             return ""
         me = _agent()
         beat = beats.read(self.home.heartbeat)
+        if beat is not None and beat.state == beats.ATTACHED and processes.is_above(beat.process()):
+            return ""  # `gt attach`: its runner stands aside
         if beat is not None and beat.process() != me and processes.is_alive(beat.process()) is not False:
             return f"process {beat.pid} works in this tree"
         if beat is None or beat.process() != me:

@@ -11,6 +11,7 @@ from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.stores.processes import Process
 
 TTL = 300
+ATTACHED = "attached"  # the state while a person has the worker's session: the process is that session's, not the runner's
 _TYPES = {"actor": str, "session": str, "pid": int, "start": int, "boot_id": str, "seq": int, "progress": str, "state": str,
           "bead": str, "ttl": int}
 

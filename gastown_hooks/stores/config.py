@@ -95,6 +95,11 @@ def clean_environment(extra: dict[str, str]) -> dict[str, str]:
     return {**kept, **extra}
 
 
+def persons_environment(extra: dict[str, str]) -> dict[str, str]:
+    """All that the caller has, and `extra`: for a program that a person goes on with in the same terminal."""
+    return {**os.environ, **extra}
+
+
 def _town(folder: str) -> Town | None:
     override = os.environ.get("GT_TOWN_ROOT") or os.environ.get("GT_ROOT")
     if not override:

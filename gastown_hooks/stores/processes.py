@@ -154,6 +154,11 @@ def descendants_of(pid: int) -> list[Process]:
     return found
 
 
+def is_above(process: Process) -> bool:
+    """Whether it is the caller or an ancestor of the caller."""
+    return process.pid in _own_line() and is_alive(process) is True
+
+
 def end(find: Callable[[], list[Process]], grace: float, *, patience: float = 10.0,
         meanwhile: Callable[[], object] | None = None) -> list[Process]:
     """End everything `find` finds: TERM, `grace` seconds, STOP until no new one appears, KILL, until none is found.

@@ -268,19 +268,13 @@ def _beating(home: Home) -> list[Process] | None:
     alive = processes.is_alive(beat.process())
     if alive is None:
         return None
-    return [beat.process()] if alive and not _is_above(beat.process()) else []
+    return [beat.process()] if alive and not processes.is_above(beat.process()) else []
 
 
 def _below_runner(home: Home) -> bool:
     """Whether the process whose beat is the last one, the lock's holder, is ourselves or an ancestor."""
     beat = beats.read(home.heartbeat) if lock.is_held(home.runner_lock) else None
-    return beat is not None and _is_above(beat.process())
-
-
-def _is_above(process: Process) -> bool:
-    if processes.is_alive(process) is not True:
-        return False
-    return process == processes.this() or processes.this() in processes.descendants_of(process.pid)
+    return beat is not None and processes.is_above(beat.process())
 
 
 def _check_alone(rig: Rig, home: Home) -> None:

@@ -59,8 +59,8 @@ def facts(rig: Rig, home: Home, lease: Lease, record: Record, now: int = 0) -> F
 
 
 def begin(rig: Rig, home: Home, lease: Lease, record: Record) -> Record:
-    """Write down that a turn begins. A turn that the runner's death cut, or a limit, is not counted twice."""
-    begun = record.begun + (record.ended not in (rules.CUT, rules.LIMITED))
+    """Write down that a turn begins. A turn that the runner's death cut, a limit or a person is not counted twice."""
+    begun = record.begun + (record.ended not in (rules.CUT, rules.LIMITED, rules.ATTACHED))
     started = Record(lease.fence, max(1, begun), "", 0, record.failures, record.unfinished, offset=_size(home.transcript),
                      limited=record.limited, until=record.until)
     write(home, started)
@@ -71,13 +71,16 @@ def begin(rig: Rig, home: Home, lease: Lease, record: Record) -> Record:
 def plan(rig: Rig, home: Home, lease: Lease, argv: list[str], env: dict[str, str], wait: int) -> dict[str, Any]:
     """The turn as the runner gets it."""
     settings = config.rig_settings(rig)
-    environment = config.clean_environment({**sling.worker_environment(rig, lease), **env})
-    path = environment.get("PATH") or os.defpath
-    programs = os.path.dirname(sys.executable)  # last, so that gt and bd are found but nothing of the project's is hidden
+    environment = with_programs(config.clean_environment({**sling.worker_environment(rig, lease), **env}))
     git_dir = gitdir.git_dir(home.tree)
-    return {"act": "turn", "wait": wait, "argv": argv, "env": {**environment, "PATH": f"{path}:{programs}"},
+    return {"act": "turn", "wait": wait, "argv": argv, "env": environment,
             "transcript": home.transcript, "watch": [home.transcript, f"{git_dir}/logs/HEAD", f"{git_dir}/index"],
             "turn_seconds": settings.turn_seconds, "idle_seconds": settings.idle_seconds}
+
+
+def with_programs(environment: dict[str, str]) -> dict[str, str]:
+    """gt and bd are found, behind everything else: nothing of the project's is hidden."""
+    return {**environment, "PATH": f"{environment.get('PATH') or os.defpath}:{os.path.dirname(sys.executable)}"}
 
 
 def finalise(rig: Rig, home: Home, lease: Lease, now: int) -> str:

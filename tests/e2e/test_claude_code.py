@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import select
 import shlex
 import signal
-import struct
-import subprocess
-import sys
-import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import builders
 import pytest
 from peers import claude
 from peers.model_server import Answer, Bash, Conversation, Fault, ModelServer, Say, Write
+from terminal import Terminal
 from workers import WorkerTown, until
 
 from gastown_hooks.core import fsio
@@ -74,12 +69,6 @@ class ClaudeTown(WorkerTown):
     def words(self) -> str:
         log = self.rig.polecat("toast").transcript
         return Path(log).read_text()[-3000:] if os.path.exists(log) else str(self.get())
-
-    def begin(self) -> subprocess.Popen[bytes]:
-        """The runner in the background."""
-        words = [sys.executable, str(builders.ROOT / "roles/polecat.py"), "run", "--town", self.town.root, "--rig", "gp", "--name", "toast"]
-        with open(self.path / "runner.out", "ab") as log:
-            return subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "GT_WAKE": "inline"})
 
 
 def named(home: Home, program: str) -> list[processes.Process]:
@@ -230,45 +219,6 @@ def test_a_budget_is_a_hard_stop(town: ClaudeTown) -> None:
     assert '"act": "end"' in again.out and len(town.server.conversations("/toast")) == 2
 
 
-class Terminal:
-    """A terminal of a person's: a shell line runs in it, keys are typed, the screen is what was printed."""
-
-    def __init__(self, line: str, env: dict[str, str]) -> None:
-        self.fd, tty = os.openpty()
-        fcntl.ioctl(tty, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self.process = subprocess.Popen(["sh", "-c", line], stdin=tty, stdout=tty, stderr=tty, start_new_session=True,
-                                        env={**os.environ, "TERM": "xterm-256color", **env})
-        os.close(tty)
-        self.screen = b""
-
-    def read(self) -> bool:
-        """Take what was printed; False when the program has closed the terminal."""
-        while select.select([self.fd], [], [], 0)[0]:
-            try:
-                self.screen += os.read(self.fd, 65536)
-            except OSError:
-                return False
-        return True
-
-    def type(self, text: str) -> None:
-        for keys in (text, "\r"):
-            os.write(self.fd, keys.encode())
-
-    def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
-        try:
-            until(lambda: (self.read(), condition())[1], seconds)
-        except AssertionError:
-            raise AssertionError(self.screen[-3000:].decode("utf-8", "replace")) from None
-
-    def close(self) -> None:
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it ended by itself
-        self.process.wait()
-        os.close(self.fd)
-
-
 def by_hand(town: ClaudeTown) -> tuple[str, dict[str, str]]:
     """The line that `gt sling` prints in a town that is not up, and the environment of the person who types it."""
     claude.accept_dialogs(town.path / "home")
@@ -326,3 +276,31 @@ def test_a_session_by_hand_is_taken_up_again(town: ClaudeTown) -> None:
     session = json.loads(fsio.read(home.session) or b"")["session"]
     told = builders.run(builders.command("gt", "-C", town.town.root, "polecat", "status", "gp/toast"))
     assert f"{line} --resume {session}" in told.out
+
+
+def test_a_person_takes_the_session_over_and_gives_it_back(town: ClaudeTown) -> None:
+    def script(conversation: Conversation) -> Answer:
+        return following(conversation, by_tool=True) if "finish it" in conversation.context else Bash("sleep 600")
+
+    claude.accept_dialogs(town.path / "home")
+    town.server.scripts["/toast"] = script
+    town.bead(title=TASK)
+    home = town.sling()
+    runner = town.begin()
+    until(lambda: named(home, "sleep"))
+    terminal = Terminal(shlex.join(builders.command("gt", "-C", town.town.root, "attach", "gp/toast", "--now")),
+                        claude.environment(town.server.url("/toast")))
+    try:
+        terminal.until(lambda: b"its session" in terminal.screen and named(home, "claude"))
+        terminal.until(lambda: b"shift+tab" in terminal.screen)  # it takes keys
+        assert not named(home, "sleep") and town.turns(home)["ended"] == "attached"
+        terminal.type("finish it")
+        terminal.until(lambda: town.get()["status"] == "closed", 60)
+        assert os.path.exists(home.tree)
+        terminal.type("/exit")
+        assert runner.wait(60) == 0
+    finally:
+        terminal.close()
+    town.landed()
+    assert not os.path.exists(home.root)
+    assert len({conversation.session for conversation in town.server.conversations("/toast")}) == 1
