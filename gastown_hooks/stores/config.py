@@ -198,11 +198,13 @@ TOWN_KEYS: dict[str, tuple[Any, str]] = {
     "agents": ({}, "agents.NAME = {\"command\": \"program args\", \"like\": \"claude\", \"env\": {}}: own agent programs"),
     "witness_seconds": (60, "seconds between two rounds of a rig's witness"),
     "refinery_seconds": (60, "seconds between two looks at an idle merge queue"),
+    "deacon_seconds": (120, "seconds between two rounds of the deacon, who looks after convoys"),
     "fold_seconds": (60, "seconds between two folds of a ledger's journal"),
 }
 RIG_KEYS: dict[str, tuple[Any, str]] = {
     "gates": (None, "shell commands that must all succeed on the merged tree, or \"none\" to land without any"),
     "confirm_red": (True, "run the gates once more before a red change goes back; false only for gates that never fail by chance"),
+    "landing": ("merge", "\"merge\": one merge commit a landing; \"linear\": one commit a request, of which a batch's last is tested"),
     "review": ("none", "\"human\": nothing lands before a person said gt mq approve; \"none\": green is enough"),
     "gate_timeout": (1800, "seconds after which a gate counts as hung"),
     "agent": ("", "the agent program of this rig's workers; empty: the town's"),
@@ -217,7 +219,8 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
 }
-_WANTED = {"gates": '"none" or a list of commands', "review": '"none" or "human"'}
+_CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human")}
+_WANTED = {"gates": '"none" or a list of commands', **{key: f"one of {', '.join(choices)}" for key, choices in _CHOICES.items()}}
 _TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
 
 
@@ -309,8 +312,8 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
     good = isinstance(value, wanted) and (isinstance(value, bool) is isinstance(default, bool))
     if key == "gates" and good and value is not None:
         good = value == "none" or (isinstance(value, list) and value != [])
-    if key == "review" and good:
-        good = value in ("none", "human")
+    if key in _CHOICES and good:
+        good = value in _CHOICES[key]
     if isinstance(value, list):
         good = good and all(isinstance(x, str) and x.strip() for x in value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):

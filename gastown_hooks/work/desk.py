@@ -1,9 +1,9 @@
 """What one landing round works with: the target's tip, the journal of landings, the state file, and whom to tell.
 
-`refinery/landings.jsonl`: `{"land":{old,new,target,requests:[{mr,bead,fence,head,branch}],gate,at}}` before the target is moved (of
-old a single request's fields without the list), then `{"settled":{new,at}}` or `{"aborted":{new,why,at}}`. `refinery/state.json`:
-{"closed": {target: {tip, kind, why, gates, since}}}: targets nothing lands on. `refinery/estimate.json`: {"bad", "good"}: how
-requests fared of late. Absent files mean: nothing landed yet, nothing closed.
+`refinery/landings.jsonl`: `{"land":{old,new,target,requests:[{mr,bead,fence,head,branch,worker,commit}],gate,at}}` before the
+target is moved (of old a single request's fields without the list), then `{"settled":{new,at}}` or `{"aborted":{new,why,at}}`.
+`refinery/state.json`: {"closed": {target: {tip, kind, why, gates, since}}}: targets nothing lands on. `refinery/estimate.json`:
+{"bad", "good"}: how requests fared of late. Absent files mean: nothing landed yet, nothing closed.
 """
 
 from __future__ import annotations
@@ -208,9 +208,11 @@ def closed_targets(rig: Rig) -> dict[str, Any]:
     return dict(found.get("closed", {}))
 
 
-def landed_by_us(rig: Rig) -> set[str]:
-    """The commits that the journal calls landings of ours."""
-    return {entry["new"] for kind, entry in _journal(rig) if kind == "land"}
+def landed_by_us(rig: Rig) -> dict[str, str]:
+    """The commits that the journal calls landings of ours, each with the tested one that it came in by: mostly itself."""
+    lands = [entry for kind, entry in _journal(rig) if kind == "land"]
+    inner = {one.get("commit", entry["new"]): entry["new"] for entry in lands for one in requests_of(entry)}
+    return inner | {entry["new"]: entry["new"] for entry in lands}
 
 
 def requests_of(intent: dict[str, Any]) -> list[dict[str, Any]]:

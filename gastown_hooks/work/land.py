@@ -20,7 +20,7 @@ from gastown_hooks.rules.batching import Search
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work import foreign, gate, queue, refuse, settle, stack
+from gastown_hooks.work import foreign, gate, linear, queue, refuse, settle, stack
 from gastown_hooks.work.desk import Desk, RoundResult, listed, open_desk, requests_of, short
 from gastown_hooks.work.stack import Member
 
@@ -188,8 +188,9 @@ def _land(desk: Desk, landing: list[Request], commit: str, verdict: gate.Verdict
     """Raises Moved when one of the requests was taken back while the gate ran: its work is in the tested tree."""
     if any(refuse.stale(desk, request) for request in landing):
         raise Moved
+    commits = linear.chain(desk.repo(), desk.tip, commit, len(landing))
     entries = [{"mr": request.id, "bead": request.source, "fence": request.fence, "head": request.head, "branch": request.branch,
-                "worker": request.worker} for request in landing]
+                "worker": request.worker, "commit": own} for request, own in zip(landing, commits, strict=True)]
     intent = {"old": desk.tip, "new": commit, "target": desk.target, "requests": entries,
               "gate": {"verdict": verdict.result, "seconds": verdict.seconds, "flake": verdict.flake}}
     desk.note("land", intent)

@@ -1,4 +1,7 @@
-"""The proof that the target was never red: every landing's commit has a green gate record for exactly its tree. Git alone is asked."""
+"""The proof that the target was never red: every landing's commit has a green gate record for exactly its tree. Git alone is asked.
+
+Where landing is "linear", a landing of several requests is a chain of commits, and its last one is the tested tree.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,12 @@ from gastown_hooks.work.desk import landed_by_us
 
 @dataclass(slots=True)
 class Proof:
-    """First-parent commits of `span`: `proven` landings, landings without their record, and what came past the queue."""
+    """First-parent commits of `span`: `proven` landings, those `within` a linear landing (and which one: only its last commit is a
+    tested tree), landings without their record, and what came past the queue."""
 
     span: str
     proven: list[str] = field(default_factory=list)
+    within: list[tuple[str, str]] = field(default_factory=list)
     unproven: list[tuple[str, str]] = field(default_factory=list)
     foreign: list[tuple[str, str]] = field(default_factory=list)
 
@@ -44,6 +49,8 @@ def check(rig: Rig, span: str | None = None) -> Proof:
         why = _missing(note.strip(), tree)
         if commit not in ours:
             found.foreign.append((commit, why or "passed the gates"))
+        elif ours[commit] != commit:
+            found.within.append((commit, ours[commit]))
         elif why:
             found.unproven.append((commit, why))
         else:

@@ -26,20 +26,20 @@ def settle(desk: Desk, intent: dict[str, Any]) -> None:
     _follow(desk, new)
     for entry in requests_of(intent):
         with desk.apart(entry["mr"]):
-            _settle(desk, entry, new, intent.get("gate", {}))
+            _settle(desk, entry, entry.get("commit", new), intent.get("gate", {}))
     _refresh(desk)
     if not any(entry["mr"] in desk.result.aside for entry in requests_of(intent)):
         desk.note("settled", {"new": new})
 
 
-def _settle(desk: Desk, entry: dict[str, Any], new: str, verdict: dict[str, Any]) -> None:
+def _settle(desk: Desk, entry: dict[str, Any], commit: str, verdict: dict[str, Any]) -> None:
     request = request_of(desk, entry)
     if request is None:  # the commit is in; whoever deleted its request wanted nothing more of it
-        desk.event("merged", {"request": entry["mr"], "bead": entry["bead"], "commit": new, "head": entry["head"], "deleted": True})
+        desk.event("merged", {"request": entry["mr"], "bead": entry["bead"], "commit": commit, "head": entry["head"], "deleted": True})
         return
     if request.state != requests.LANDED:
-        _close(desk, request, new, verdict, "merged")
-        desk.result.landed.append((request.id, new))
+        _close(desk, request, commit, verdict, "merged")
+        desk.result.landed.append((request.id, commit))
     _drop_branch(desk, request)
 
 

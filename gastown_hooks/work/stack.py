@@ -1,8 +1,9 @@
 """A stack of merge requests on the target's tip, built in the object store alone: no worktree, no index, the same bytes each time.
 
 Each member is one merge commit: first parent what it stands on, second parent the request's head, tree the merged tree, dates and
-identity fixed. A prefix of the stack lands as one more merge commit on the target's tip, with the tree of its last member. A rebuilt
-stack has the same ids, and a gate result or a mail of before is found again.
+identity fixed. A prefix of the stack lands as one more merge commit on the target's tip, with the tree of its last member; where
+the rig's landing is "linear" (work/linear) it has no merge commits and lands as it is. A rebuilt stack has the same ids, and a gate
+result or a mail of before is found again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from gastown_hooks.rules import tree_policy
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work import linear
 from gastown_hooks.work.containment import contained, merge
 
 
@@ -50,6 +52,7 @@ class Stack:
 def build(rig: Rig, base: str, requests: list[Request]) -> Stack:
     """Stack the requests in order on `base`, leaving out those that conflict and those that add nothing. Raises GitFailed."""
     stack, repo = Stack(base, base), Repo(rig.repo)
+    make = _single if linear.wanted(rig) else _merged
     for request in requests:
         tree, files = merged = merge(rig.repo, stack.tip, request.head)
         if contained(repo, request.base, request.head, stack.tip, merged):
@@ -57,7 +60,7 @@ def build(rig: Rig, base: str, requests: list[Request]) -> Stack:
         elif files:
             stack.clashes.append(Clash(request, stack.tip, files))
         else:
-            commit = _commit(rig, [request], tree, stack.tip, request.head)
+            commit = make(rig, request, tree, stack.tip)
             stack.members.append(Member(request, stack.tip, commit, False))
             stack.tip = commit
     return stack
@@ -92,33 +95,49 @@ def _refusal(rig: Rig, head: str, path: str) -> str | None:
 
 
 def landing(rig: Rig, on: str, members: list[Member]) -> str:
-    """The one commit by which these members, which stand on each other, land on the target's tip `on`.
+    """The commit by which these members, which stand on each other, land on the target's tip `on`; its tree is the last member's.
 
-    First parent `on`, tree the last member's, second parent the tip of the stack: of a single request its own head.
+    First parent `on`, second parent the tip of the stack: of a single request its own head. Of a linear stack the tip itself.
     """
     last = members[-1]
-    if len(members) == 1 and last.on == on:
+    if linear.wanted(rig) or (len(members) == 1 and last.on == on):
         return last.commit
     requests = [member.request for member in members]
     other = last.commit if len(members) > 1 else last.request.head
     return _commit(rig, requests, Repo(rig.repo).tree(last.commit), on, other)
 
 
-def _commit(rig: Rig, requests: list[Request], tree: str, on: str, other: str) -> str:
+def _single(rig: Rig, request: Request, tree: str, on: str) -> str:
+    return linear.commit(rig, request, tree, on, subject=_title(request), trailers=_trailers(request), committer=_refinery(rig, [request]))
+
+
+def _merged(rig: Rig, request: Request, tree: str, on: str) -> str:
+    return _commit(rig, [request], tree, on, request.head)
+
+
+def _refinery(rig: Rig, requests: list[Request]) -> dict[str, str]:
+    """Who commits, at a time that is the same whenever this is built."""
     when = f"@{max(clock.parse(request.created_at) for request in requests) // clock.SECOND} +0000"
-    env = git.identity(f"{rig.name}/refinery", config.owner_email(rig.town)) | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+    who = git.identity(f"{rig.name}/refinery", config.owner_email(rig.town))
+    return who | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+
+
+def _commit(rig: Rig, requests: list[Request], tree: str, on: str, other: str) -> str:
     made = git.run(rig.repo, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", on, "-p", other, "-F", "-",
-                   input=_message(requests).encode("utf-8", "surrogateescape"), env=env)
+                   input=_message(requests).encode("utf-8", "surrogateescape"), env=_refinery(rig, requests))
     return made.line
 
 
 def _message(requests: list[Request]) -> str:
     # One block, or git would take only the last one for trailers.
-    trailers = "".join(f"Bead: {request.source}\nMerge-Request: {request.id}\nWorker: {request.worker}\nClaim-Fence: {request.fence}\n"
-                       for request in requests)
+    trailers = "".join(f"{line}\n" for request in requests for line in _trailers(request))
     if len(requests) == 1:
         return f"Merge {_title(requests[0])}\n\n{trailers}"
     return f"Merge {len(requests)} changes\n\n" + "".join(f"* {_title(request)}\n" for request in requests) + f"\n{trailers}"
+
+
+def _trailers(request: Request) -> list[str]:
+    return [f"Bead: {request.source}", f"Merge-Request: {request.id}", f"Worker: {request.worker}", f"Claim-Fence: {request.fence}"]
 
 
 def _title(request: Request) -> str:

@@ -207,7 +207,7 @@ def flakes_(rig: str | None, as_json: bool) -> None:
 def prove_(rig: str | None, span: str | None, as_json: bool) -> None:
     """Check again that every landing has a green gate record for exactly its tree. Asks git alone, no remote; exit code 1 if not.
 
-    Commits that came past the queue are listed apart.
+    Commits that came past the queue are listed apart, and so are those within a linear landing, of which only the last is a tested tree.
     """
     town, caller = town_and_caller()
     found = prove.check(_rig(town, caller, rig), span)
@@ -219,6 +219,8 @@ def prove_(rig: str | None, span: str | None, as_json: bool) -> None:
         for commit, why in found.foreign:
             say(f"foreign  {commit}: {why}")
         say(f"{found.span}: {len(found.proven)} landings proven, {len(found.unproven)} not, {len(found.foreign)} foreign commits")
+        if found.within:
+            say(f"{len(found.within)} commits lie within a linear landing: only the last commit of each batch is a tested tree")
     if found.unproven:
         click.get_current_context().exit(1)
 
