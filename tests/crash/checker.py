@@ -278,9 +278,12 @@ def one_landing(town: Town) -> list[str]:
 
 
 def green(town: Town, start: str) -> list[str]:
-    """Each first-parent commit since `start` has a green gate note for exactly its tree."""
-    found = []
+    """Each first-parent commit since `start` has a green gate note for exactly its tree; of a linear landing the last one has."""
+    found, lands = [], [line["land"] for line in town.landings() if "land" in line]
+    inner = {one.get("commit") for land in lands for one in land.get("requests") or [land]} - {land["new"] for land in lands}
     for commit in git(town.origin, "rev-list", "--first-parent", f"{start}..refs/heads/{town.target}").split():
+        if commit in inner:
+            continue
         tree = git(town.origin, "rev-parse", f"{commit}^{{tree}}")
         text = git(town.repo, "notes", "--ref", "refs/notes/gates", "show", commit, check=False)
         note = json.loads(text) if text else {}

@@ -71,6 +71,11 @@ def batched(root: str) -> None:
     run(witness(root), root)  # the done workers' slots go
 
 
+def batched_linear(root: str) -> None:
+    batched(root)
+    run(gt("config", "set", f"{RIG}.landing", "linear", cwd=f"{root}/town"), root)
+
+
 def witness(root: str) -> Command:
     return Command(("witness.py", "patrol", "--town", f"{root}/town", "--rig", RIG), f"{root}/town")
 
@@ -218,6 +223,8 @@ def work_landed(story: Story) -> list[str]:
 SCENARIOS = [
     Scenario("refinery", queued, patrol, landed, recover=refinery_later, glance=always, promises=False),
     Scenario("queue", batched, patrol, batch_landed, recover=tick_later, glance=always, promises=False, effort=gate_runs),
+    Scenario("queue-linear", batched_linear, patrol, batch_landed, recover=tick_later, glance=always, promises=False, effort=gate_runs,
+             thin=5),
     Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost,
              promises=False, thin=5),
     Scenario("sling-to-landed", runnable, sling_and_run, work_landed, recover=sling_and_tick, glance=always, promises=False, thin=5),
