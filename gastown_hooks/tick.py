@@ -74,13 +74,15 @@ def _phases(this: Tick) -> None:
         this.phase(f"{rig.name}.witness", settings.witness_seconds - slack, partial(_round, town, "witness", rig))
         this.phase(f"{rig.name}.refinery", settings.refinery_seconds - slack, partial(_round, town, "refinery", rig),
                    wanted=_has_queue(this, rig))
+    this.phase("deacon", settings.deacon_seconds - slack, partial(_round, town, "deacon"), wanted=wake.is_dirty(town, "deacon"))
     this.phase("fold", settings.fold_seconds - slack, lambda: _fold(town))
     this.phase("log", 3600, lambda: _turn_log(town))
 
 
-def _round(town: Town, role: str, rig: Rig) -> None:
-    wake.ask(town, role, rig.name)
-    wake.start_round(town, role, rig.name, wait=config.wake_mode() != "spawn")
+def _round(town: Town, role: str, rig: Rig | None = None) -> None:
+    key = rig.name if rig else None
+    wake.ask(town, role, key)
+    wake.start_round(town, role, key, wait=config.wake_mode() != "spawn")
 
 
 def _has_queue(this: Tick, rig: Rig) -> bool:

@@ -173,16 +173,20 @@ def _supervisor(rig: Rig) -> config.Caller:
 
 def _asked(rig: Rig) -> list[str]:
     """The roles that the worker's commands asked for: it could not start them itself."""
-    return [role for role in ("refinery", "witness") if wake.is_dirty(rig.town, role, rig.name)]
+    return [role for role in ("refinery", "witness", "deacon") if wake.is_dirty(rig.town, role, _of(role, rig))]
 
 
 def _wake(rig: Rig, *roles: str) -> None:
     """Start roles. Where that fails, the tick finds the flag."""
     for role in roles:
         try:
-            wake.wake(rig.town, role, rig.name)
+            wake.wake(rig.town, role, _of(role, rig))
         except GastownError as error:
             print(f"wake {role}: {error}", file=sys.stderr)
+
+
+def _of(role: str, rig: Rig) -> str | None:
+    return None if role == "deacon" else rig.name
 
 
 def _answer(plan: dict[str, object]) -> int:

@@ -1,6 +1,7 @@
 """`bd create`, `bd update` and `bd close` with plain options, without click. Each returns an exit code, or None: click does it.
 
-None is said only before anything was written: for an unusual option, a shortened id, several ledgers, a close that git must prove.
+None is said only before anything was written: for an unusual option, a shortened id, several ledgers, a close that git must prove or a
+convoy waits for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from gastown_hooks.cli.plain import cleaned, emit_json, say
 from gastown_hooks.core import clock
 from gastown_hooks.rules import fields, states
 from gastown_hooks.stores import config
-from gastown_hooks.work import verbs
+from gastown_hooks.work import tracking, verbs
 from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
@@ -102,7 +103,7 @@ def bd_close(words: list[str]) -> int | None:
     if place is None:
         return None
     ledger, names = place
-    if any(states.needs_landing(ledger.get(name) or {}) for name in names):
+    if any(states.needs_landing(ledger.get(name) or {}) for name in names) or tracking.is_followed(where.caller.town, names):
         return None
     after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"])
     say_closed(after, as_json=options[1]["as_json"], dry_run=False)

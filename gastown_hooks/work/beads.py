@@ -9,7 +9,7 @@ from gastown_hooks.rules import states
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import proof as proofs
-from gastown_hooks.work import verbs
+from gastown_hooks.work import tracking, verbs, wake
 from gastown_hooks.work.verbs import Proof, create, dep_add, dep_remove, reopen
 from gastown_hooks.work.world import World
 
@@ -21,19 +21,30 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
     """Like `verbs.update`; a status `closed` asks the same decision as `close`."""
     closing = (values or {}).get("status") == "closed"
     landed = _landings(World(caller), ledger, bead_ids) if closing else {}
-    return verbs.update(ledger, caller, now, bead_ids, values, landed=landed, **more)
+    after = verbs.update(ledger, caller, now, bead_ids, values, landed=landed, **more)
+    if closing and not more.get("dry_run"):
+        _closed(caller, bead_ids)
+    return after
 
 
 def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, proof: proofs.Landing | None = None,
           no_code: bool = False, fence: int | None = None, force: bool = False, dry_run: bool = False) -> list[Record]:
     """Like `verbs.close`, for a bead given to a worker with `proof` or with a landing that git proves.
 
-    With `fence` only while the bead's claim is this one.
+    With `fence` only while the bead's claim is this one. The deacon is woken for a bead that a convoy tracks.
     """
     given = Proof(proof.commit if proof else None, proof, fence)
     landed = dict.fromkeys(bead_ids, given) if proof or no_code else _landings(World(caller), ledger, bead_ids)
-    return verbs.close(ledger, caller, now, bead_ids, reason, landed=landed, no_code=no_code, force=force or proof is not None,
-                       dry_run=dry_run)
+    after = verbs.close(ledger, caller, now, bead_ids, reason, landed=landed, no_code=no_code, force=force or proof is not None,
+                        dry_run=dry_run)
+    if not dry_run:
+        _closed(caller, bead_ids)
+    return after
+
+
+def _closed(caller: Caller, bead_ids: Sequence[str]) -> None:
+    if caller.town is not None and tracking.is_followed(caller.town, bead_ids):
+        wake.wake(caller.town, "deacon")
 
 
 def _landings(world: World, ledger: Ledger, bead_ids: Sequence[str]) -> dict[str, Proof]:

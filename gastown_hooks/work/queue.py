@@ -34,6 +34,7 @@ from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work.beadwrite import existing
+from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 Change = Callable[[Record], Record]
@@ -71,8 +72,9 @@ def damaged(rig: Rig) -> list[str]:
 
 def turn_of(rig: Rig, now: int, *, size: int, tried: Collection[str] = (), fixes_only: bool = False) -> Turn:
     """Which requests are tested together next, at most `size`, and what holds the others (rules/turn)."""
-    records = Ledger(rig.beads).all()
-    return turn(_in_order(records, now), records, now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
+    own = Ledger(rig.beads).all()
+    records = World(Caller("refinery", rig.root, rig.town)).around(own)  # what blocks a bead may be another rig's
+    return turn(_in_order(own, now), records, now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
 
 
 def next_due(rig: Rig, now: int) -> Record | None:

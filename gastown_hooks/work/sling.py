@@ -20,8 +20,9 @@ from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import furnish, wake
+from gastown_hooks.work import convoy, furnish, wake
 from gastown_hooks.work import lease as leases
+from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,27 +50,32 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
           start: bool = False, dry_run: bool = False) -> list[Assignment]:
     """Give each bead a worker of its own on the rig; all of them or none.
 
-    A bead that is claimed already is a Conflict naming its owner; one with open blockers is Refused. A sling that was killed
-    after its claim is completed by running it again.
+    A bead that is claimed already is a Conflict naming its owner; one with open blockers is Refused. Beads that no open convoy
+    tracks get one together. A sling that was killed after its claim is completed by running it again.
     """
     config.rig_config(rig)
     config.town_id(town)
     config.mode(town)
-    config.town_settings(town)  # all that is needed later is readable, or nothing is claimed
+    config.town_settings(town)
+    Ledger(town.beads).all()  # all that is needed later is readable, or nothing is claimed
     ledger = _ledger_for(town, bead_ids, rig, caller)
     if name is not None and len(bead_ids) > 1:
         raise BadInput(f"{rig.name}/{name} takes one bead", why="a worker has one hook", next=f"gt sling BEAD… {rig.name}")
     half_made = _half_made(rig, ledger, bead_ids)
     if half_made:
+        if not dry_run:
+            convoy.ensure(town, half_made, caller, now)
         return [_assignment(rig, bead, False) if dry_run else _complete(rig, bead, now, start) for bead in half_made]
     if dry_run:
-        chosen = _choose(rig, bead_ids, name, ledger.all(), now)
+        chosen = _choose(rig, bead_ids, name, World(caller).around(ledger.all()), now)
         return [_assignment(rig, {"id": b, "assignee": f"{rig.name}/polecats/{n}", "claim_fence": 0}, False) for b, n in chosen.items()]
     claimed, held = _claim(rig, ledger, bead_ids, agent, name, caller, now)
     try:
         for record in claimed:
             events.emit(town, "sling", caller.actor, {"bead": record["id"], "target": record["assignee"],
                                                       "fence": record["claim_fence"]}, now)
+        convoy.ensure(town, claimed, caller, now)
+        for record in claimed:
             _prepare(rig, record, worker_home(rig, record), now)
     finally:
         for one in held:
@@ -127,7 +133,8 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
     """Names, runner locks and claims under the rig's pool lock. The caller releases the locks."""
     held: list[Lock] = []
     with lock.acquire(rig.lock("pool"), timeout=60):
-        chosen = _choose(rig, bead_ids, name, ledger.all(), now)
+        known = World(caller).around(ledger.all())  # what blocks a bead may be another rig's
+        chosen = _choose(rig, bead_ids, name, known, now)
         try:
             for worker in chosen.values():
                 fsio.make_folder(rig.polecat(worker).root)
@@ -140,7 +147,7 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
             def change(view: View) -> list[Record]:
                 records = view.all()
                 for bead_id in chosen:  # again, under the ledger's lock: others close and update too
-                    _check_free(records, bead_id, now)
+                    _check_free({**known, **records}, bead_id, now)
                 fence = max((claims.fence(r) for r in records.values()), default=0)
                 return [_claimed(view, bead_id, f"{rig.name}/polecats/{worker}", fence + step, agent, caller, now)
                         for step, (bead_id, worker) in enumerate(chosen.items(), 1)]

@@ -16,8 +16,9 @@ from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, mail, processes
 from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import convoy, rigs, wake
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import rigs, wake
+from gastown_hooks.work.convoy import Progress
 
 Record = dict[str, Any]
 RECENT = 24 * 3600 * clock.SECOND
@@ -52,10 +53,11 @@ class Overview:
     failed: list[Record] = field(default_factory=list)
     working: list[Record] = field(default_factory=list)
     waiting: list[Record] = field(default_factory=list)
+    convoys: list[Progress] = field(default_factory=list)
     done: list[Record] = field(default_factory=list)
 
     def as_json(self) -> Record:
-        return asdict(self)
+        return {**asdict(self), "convoys": [one.as_json() for one in self.convoys]}
 
 
 # ---- agents -------------------------------------------------------------------------------------------------
@@ -149,6 +151,7 @@ def overview(town: Town, now: int) -> Overview:
     _guarded(found, "the town", lambda: _town_needs(town, found, now))
     for rig in town.rigs():
         _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, now))  # type: ignore[misc]
+    _guarded(found, "convoys", lambda: found.convoys.extend(convoy.progress(config.Caller("overseer", town.root, town), now, closed=False)))
     _guarded(found, "agents", lambda: _agent_part(town, found, now))
     return found
 

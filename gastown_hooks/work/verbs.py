@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
     from gastown_hooks.stores.config import Caller
     from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.work.beadwrite import Snapshot
     from gastown_hooks.work.proof import Landing
 
     Proofs = Mapping[str, "Proof"]
@@ -43,7 +44,8 @@ class Proof:
 
 def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapping[str, Any] | None = None, bead_id: str | None = None,
            parent: str | None = None, deps: Sequence[tuple[str, str]] = (), dry_run: bool = False) -> Record:
-    """A new bead with a new id (or `bead_id`, or the parent's next child number). `values`: checked fields (rules/fields).
+    """A new bead with a new id (or `bead_id`, or the parent's next child number; the child of a bead in another ledger has an id of its
+    own). `values`: checked fields (rules/fields).
 
     Raises Conflict (the id is taken), NotFound (parent, dependency), Refused (closed parent, too deep).
     """
@@ -51,11 +53,15 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
     if bead_id is not None and not ids.bead(bead_id).startswith(ledger.prefix + "-"):
         raise BadInput(f"{ids.shown(bead_id)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
     edges = list(dict.fromkeys([*deps, *([(graph.PARENT, parent)] if parent else [])]))
-    around = World(caller).around({}, [target for _, target in edges])
+    world = World(caller)
+    around = world.around({}, [target for _, target in edges])
+    above = world.of(parent) if parent and world.routes is not None else ledger
+    if parent and above.beads.root != ledger.beads.root:
+        _open_parent(above, parent)
 
     def fill(draft: Draft) -> None:
-        at = clock.stamp(now)
-        new = {"id": _new_id(ledger, draft, bead_id, parent), "status": "open", **given, "created_at": at,
+        at, own = clock.stamp(now), parent if above.beads.root == ledger.beads.root else None
+        new = {"id": _new_id(ledger, draft, bead_id, own), "status": "open", **given, "created_at": at,
                "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
         records = {**around, **draft.all(), new["id"]: new} if edges else {}
         for kind, target in edges:
@@ -73,12 +79,15 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
         return wanted
     if parent is None:
         return ids.mint(ledger.prefix, draft.count(), lambda new: draft.get(new) is not None)
-    above = existing(draft, parent)
-    if above.get("status") == "closed":
-        raise Refused(f"{parent} is closed", why="it takes no new children", next=f"bd reopen {parent}")
+    _open_parent(draft, parent)
     if states.depth(parent) >= DEEPEST:
         raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
     return f"{parent}.{states.child_number(draft.all(), parent)}"
+
+
+def _open_parent(view: Snapshot, parent: str) -> None:
+    if existing(view, parent).get("status") == "closed":
+        raise Refused(f"{parent} is closed", why="it takes no new children", next=f"bd reopen {parent}")
 
 
 # ---- update ------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
-from gastown_hooks.rules import graph
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import graph
+else:
+    graph = late("gastown_hooks.rules.graph")
 
 SHORTEST = 3  # letters of an id that may stand for it
 
@@ -100,24 +103,35 @@ class World:
         return self._ledger(self.routes.prefixes()[prefix]).get(bead_id) if self.routes and prefix else None
 
     def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
-        """The records and, where they depend on beads of the town's other ledgers, the records of those too."""
+        """The records and, where they depend on beads of the town's other ledgers, the records of those too.
+
+        The town's own beads (its epics) have children in any rig: with them come all ledgers.
+        """
         world = dict(records)
         if self.routes is None:
             return world
-        prefixes, loaded = set(self.routes.prefixes()), set[str]()
+        there, loaded = self.routes.prefixes(), set[str]()
+        own = tuple(f"{prefix}-" for prefix, beads in there.items() if beads.root == self.routes.town.beads.root)
         wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
+        wanted += [bead_id for bead_id in world if bead_id.startswith(own)][:1]
         while wanted:
             target = wanted.pop()
-            if target in world or ids.prefix_of(target, prefixes) is None:
+            if target.startswith(own):
+                return {**self.everything(), **world}
+            prefix = None if target in world else ids.prefix_of(target, set(there))
+            if prefix is None or there[prefix].root in loaded:
                 continue
-            beads = self.routes.prefixes()[ids.prefix_of(target, prefixes) or ""]
-            if beads.root not in loaded:
-                loaded.add(beads.root)
-                for bead_id, record in self._ledger(beads).all().items():
-                    if bead_id not in world:
-                        world[bead_id] = record
-                        wanted += [edge.target for edge in graph.edges(record)]
+            loaded.add(there[prefix].root)
+            for bead_id, record in self._ledger(there[prefix]).all().items():
+                if bead_id not in world:
+                    world[bead_id] = record
+                    wanted += [edge.target for edge in graph.edges(record)]
         return world
+
+    def everything(self) -> dict[str, Record]:
+        """Every bead of the town."""
+        found = {beads.root: beads for beads in (self.routes.prefixes().values() if self.routes else ())}
+        return {bead_id: record for beads in found.values() for bead_id, record in self._ledger(beads).all().items()}
 
     def _place(self, text: str) -> tuple[Ledger, str]:
         """The ledger to look in, and the text as a whole id (the caller's prefix is put before a bare one)."""

@@ -72,7 +72,7 @@ def right(words: tuple[str, ...], command: click.Command) -> Params:
 
 
 USUAL = {"request": "REQUEST", "rig": "gp", "name": "gp", "worker": "gp/toast", "agent": "gp/toast", "reason": "no", "text": "text",
-         "path": ".", "key": "gp.gates", "commit": "0" * 40}
+         "convoy_id": "hq-cv-aaaaa", "beads": "gp-bbbbb", "path": ".", "key": "gp.gates", "commit": "0" * 40}
 
 
 def _listed(words: tuple[str, ...]) -> Params:
@@ -176,6 +176,9 @@ class Place:
         for bead in ("gp-aaaaa", "gp-bbbbb", "gp-ccccc"):
             self.built.bead(bead)
         self.built.agent("")
+        Ledger(town.beads).transact(lambda view: [{
+            **self.built.get("gp-aaaaa"), "id": "hq-cv-aaaaa", "issue_type": "convoy",
+            "dependencies": [{"issue_id": "hq-cv-aaaaa", "depends_on_id": "gp-aaaaa", "type": "tracks"}]}])
         home = self.built.sling("gp-aaaaa")
         record = self.built.get("gp-aaaaa")
         head = builders.commit(Path(home.tree), {"work.txt": "work\n"}, "work")

@@ -128,7 +128,7 @@ def test_the_order_of_an_overview(town: Town) -> None:
     found = status.overview(town, clock.now())
     assert [w["bead"] for w in found.working] == [other] and [w["id"] for w in found.waiting] == [request]
     assert found.needs_you == found.failed == found.done == []
-    assert list(found.as_json()) == ["town", "mode", "links", "needs_you", "failed", "working", "waiting", "done"]
+    assert list(found.as_json()) == ["town", "mode", "links", "needs_you", "failed", "working", "waiting", "convoys", "done"]
     assert [link["link"] for link in found.links] == ["tick", "deacon", "app/witness", "app/refinery"]
     json.dumps(found.as_json())
 

@@ -30,7 +30,7 @@ from gastown_hooks.work.world import World
 @click.option("--notes", metavar="TEXT")
 @click.option("-a", "--assignee", metavar="WHO")
 @click.option("-l", "--label", "--labels", "labels", multiple=True, metavar="L[,L…]")
-@click.option("--parent", metavar="ID", help="Make it a child: its id is the parent's with .1, .2 …")
+@click.option("--parent", metavar="ID", help="Make it a child: its id is the parent's with .1, .2 …, or its own in another rig.")
 @click.option("--deps", "--dep", "deps", multiple=True, metavar="[TYPE:]ID[,…]", help="What it depends on (type: blocks).")
 @click.option("--id", "bead_id", metavar="ID", help="This id instead of a new one.")
 @click.option("--prefix", metavar="P", help="In the rig with this prefix.")
@@ -70,7 +70,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
 
 
 def _place(where: World, bead_id: str | None, parent: str | None, prefix: str | None, rig: str | None) -> tuple[Ledger, str | None]:
-    """The one ledger that all of --prefix, --rig, --id and --parent mean, and the parent's full id."""
+    """The one ledger that --prefix, --rig and --id mean, else the parent's, and the parent's full id."""
     if bead_id is not None and parent is not None:
         raise BadInput("--id and --parent contradict each other", why="a child's id is its parent's with a number")
     means: dict[str, Ledger] = {}
@@ -82,7 +82,8 @@ def _place(where: World, bead_id: str | None, parent: str | None, prefix: str | 
     if bead_id is not None:
         means["--id"] = where.of(bead_id)
     if parent is not None:
-        (parent, means["--parent"]), = _shared.located(where, [parent]).items()
+        (parent, above), = _shared.located(where, [parent]).items()
+        means = means or {"--parent": above}  # a rig's bead may have a parent elsewhere: an epic of the town
     if len({ledger.beads.root for ledger in means.values()}) > 1:
         raise BadInput(f"{' and '.join(means)} mean different ledgers")
     return next(iter(means.values()), None) or where.home(), parent

@@ -28,8 +28,8 @@ def cli(bead_ids: tuple[str, ...], short: bool, as_json: bool) -> None:
     found = _shared.located(where, bead_ids, quiet=True)
     pages = []
     for bead_id, ledger in found.items():
-        own = ledger.all()
-        pages.append(_words.page(existing(ledger, bead_id), where.around(own), graph.dependents(own)))
+        known = where.around(ledger.all())
+        pages.append(_words.page(existing(ledger, bead_id), known, graph.dependents(known)))
     if as_json:
         common.emit_json(pages)
         return

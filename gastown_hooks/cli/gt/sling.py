@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
+from gastown_hooks.cli.gt import convoy
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Rig, Town
@@ -12,13 +13,13 @@ from gastown_hooks.runtime import agents
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
+from gastown_hooks.work import launch, sling
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import sling
 from gastown_hooks.work import wake as waking
 
 
 @click.command(short_help="Give beads to workers, one each.")
-@click.argument("words", nargs=-1, metavar="BEAD... RIG[/NAME]")
+@click.argument("words", nargs=-1, metavar="BEAD... RIG[/NAME] | CONVOY|EPIC")
 @click.option("--agent", help="Agent program for these workers (default: the rig's, else the town's).")
 @click.option("--start", is_flag=True, help="Start the workers even in a town that is by hand (before `gt up`).")
 @common.dry_run_option
@@ -26,6 +27,7 @@ from gastown_hooks.work import wake as waking
 def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, as_json: bool) -> None:
     """Give each bead a worker of its own on the rig: a name, a worktree, a branch from the target's tip.
 
+    A convoy or an epic alone is launched (gt convoy launch): its ready beads now, the others as they become ready.
     All beads are assigned or none. A bead has one owner: a second sling is told who it is. In a running town the
     worker's agent starts at once; in a town by hand the line that starts it is printed.
 
@@ -34,8 +36,12 @@ def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, a
       gt sling gp-abc12 greenplace
       gt sling gp-abc12 gp-def34 greenplace --agent codex
       gt sling gp-abc12 greenplace/toast --dry-run
+      gt sling hq-cv-abc12
     """
     town, caller = common.town_and_caller()
+    if len(words) == 1 and launch.is_batch(town, ids.bead(words[0])):
+        convoy.start(words[0], agent, asked=start, dry_run=dry_run, as_json=as_json)
+        return
     if len(words) < 2:
         raise BadInput("a bead and a rig are needed", next=_completed(town, *words))
     rig_name, _, name = words[-1].removesuffix("/").partition("/")

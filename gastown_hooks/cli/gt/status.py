@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli.common import emit_json, json_option, say, town_and_caller
+from gastown_hooks.cli.gt import convoy as convoys
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Town
 from gastown_hooks.rules.agent_states import BY_HAND, STALLED
@@ -54,6 +55,7 @@ def _show(town: Town, as_json: bool) -> None:
     waiting = [(_short(entry["agent"]), entry["bead"]) for entry in found.working if entry["state"] == BY_HAND]
     _section("By hand", [f"{who}  {bead}  not started by the town. Next: gt session start {who}" for who, bead in waiting])
     _section("Waiting to land", [_line(entry) for entry in found.waiting])
+    _section("Convoys", [convoys.line(one) for one in found.convoys])
     _section("Done in the last day", [f"{d['id']}  {d['title']}" for d in found.done])
     if not (found.needs_you or found.failed or found.working or found.waiting):
         say("\nNothing is under way. " + _hint(town))

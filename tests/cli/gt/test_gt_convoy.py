@@ -1,0 +1,76 @@
+"""gt convoy as a person types it: over two rigs, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import builders
+import pytest
+from builders import Run
+
+
+@pytest.fixture
+def town(run_cli: Run, tmp_path: Path) -> Path:
+    assert run_cli("gt", "install", "gt").code == 0
+    run_cli.cwd = tmp_path / "gt"
+    for name in ("web", "api"):
+        builders.make_repo(tmp_path / name, {"README.md": f"{name}\n"})
+        assert run_cli("gt", "rig", "add", name, f"../{name}", "--prefix", name[:2], "--gate", "none").code == 0
+    assert run_cli("gt", "config", "default-agent", "exec").code == 0
+    return tmp_path / "gt"
+
+
+def made(run_cli: Run, *words: str) -> str:
+    done = run_cli("bd", "create", *words, "--silent")
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+def gt(run_cli: Run, *words: str, code: int = 0) -> str:
+    done = run_cli("gt", *words)
+    assert done.code == code, done
+    return done.out + done.err
+
+
+def test_an_epic_of_two_rigs_from_create_to_status(run_cli: Run, town: Path) -> None:
+    epic = made(run_cli, "Sign-in", "-t", "epic")
+    one = made(run_cli, "Tokens", "--prefix", "ap", "--parent", epic, "--run", "true")
+    two = made(run_cli, "Form", "--prefix", "we", "--parent", epic, "--deps", one)
+    shown = json.loads(run_cli("bd", "ready", "--json").out)
+    assert [bead["id"] for bead in shown] == [one], "neither the epic nor what waits for the other rig"
+    assert {bead["id"] for bead in json.loads(run_cli("bd", "list", "--parent", epic, "--json").out)} == {one, two}
+    page = json.loads(run_cli("bd", "show", epic, "--json").out)[0]
+    assert (page["epic_total_children"], page["epic_closed_children"]) == (2, 0)
+    batch = json.loads(gt(run_cli, "convoy", "create", "Sign-in", "--epic", epic, "--human", "--json"))["id"]
+    assert f"would give {one}" in gt(run_cli, "sling", batch, "--dry-run")
+    told = gt(run_cli, "convoy", "launch", epic)
+    assert f"✓ {one} → api/polecats/toast" in told and f"{batch}: 1 bead started, 1 wait: gt up" in told
+    [found] = json.loads(gt(run_cli, "convoy", "list", "--json"))
+    assert (found["id"], found["done"], found["total"], found["launched"], found["notify"]) == (batch, 0, 2, True, ["overseer"])
+    assert [(bead["id"], bead["rig"], bead["state"]) for bead in found["beads"]] == [(one, "api", "working"), (two, "web", "blocked")]
+    page_text = gt(run_cli, "convoy", "show", batch)
+    assert "Progress: 0/2 completed" in page_text and f"● {two}  web  Form [task]  blocked: {one} is hooked" in page_text
+    assert f"{batch}  ░░░░░░░░░░  0/2  Sign-in" in gt(run_cli, "status")
+    assert json.loads(gt(run_cli, "status", "--json"))["convoys"][0]["id"] == batch
+
+
+def test_closing_the_last_bead_lands_it(run_cli: Run, town: Path) -> None:
+    one, two = made(run_cli, "Chore", "--prefix", "we"), made(run_cli, "Another", "--prefix", "ap")
+    batch = json.loads(gt(run_cli, "convoy", "create", "Chores", one, two, "--notify", "--json"))["id"]
+    assert run_cli("bd", "close", one, two, env={"GT_WAKE": "inline"}).code == 0
+    assert gt(run_cli, "convoy", "list").startswith("No convoys")
+    assert f"✓  {batch}  ██████████  2/2  Chores" in gt(run_cli, "convoy", "list", "--all")
+    assert json.loads(gt(run_cli, "convoy", "list", "--status", "closed", "--json"))[0]["status"] == "closed"
+    assert len(list((town / "mayor/mail/new").iterdir())) == 1
+    gt(run_cli, "convoy", "add", batch, made(run_cli, "More", "--prefix", "ap"))
+    assert "2/3" in gt(run_cli, "convoy", "list", "--tree")
+    assert "has 1 open beads" in gt(run_cli, "convoy", "close", batch, code=5)
+    assert gt(run_cli, "convoy", "refresh") == "nothing to do\n"
+
+
+def test_a_sling_without_a_convoy_makes_one(run_cli: Run, town: Path) -> None:
+    one = made(run_cli, "Alone", "--prefix", "we", "--run", "true")
+    gt(run_cli, "sling", one, "web")
+    assert "0/1  Work: Alone  (working 1)" in gt(run_cli, "convoy", "list")
+    assert "neither" in gt(run_cli, "convoy", "launch", one, code=3)
