@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
 """The witness: keeps a rig's workers true to the ledger: claimed work has a worker at it, and a worker without a claim is retired.
 
-It must never: end or remove anything on one fact alone or on a failed look-up, touch a worker whose runner lock is held, throw away
-work (retiring saves it first), start an agent in a town by hand, or ask a model.
+It must never: end or remove anything on one fact alone or on a failed look-up, touch a worker whose runner lock is held (but where two
+facts say that the runner hangs), throw away work (retiring saves it first), start an agent in a town by hand, or ask a model.
 """
 
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import replace
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import GastownError
 from gastown_hooks.role import Round, main
 from gastown_hooks.rules import claims, liveness
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import sling, wake, workers
+from gastown_hooks.work import wake, workers
 
 DUTY = {
     "role": "witness",
@@ -22,14 +24,15 @@ DUTY = {
         "the rig's ledger                claims and merge requests",
         "polecats/<name>/lease.json      what each slot was made for",
         "polecats/<name>/runner.lock     the kernel's word whether a runner lives",
-        "polecats/<name>/heartbeat.json  the second fact",
+        "polecats/<name>/heartbeat.json  the second fact; with the kernel's count of how often the runner ran: whether it hangs",
         "polecats/<name>/turns.json      whether it stalled",
     ],
     "writes": [
         "polecats/<name>/                completes half-made slots; retires the finished, the fenced and the unclaimed",
-        "polecats/<name>/restarts.json   when it started a runner again",
+        "polecats/<name>/restarts.json   when it started a runner again, when a slot could not be made",
+        "witness/observed.json           since when a runner's signs of life are the same",
         "refs/gt/salvage/<name>/<fence>  what a retired worker left",
-        "mail to witness and overseer    a crash loop, once",
+        "mail to witness and overseer    a crash loop, a slot that cannot be made: once",
     ],
     "woken_by": {
         "patrol": "gt daemon tick every witness_seconds; gt sling, gt done and the refinery when they leave something to do",
@@ -42,19 +45,26 @@ def patrol(one: Round) -> int:
     rig = one.its_rig()
     records = Ledger(rig.beads).all()  # a ledger that cannot be read ends the round here: unknown destroys nothing
     failed = 0
-    for name in sorted({*workers.slots(rig), *claims.unsubmitted(rig.name, records)}):
+    names = sorted({*workers.slots(rig), *claims.unsubmitted(rig.name, records)})
+    hung = workers.observe(rig, names, time.monotonic_ns(), dry_run=one.dry_run)
+    for name in names:
         try:
-            _tend(one, name, records)
+            _tend(one, name, records, name in hung)
         except GastownError as error:
             failed = 1
             one.say(f"{name}: {error}")
     return failed
 
 
-def _tend(one: Round, name: str, records: workers.Records) -> None:
+def _tend(one: Round, name: str, records: workers.Records, hung: bool) -> None:
     rig = one.its_rig()
     facts, lease = workers.look(rig, name, records)
-    verdict = liveness.verdict(facts)
+    verdict = liveness.verdict(replace(facts, hung=hung))
+    if verdict == "take over" and lease is not None and not one.dry_run:
+        workers.take_over(rig, name, lease, caller=one.caller, now=one.now)
+        one.say(f"{name}: its runner hung and is ended")
+        facts, lease = workers.look(rig, name, records)
+        verdict = liveness.verdict(facts)
     if verdict == "unknown":
         one.say(f"{name}: cannot tell what it is doing; left as it is")
     elif verdict == "nothing":
@@ -63,9 +73,7 @@ def _tend(one: Round, name: str, records: workers.Records) -> None:
         one.say(f"{name}: would {verdict}")
     elif verdict == "prepare":
         bead = workers.bead_of(rig, name, lease, records)
-        sling.ensure_worker(rig, bead, one.now)
-        one.say(f"{name}: slot completed for {bead['id']}")
-        wake.start_runner(rig, name)
+        one.say(f"{name}: {workers.prepare(rig, name, bead, caller=one.caller, now=one.now, tick=clock.since_boot())}")
     elif verdict == "restart" and lease is not None:
         one.say(f"{name}: {workers.restart(rig, name, lease, caller=one.caller, now=one.now, tick=clock.since_boot())}")
     elif verdict == "retire":

@@ -58,6 +58,7 @@ class Home:
         self.attach = f"{root}/attach.json"
         self.instructions = f"{root}/CLAUDE.md"
         self.new_tree = f"{self.tree}.new"
+        self.observed = f"{root}/observed.json"
         self.old_tree = f"{self.tree}.old"
         self.retiring = f"{root}/retiring.json"
 

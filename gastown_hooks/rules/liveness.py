@@ -15,7 +15,8 @@ class Worker:
     """What is known of one worker; None means that it cannot be told.
 
     `claimed`: the ledger gives a bead to it under its lease's fence. `lease`: preparing, ready, done, or "" where there is none.
-    `running`: somebody holds the runner's lock. `alive`: the process of the last heartbeat lives.
+    `running`: somebody holds the runner's lock. `alive`: the process of the last heartbeat lives. `hung`: its runner's beat is stale, and
+    the kernel says that it did not run since.
     """
 
     claimed: bool | None
@@ -26,17 +27,18 @@ class Worker:
     alive: bool | None
     stalled: bool
     agents_start: bool  # the town is running, or somebody asked for this worker
+    hung: bool = False
 
 
 def verdict(worker: Worker) -> str:
-    """One of nothing, prepare, restart, retire, unknown.
+    """One of nothing, prepare, restart, take over, retire, unknown.
 
     Only facts end something: a free runner lock and a dead process are two, and what cannot be told changes nothing.
     """
     if worker.claimed is None or (worker.home and worker.lease is None):
         return "unknown"
     if worker.running:
-        return "nothing"  # its runner retires it, or finds itself fenced at its next step
+        return "take over" if worker.hung else "nothing"  # its runner retires it, or finds itself fenced at its next step
     if not worker.home:
         return "prepare" if worker.claimed and not worker.submitted else "nothing"
     if worker.alive is None:
@@ -64,6 +66,18 @@ def restart(times: list[int], now: int) -> Restart:
     if len([at for at in times if now - at < LOOP_WINDOW]) >= LOOP_COUNT:
         return Restart(None)
     return Restart(times[-1] + min(LONGEST_BACKOFF, FIRST_BACKOFF << (len(times) - 1)))
+
+
+def retry(times: list[int], now: int) -> int:
+    """When what failed at these times is tried again: like a restart, but at last every ten minutes for ever."""
+    at = restart(times, now).at
+    return times[-1] + LONGEST_BACKOFF if at is None else at
+
+
+def stale_since(before: object, sign: list[int], now: int) -> int:
+    """Since when a runner's signs are these, by the reader's own clock; `before` is what was written down then, `[since, *sign]`."""
+    known = isinstance(before, list) and before[1:] == sign and isinstance(before[0], int) and before[0] <= now
+    return before[0] if known and isinstance(before, list) else now
 
 
 def kept(times: list[int], now: int) -> list[int]:

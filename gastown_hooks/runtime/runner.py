@@ -86,8 +86,7 @@ class Runner:
             pid = os.posix_spawn(argv[0], argv, self.spec["env"], setsigmask=[],
                                  file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)], setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
             os.close(write)
-            with os.fdopen(read, "rb") as answer:
-                lines = answer.read().splitlines()
+            lines = self._heard(read).splitlines()
             _, status = os.waitpid(pid, 0)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
@@ -95,6 +94,20 @@ class Runner:
             return None
         plan = json.loads(lines[-1])
         return plan if isinstance(plan, dict) else None
+
+    def _heard(self, fd: int) -> bytes:
+        """All that comes from there. A decision may take long (retiring a big tree): its runner does not hang."""
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        with os.fdopen(fd, "rb", buffering=0) as answer:
+            heard, part = b"", b"-"
+            while part:
+                if poll.poll(int(BEAT_SECONDS * 1000)):
+                    part = answer.read(65536)
+                    heard += part
+                elif os.path.exists(self.spec["lease"]):  # else it is being retired
+                    self._beat("deciding", self.progress)
+        return heard
 
     def _turn(self, plan: dict[str, Any]) -> None:
         try:

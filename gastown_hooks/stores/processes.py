@@ -76,6 +76,16 @@ def is_alive(process: Process) -> bool | None:
     return stat[2] == process.start and stat[0] not in b"ZX"
 
 
+def switches(process: Process) -> int | None:
+    """How often it got a processor, or lost it, so far: while that stands still it did not run at all. None when it cannot be told."""
+    try:
+        with open(f"/proc/{process.pid}/status", "rb") as file:
+            counts = [int(line.split()[1]) for line in file if b"voluntary_ctxt_switches" in line]
+    except (OSError, ValueError, IndexError):
+        return None
+    return sum(counts) if len(counts) == 2 and is_alive(process) else None
+
+
 def send(process: Process, number: int, *, token: str | None = None) -> bool:
     """Signal exactly this process. False when it is gone, is another by now, is not ours to signal, or does not carry `token`.
 
@@ -152,6 +162,11 @@ def descendants_of(pid: int) -> list[Process]:
         if table[child][0] not in b"ZX":
             found.append(Process(child, table[child][2], boot))
     return found
+
+
+def carries(process: Process, token: str) -> bool:
+    """Whether it lives and has this token (`send` says in which form)."""
+    return is_alive(process) is True and _carries(process.pid, token)
 
 
 def is_above(process: Process) -> bool:

@@ -122,12 +122,17 @@ def stall(rig: Rig, home: Home, lease: Lease, record: Record, reason: str, calle
     body = f"{note}\n\nIts tree: {home.tree}\nLast output: gt peek {rig.name}/{home.name}\n" + (
         "Three workers were lost on this bead; it is blocked until somebody looks at it.\n" if poison else "")
     # The mail first: once bead and record say it, nobody looks at this worker again.
-    for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
-        mail.deliver(mailbox, caller.actor, who, f"STALLED {rig.name}/{home.name} on {lease.bead}", body, key=key, now=now)
+    tell(rig, f"STALLED {rig.name}/{home.name} on {lease.bead}", body, key, caller, now)
     _note_lost(rig, lease, note, caller, now)
     write(home, replace(record, stalled=reason))
     events.emit(rig.town, "poisoned" if poison else "stalled", caller.actor,
                 {"bead": lease.bead, "worker": lease.actor, "reason": reason}, now)
+
+
+def tell(rig: Rig, subject: str, body: str, key: str, caller: Caller, now: int) -> None:
+    """Mail to the witness and to the person, once a key."""
+    for mailbox, who in ((rig.witness.mail, f"{rig.name}/witness"), (rig.town.overseer.mail, "overseer")):
+        mail.deliver(mailbox, caller.actor, who, subject, body, key=key, now=now)
 
 
 def again(home: Home, lease: Lease) -> None:

@@ -15,10 +15,11 @@ from gastown_hooks.stores import beats, config, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import retire, turns, wake
+from gastown_hooks.work import retire, sling, strays, turns, wake
 from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.salvage import Salvage
 
+HUNG_GRACE = 5.0
 Records = dict[str, dict[str, Any]]
 
 
@@ -65,7 +66,7 @@ def restart(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int, tick
     `tick` is the time since boot: what was written before this boot does not count.
     """
     home = rig.polecat(name)
-    times = _restarts(home, lease, tick)
+    times = _times(home, "times", lease.fence, tick)
     when = liveness.restart(times, tick).at
     if when is None:
         record = turns.last(home, lease)
@@ -76,11 +77,73 @@ def restart(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int, tick
     left = turns.end_strays(rig, home, lease)
     if left:
         raise Refused(f"{rig.name}/{name} cannot start again", why=f"processes of its last turn do not end: {[p.pid for p in left]}")
-    fsio.write_json(home.restarts, {"fence": lease.fence, "boot_id": clock.boot_id(), "times": [*liveness.kept(times, tick), tick]})
+    _note_time(home, "times", lease.fence, tick)
     if not wake.start_runner(rig, name):
         return "runs already, or wakes are off"
     events.emit(rig.town, "restart", caller.actor, {"worker": lease.actor, "bead": lease.bead, "fence": lease.fence}, now)
     return "started"
+
+
+def prepare(rig: Rig, name: str, bead: dict[str, Any], *, caller: Caller, now: int, tick: int) -> str:
+    """Complete the worker's slot and start its runner; what fails is told once, and tried again when its backoff is over. In words."""
+    home, fence = rig.polecat(name), claims.fence(bead)
+    when = liveness.retry(_times(home, "failures", fence, tick), tick)
+    if when > tick:
+        return f"its slot is made again in {(when - tick) // clock.SECOND + 1} s"
+    try:
+        sling.ensure_worker(rig, bead, now)
+    except GastownError as error:
+        _note_time(home, "failures", fence, tick)
+        body = (f"{error}\n\nIt is tried again, at last every ten minutes. See for yourself: gt sling {bead['id']} {rig.name}\n"
+                f"Or give it up: gt polecat nuke {rig.name}/{name}\n")
+        turns.tell(rig, f"UNPREPARED {rig.name}/{name} for {bead['id']}", body, f"unprepared-{bead['id']}-{fence}", caller, now)
+        raise
+    wake.start_runner(rig, name)
+    return f"slot completed for {bead['id']}"
+
+
+def observe(rig: Rig, names: list[str], tick: int, *, dry_run: bool = False) -> set[str]:
+    """Who of these has a runner that hangs: for a whole TTL its beat did not move, and the kernel did not run it once.
+
+    `tick` is the reader's own monotonic clock, which stands still while the machine sleeps; no two clocks are compared.
+    """
+    value = fsio.read_json(rig.witness.observed)
+    before = value.get("workers", {}) if isinstance(value, dict) and value.get("boot_id") == clock.boot_id() else {}
+    seen: dict[str, list[int]] = {}
+    hung = set()
+    for name in names:
+        beat = _runners_beat(rig, rig.polecat(name))
+        ran = processes.switches(beat.process()) if beat is not None else None
+        if beat is None or ran is None:
+            continue
+        sign = [beat.pid, beat.start, beat.seq, ran]
+        since = liveness.stale_since(before.get(name), sign, tick)
+        seen[name] = [since, *sign]
+        if tick - since >= beat.ttl * clock.SECOND:
+            hung.add(name)
+    if seen != before and not dry_run:
+        fsio.make_folder(rig.witness.root)
+        fsio.write_json(rig.witness.observed, {"boot_id": clock.boot_id(), "workers": seen}, durable=False)
+    return hung
+
+
+def take_over(rig: Rig, name: str, lease: Lease, *, caller: Caller, now: int) -> None:
+    """End a runner that hangs, its agent and their strays. Raises Refused when one of them does not end: then nobody else may start."""
+    home = rig.polecat(name)
+    left = processes.end(lambda: strays.of_worker(rig, home, lease), HUNG_GRACE)
+    if left:
+        raise Refused(f"{rig.name}/{name} hangs and cannot be ended", why=f"processes {[p.pid for p in left]}",
+                      next="ps -o pid,stat,wchan,args -p PID")
+    events.emit(rig.town, "hung", caller.actor, {"worker": lease.actor, "bead": lease.bead, "fence": lease.fence}, now)
+
+
+def _runners_beat(rig: Rig, home: Home) -> beats.Beat | None:
+    """The last heartbeat, where it is that of the living runner (not of a session that a person has)."""
+    try:
+        beat = beats.read(home.heartbeat)
+    except errors.Corrupt:
+        return None
+    return beat if beat is not None and processes.carries(beat.process(), wake.runner_token(rig, home.name)) else None
 
 
 def retire_confirmed(rig: Rig, name: str, *, caller: Caller, now: int, reason: str) -> Salvage | None:
@@ -117,8 +180,15 @@ def _stalled(home: Home, lease: Lease | None) -> bool:
     return lease is not None and bool(turns.last(home, lease).stalled)
 
 
-def _restarts(home: Home, lease: Lease, tick: int) -> list[int]:
+def _times(home: Home, what: str, fence: int, tick: int) -> list[int]:
+    """When it was restarted (`times`), or its preparing failed (`failures`), under this claim and since this boot."""
     value = fsio.read_json(home.restarts)
-    if not isinstance(value, dict) or value.get("boot_id") != clock.boot_id() or value.get("fence") != lease.fence:
+    if not isinstance(value, dict) or value.get("boot_id") != clock.boot_id() or value.get("fence") != fence:
         return []
-    return [at for at in value.get("times", ()) if isinstance(at, int) and at <= tick]
+    return [at for at in value.get(what, ()) if isinstance(at, int) and at <= tick]
+
+
+def _note_time(home: Home, what: str, fence: int, tick: int) -> None:
+    kept = {name: _times(home, name, fence, tick) for name in ("times", "failures")}
+    kept[what] = [*liveness.kept(kept[what], tick), tick]
+    fsio.write_json(home.restarts, {"fence": fence, "boot_id": clock.boot_id(), **kept})

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import builders
@@ -14,6 +15,7 @@ import pytest
 from workers import WorkerTown, until
 
 from gastown_hooks.core import clock, fsio, lock
+from gastown_hooks.core.paths import Home
 from gastown_hooks.stores import beats, config, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
@@ -76,6 +78,79 @@ def test_a_killed_runner_is_started_again_and_its_agent_ended(town: WorkerTown) 
     done = town.role("witness", "patrol")
     assert done.code == 0 and "started" in done.out, done.err
     assert town.alive() == [] and len(town.requests()) == 1
+
+
+def _ran_since(process: processes.Process, before: int) -> bool:
+    return (processes.switches(process) or 0) > before
+
+
+def hang(town: WorkerTown, home: Home, *, ran: bool = False, seconds: int = 301) -> None:
+    """Five minutes later: the witness looked then, and nothing has changed (or: the runner ran meanwhile)."""
+    value = json.loads(fsio.read(town.rig.witness.observed) or b"")
+    since, *sign, switches = value["workers"][home.name]
+    value["workers"][home.name] = [since - seconds * clock.SECOND, *sign, switches - ran]
+    fsio.write_json(town.rig.witness.observed, value)
+
+
+def test_a_hung_runner_is_taken_over_by_two_facts(town: WorkerTown) -> None:
+    mark, log = town.path / "mark", town.path / "log"
+    town.agent(f"import os, time\nopen({str(log)!r}, 'a').write(str(os.getpid()) + ' ')\nif os.path.exists({str(mark)!r}):\n"
+               f"    open('x.txt', 'a').write('x')\nelse:\n    open({str(mark)!r}, 'w').close()\n    time.sleep(300)\n")
+    town.bead()
+    home = town.sling(agent="fake")
+    runner = town.begin()
+    until(mark.exists)
+    runner.send_signal(signal.SIGSTOP)
+    until(lambda: "T (stopped)" in Path(f"/proc/{runner.pid}/status").read_text())
+    assert town.role("witness", "patrol").out == ""  # seen for the first time: nothing is stale
+    hang(town, home, seconds=200)
+    assert town.role("witness", "patrol").out == ""
+    hang(town, home, ran=True, seconds=200)
+    assert town.role("witness", "patrol").out == ""  # the beat alone: a busy machine
+    hang(town, home)
+    assert town.role("witness", "patrol", "--dry-run").out == "toast: would take over\n" and runner.poll() is None
+    done = town.role("witness", "patrol")
+    assert "its runner hung and is ended" in done.out and "toast: started" in done.out, done.err
+    assert runner.wait(10) != 0 and town.alive() == [] and len(town.requests()) == 1 and len(town.events("hung")) == 1
+    first, *others = log.read_text().split()
+    assert others and first not in others and not os.path.exists(f"/proc/{first}")
+
+
+def test_a_runner_that_runs_is_not_taken_over_for_its_beat(town: WorkerTown) -> None:
+    mark = town.path / "mark"
+    town.agent(f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(300)\n")
+    town.bead()
+    home = town.sling(agent="fake")
+    runner = town.begin()
+    until(mark.exists)
+    for _ in range(2):
+        assert town.role("witness", "patrol").out == ""
+        hang(town, home)
+        ran = json.loads(fsio.read(town.rig.witness.observed) or b"")["workers"]["toast"][-1]
+        beat = beats.read(home.heartbeat)
+        assert beat is not None
+        until(partial(_ran_since, beat.process(), ran))
+    stopped = builders.run(builders.command("gt", "session", "stop", "gp/toast"), cwd=town.town.root)
+    assert stopped.code == 0 and runner.wait(30) == 143
+
+
+def test_a_slot_that_cannot_be_made_is_tried_again_later_and_told_once(town: WorkerTown) -> None:
+    tries = town.path / "tries"
+    config.set(town.town, town.rig, "setup", f"echo x >> {tries}; echo no such compiler; false")
+    town.bead(run="echo x > x.txt", status="hooked", assignee="gp/polecats/toast", claim_fence=1)
+    home = town.rig.polecat("toast")
+    first = town.role("witness", "patrol")
+    assert first.code == 1 and "no such compiler" in first.out
+    second = town.role("witness", "patrol")
+    assert second.code == 0 and "made again in" in second.out and tries.read_text() == "x\n"
+    value = json.loads(fsio.read(home.restarts) or b"")
+    fsio.write_json(home.restarts, {**value, "failures": [at - 31 * clock.SECOND for at in value["failures"]]})
+    assert town.role("witness", "patrol").code == 1 and tries.read_text() == "x\nx\n"
+    [mail] = town.mails(town.town.overseer.mail)
+    assert "UNPREPARED gp/toast for gp-aaaaa" in mail and "no such compiler" in mail and len(town.mails(town.rig.witness.mail)) == 1
+    config.set(town.town, town.rig, "setup", "true")
+    fsio.write_json(home.restarts, {**value, "failures": []})
+    assert town.role("witness", "patrol").code == 0 and len(town.requests()) == 1
 
 
 def test_a_town_by_hand_starts_no_agent(town: WorkerTown) -> None:

@@ -40,6 +40,9 @@ def worker(**changes: Any) -> Worker:
     (worker(claimed=False), "retire"),
     (worker(claimed=False, lease=""), "retire"),
     (worker(submitted=True), "retire"),
+    (worker(running=True, hung=True), "take over"),
+    (worker(running=False, hung=True), "restart"),
+    (worker(running=True, hung=True, claimed=None), "unknown"),
 ])
 def test_verdict(given: Worker, verdict: str) -> None:
     assert liveness.verdict(given) == verdict
@@ -58,3 +61,18 @@ def test_restarts_back_off_and_end_in_a_loop() -> None:
 def test_the_longest_wait_is_ten_minutes() -> None:
     times = [n * 700 * SECOND for n in range(1, 12)]
     assert liveness.restart(times, times[-1]).at == times[-1] + 600 * SECOND
+
+
+def test_what_failed_is_tried_again_for_ever() -> None:
+    now, times, waits = 1000 * SECOND, list[int](), list[int]()
+    for _ in range(9):
+        at = liveness.retry(times, now)
+        waits.append((at - now) // SECOND)
+        now, times = at, [*liveness.kept(times, at), at]
+    assert waits[:5] == [0, 30, 60, 120, 240] and set(waits[5:]) <= {480, 600}
+
+
+@pytest.mark.parametrize(("before", "since"), [
+    (None, 50), ([20, 1, 2], 20), ([20, 1, 3], 50), ([90, 1, 2], 50), ([], 50), ({"a": 1}, 50), (["x", 1, 2], 50), ([20], 50)])
+def test_since_when_signs_are_the_same(before: object, since: int) -> None:
+    assert liveness.stale_since(before, [1, 2], 50) == since  # a clock that went back says nothing
