@@ -9,6 +9,7 @@ import click
 
 from gastown_hooks.cli.bd._values import change, located, target
 from gastown_hooks.cli.bd._words import brief, counted, line, stub
+from gastown_hooks.cli.loader import Group
 from gastown_hooks.cli.plain import remark
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
@@ -16,6 +17,18 @@ from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 _WARNINGS = 5
+
+
+class DefaultGroup(Group):
+    """A command group in which a first word that is no command of it belongs to the command `default`."""
+
+    def __init__(self, *, default: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._default = default
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        known = not args or args[0].startswith("-") or args[0] in self.commands
+        return super().resolve_command(ctx, args if known else [self._default, *args])
 
 
 def world() -> World:
@@ -36,4 +49,4 @@ def everything(ledgers: Iterable[Ledger]) -> dict[str, Record]:
     return {bead_id: record for ledger in ledgers for bead_id, record in ledger.all().items()}
 
 
-__all__ = ["brief", "change", "counted", "everything", "line", "located", "stub", "target", "world"]
+__all__ = ["DefaultGroup", "brief", "change", "counted", "everything", "line", "located", "stub", "target", "world"]

@@ -2,49 +2,100 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from gastown_hooks.cli import common, fast_write
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import states
-from gastown_hooks.work import beads
+from gastown_hooks.rules import states, steps
+from gastown_hooks.work import advance, beads
+
+Record = dict[str, Any]
 
 
 @click.command(short_help="Close beads.")
 @click.argument("bead_ids", nargs=-1, required=True, metavar="ID...")
-@click.option("-r", "--reason", metavar="TEXT", help="Why (default: Closed).")
+@click.option("-r", "--reason", "--resolution", "--message", "-m", "--comment", "reason", metavar="TEXT", help="Why (default: Closed).")
 @click.option("--reason-file", metavar="FILE", help="Read the reason from a file (-: standard input).")
 @click.option("-f", "--force", is_flag=True, help="Against open blockers, open children, a pin or a gate. Never without a landing.")
+@click.option("--continue", "go_on", is_flag=True, help="Then take the next step of the same molecule.")
+@click.option("--no-auto", is_flag=True, help="With --continue: only show the next step.")
+@click.option("--claim-next", is_flag=True, help="Then take the most urgent ready bead.")
 @click.option("--suggest-next", is_flag=True, help="Show what became ready.")
 @common.dry_run_option
 @common.json_option
-def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, force: bool, suggest_next: bool, dry_run: bool,
-        as_json: bool) -> None:
+def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, force: bool, go_on: bool, no_auto: bool,
+        claim_next: bool, suggest_next: bool, dry_run: bool, as_json: bool) -> None:
     """Close beads, all or none. A bead that is closed already stays as it is.
 
     A bead that was given to a worker closes when its work has landed in the target branch, which the merge queue does itself.
+    --continue goes on in the order of what waits for what, then of the numbers; it passes over gates and what others have, and says so.
 
     \b
     Examples:
       bd close gp-abc12 --reason "was the cache"
+      bd close gp-mol1.2 --continue
       bd close gp-abc12 gp-def34 --suggest-next
     """
     if reason is not None and reason_file is not None:
         raise BadInput("the reason is given twice", why="use one of --reason and --reason-file")
+    if go_on + claim_next + suggest_next > 1 or (no_auto and not go_on):
+        raise BadInput("use one of --continue (with or without --no-auto), --claim-next and --suggest-next")
+    if go_on and len(bead_ids) > 1:
+        raise BadInput("--continue follows one bead", why=f"{len(bead_ids)} are given")
     text = common.one_text(reason, from_file=reason_file, what="reason") or "Closed"
     now = clock.now()
     where = _shared.world()
-    before = where.around(_shared.everything(where.shown())) if suggest_next else {}
+    before = where.around(_shared.everything(where.shown())) if suggest_next or claim_next else {}
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, text, force=force, dry_run=dry), dry_run)
-    freed = states.unblocked_by(before, {**before, **{record["id"]: record for record in after}}, now) if suggest_next else []
-    if as_json and suggest_next:
-        common.emit_json({"closed": after, "unblocked": freed})
+    closed = {record["id"]: record for record in after}
+    if not as_json:
+        fast_write.say_closed(after, as_json=False, dry_run=dry_run)
+    if go_on:
+        known = {**where.around(where.of(after[0]["id"]).all()), **closed}
+        _say_next(after, advance.to_next_step(where, known, after[0]["id"], now, auto=not no_auto, dry_run=dry_run), no_auto, as_json)
+    elif claim_next:
+        _say_claimed(after, advance.to_next_ready(where, {**before, **closed}, now, dry_run=dry_run), as_json)
+    elif suggest_next:
+        _say_freed(after, states.unblocked_by(before, {**before, **closed}, now), as_json)
+    elif as_json:
+        common.emit_json(after)
+
+
+def _say_next(after: list[Record], found: steps.Next, no_auto: bool, as_json: bool) -> None:
+    if as_json:
+        step = {} if found.step is None else {"next_step": found.step}
+        common.emit_json({"closed": after, "continue": {
+            "closed_step": after[0], **step, "auto_advanced": found.step is not None and not no_auto,
+            "molecule_complete": found.complete, "molecule_id": found.molecule, "reason": found.why}})
         return
-    fast_write.say_closed(after, as_json=as_json, dry_run=dry_run)
-    if freed:
+    if found.complete:
+        common.say(f"✓ Molecule {found.molecule} complete! All steps closed.")
+    elif found.step is not None:
+        common.say(f"\nNext ready in molecule:\n  {_words.brief(found.step)}")
+        if not no_auto:
+            common.say("→ Marked in_progress (use --no-auto to skip)")
+    else:
+        common.say("\nNo next step:")
+    for why in found.why:
+        common.say(f"  passed over {common.cleaned(why)}" if found.molecule else f"  {common.cleaned(why)}")
+
+
+def _say_claimed(after: list[Record], claimed: Record | None, as_json: bool) -> None:
+    if as_json:
+        common.emit_json({"closed": after, **({} if claimed is None else {"claimed": claimed})})
+    else:
+        common.say(f"✓ Claimed {_words.brief(claimed)}" if claimed else "✨ Nothing to claim: no ready work that is nobody's")
+
+
+def _say_freed(after: list[Record], freed: list[Record], as_json: bool) -> None:
+    if as_json:
+        common.emit_json({"closed": after, "unblocked": freed})
+    elif freed:
         common.say("\nNewly unblocked:")
         for record in freed:
-            common.say(f"  {_shared.line(record)}")
+            common.say(f"  {_words.line(record)}")

@@ -1,47 +1,72 @@
-"""`bd dep add|remove|tree|cycles`"""
+"""`bd dep add|remove|list|tree|cycles|relate|unrelate`"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
-from gastown_hooks.cli.loader import Group
+from gastown_hooks.cli.bd import _dep_views, _shared
 from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import fields, graph
-from gastown_hooks.work import beads
+from gastown_hooks.work import beads, links
+from gastown_hooks.work.world import World
+
+RELATED = "relates-to"
 
 
-@click.group(cls=Group, short_help="What depends on what.")
+@click.group(cls=_shared.DefaultGroup, default="add", short_help="What depends on what.")
 def cli() -> None:
-    """Add, remove and look at the dependencies between beads."""
+    """Add, remove and look at the dependencies between beads.
+
+    \b
+    Examples:
+      bd dep gp-abc12 --blocks gp-def34
+      bd dep list gp-abc12
+      bd dep tree gp-abc12 --format mermaid
+      bd dep cycles
+    """
+
+
+for _view in (_dep_views.list_, _dep_views.tree, _dep_views.cycles):
+    cli.add_command(_view)
 
 
 @cli.command(short_help="Make a bead depend on another.")
-@click.argument("bead_id", metavar="ID")
-@click.argument("depends_on", metavar="DEPENDS-ON")
+@click.argument("bead_id", metavar="ID", required=False)
+@click.argument("depends_on", metavar="DEPENDS-ON", required=False)
+@click.option("--depends-on", "--blocked-by", "on_option", metavar="ID", help="Instead of the second argument.")
+@click.option("--blocks", metavar="ID", help="The other way round: this one waits for the first.")
 @click.option("-t", "--type", "kind", default="blocks", show_default=True, help="blocks, parent-child, waits-for, related, tracks …")
+@click.option("--file", metavar="FILE", help="Many: lines `ID DEPENDS-ON [TYPE]` (-: standard input).")
 @common.dry_run_option
 @common.json_option
-def add(bead_id: str, depends_on: str, kind: str, dry_run: bool, as_json: bool) -> None:
+def add(bead_id: str | None, depends_on: str | None, on_option: str | None, blocks: str | None, kind: str, file: str | None,
+        dry_run: bool, as_json: bool) -> None:
     """ID is not ready before DEPENDS-ON is closed (with -t parent-child: ID becomes its child). Cycles are refused.
 
     \b
     Examples:
       bd dep add gp-abc12 gp-def34
       bd dep add gp-abc12 gp-epic1 -t parent-child
+      bd dep add --file edges.txt
     """
-    kind = fields.kind(kind)
+    targets = [target for target in (depends_on, on_option, blocks) if target is not None]
+    if (file is None and (bead_id is None or len(targets) != 1)) or (file is not None and (bead_id is not None or targets)):
+        raise BadInput("two beads, or --file, are needed", next="bd dep add ID DEPENDS-ON")
     where = _shared.world()
-    (name, ledger), = _shared.located(where, [bead_id]).items()
-    on = _shared.target(where, depends_on)
-    beads.dep_add(ledger, where.caller, clock.now(), name, on, kind, dry_run=dry_run)
-    if as_json:
-        common.emit_json({"status": "added", "issue_id": name, "depends_on_id": on, "type": kind})
+    if file is not None:
+        wanted = [_of_line(line) for line in (common.one_text(None, from_file=file) or "").split("\n") if line.strip() and line[0] != "#"]
     else:
-        common.say(f"{'Would add dependency' if dry_run else '✓ Added dependency'}: {name} depends on {common.cleaned(on)} ({kind})")
+        wanted = [(blocks, str(bead_id), kind) if blocks else (str(bead_id), targets[0], kind)]
+    edges = [(_one(where, child), _shared.target(where, on), fields.kind(how)) for child, on, how in wanted]
+    links.add(where, edges, clock.now(), dry_run=dry_run)
+    shown = [{"issue_id": child, "depends_on_id": on, "type": how} for child, on, how in edges]
+    if as_json:
+        common.emit_json({"status": "added", **(shown[0] if file is None else {"count": len(shown), "dependencies": shown})})
+        return
+    for child, on, how in edges:
+        common.say(f"{'Would add dependency' if dry_run else '✓ Added dependency'}: {child} depends on {common.cleaned(on)} ({how})")
 
 
 @cli.command(short_help="Take a dependency away.")
@@ -60,7 +85,8 @@ def remove(bead_id: str, depends_on: str, kind: str | None, dry_run: bool, as_js
     """
     kind = None if kind is None else fields.kind(kind)
     where = _shared.world()
-    (name, ledger), = _shared.located(where, [bead_id]).items()
+    name = _one(where, bead_id)
+    ledger = where.of(name)
     existing = {edge.target for edge in graph.edges(ledger.get(name) or {})}
     on = depends_on if depends_on in existing else _shared.target(where, depends_on)
     beads.dep_remove(ledger, where.caller, clock.now(), name, on, kind, dry_run=dry_run)
@@ -74,52 +100,61 @@ def remove(bead_id: str, depends_on: str, kind: str | None, dry_run: bool, as_js
 cli.add_command(remove, "rm")
 
 
-@cli.command(short_help="Show what a bead depends on, level by level.")
-@click.argument("bead_id", metavar="ID")
-@click.option("--direction", type=click.Choice(["down", "up"]), default="down", show_default=True,
-              help="down: what it depends on; up: what depends on it.")
-@click.option("--reverse", is_flag=True, help="The same as --direction up.")
-@click.option("-d", "--max-depth", type=click.IntRange(min=0), default=50, show_default=True)
+@cli.command(short_help="Say that two beads belong together.")
+@click.argument("one")
+@click.argument("other")
+@common.dry_run_option
 @common.json_option
-def tree(bead_id: str, direction: str, reverse: bool, max_depth: int, as_json: bool) -> None:
-    """Show the tree of dependencies of a bead. A bead that comes again is not opened again.
+def relate(one: str, other: str, dry_run: bool, as_json: bool) -> None:
+    """Relate two beads to each other; neither waits for the other.
 
     \b
     Examples:
-      bd dep tree gp-abc12
-      bd dep tree gp-abc12 --direction up
+      bd dep relate gp-abc12 gp-def34
     """
     where = _shared.world()
-    (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
-    known = where.around(ledger.all())
-    nodes = graph.tree(known, name, upward=reverse or direction == "up", depth=max_depth)
-    if as_json:
-        common.emit_json([{**_shared.stub(node.bead, known), "depth": node.depth, "parent_id": node.parent, "truncated": node.truncated,
-                           "edge_from_parent": node.kind} for node in nodes])
-        return
-    for node in nodes:
-        mark = "└─ " if node.depth else ""
-        kind = f" ({common.cleaned(node.kind)})" if node.kind else ""
-        more = " …" if node.truncated else ""
-        common.say(f"{'   ' * max(0, node.depth - 1)}{mark}{_shared.brief(_shared.stub(node.bead, known))}{kind}{more}")
+    names = _one(where, one), _one(where, other)
+    links.add(where, [(*names, RELATED), (*names[::-1], RELATED)], clock.now(), dry_run=dry_run)
+    _say_pair("related", "is related to", names, dry_run, as_json)
 
 
-@cli.command(short_help="Show beads that wait for each other.")
+@cli.command(short_help="Take back that two beads belong together.")
+@click.argument("one")
+@click.argument("other")
+@common.dry_run_option
 @common.json_option
-def cycles(as_json: bool) -> None:
-    """Show circles of beads that wait for each other. New dependencies cannot make one; a merge of two clones can.
+def unrelate(one: str, other: str, dry_run: bool, as_json: bool) -> None:
+    """Take away the relation of two beads, in both directions.
 
     \b
     Examples:
-      bd dep cycles
+      bd dep unrelate gp-abc12 gp-def34
     """
     where = _shared.world()
-    known: dict[str, Any] = where.around(_shared.everything(where.shown()))
-    found = graph.cycles(known)
+    names = _one(where, one), _one(where, other)
+    there = [(child, target) for child, target in (names, names[::-1])
+             if any((edge.target, edge.kind) == (target, RELATED) for edge in graph.edges(where.of(child).get(child) or {}))]
+    if not there:
+        raise NotFound(f"{names[0]} and {names[1]} are not related", next=f"bd dep list {names[0]}")
+    for child, target in there:
+        beads.dep_remove(where.of(child), where.caller, clock.now(), child, target, RELATED, dry_run=dry_run)
+    _say_pair("unrelated", "is no longer related to", names, dry_run, as_json)
+
+
+def _one(where: World, text: str) -> str:
+    """The full id of the bead that is meant."""
+    return next(iter(_shared.located(where, [text])))
+
+
+def _of_line(line: str) -> links.Edge:
+    parts = line.split()
+    if len(parts) not in (2, 3):
+        raise BadInput(f"{common.cleaned(line)} is no dependency", why="a line is ID DEPENDS-ON [TYPE]")
+    return parts[0], parts[1], parts[2] if len(parts) == 3 else "blocks"
+
+
+def _say_pair(status: str, words: str, names: tuple[str, str], dry_run: bool, as_json: bool) -> None:
     if as_json:
-        common.emit_json([[_shared.stub(bead_id, known) for bead_id in circle] for circle in found])
-        return
-    for circle in found:
-        common.say(" -> ".join([*circle, circle[0]]))
-    if not found:
-        common.say("✓ No dependency cycles")
+        common.emit_json({"status": status, "issue_id": names[0], "related_id": names[1]})
+    else:
+        common.say(f"{'Would be: ' if dry_run else '✓ '}{names[0]} {words} {names[1]}")

@@ -1,0 +1,82 @@
+"""`bd epic status|close-eligible`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared, _words
+from gastown_hooks.cli.loader import Group
+from gastown_hooks.core import clock
+from gastown_hooks.rules import graph, ready
+from gastown_hooks.work import beads
+from gastown_hooks.work.world import World
+
+
+@click.group(cls=Group, short_help="How far epics are.")
+def cli() -> None:
+    """Show how far epics are, and close those whose children are all closed."""
+
+
+def _progress(where: World) -> list[dict[str, Any]]:
+    own = _shared.everything(where.shown())
+    known = where.around(own)
+    family = graph.children(known)
+    found = []
+    for epic in sorted(own.values(), key=ready.in_order):
+        if ready.kind(epic) == "epic" and ready.status(epic) not in ("closed", "tombstone"):
+            below = [known[child] for child in family.get(epic["id"], ())]
+            closed = sum(ready.status(child) == "closed" for child in below)
+            found.append({"epic": epic, "total_children": len(below), "closed_children": closed,
+                          "eligible_for_close": bool(below) and closed == len(below)})
+    return found
+
+
+@cli.command(short_help="Show how many children of each epic are closed.")
+@click.option("--eligible-only", is_flag=True, help="Only those that may be closed.")
+@common.json_option
+def status(eligible_only: bool, as_json: bool) -> None:
+    """Show the open epics, and how many of their children are closed.
+
+    \b
+    Examples:
+      bd epic status
+      bd epic status --eligible-only
+    """
+    found = [row for row in _progress(_shared.world()) if row["eligible_for_close"] or not eligible_only]
+    if as_json:
+        common.emit_json(found)
+        return
+    for row in found:
+        share = 100 * row["closed_children"] // (row["total_children"] or 1)
+        common.say(f"{_words.brief(row['epic'])}\n   {row['closed_children']}/{row['total_children']} children closed ({share}%)"
+                   + (" - may be closed: bd epic close-eligible" if row["eligible_for_close"] else ""))
+    if not found:
+        common.say("No open epics" if not eligible_only else "No epic may be closed")
+
+
+@cli.command("close-eligible", short_help="Close the epics whose children are all closed.")
+@common.dry_run_option
+@common.json_option
+def close_eligible(dry_run: bool, as_json: bool) -> None:
+    """Close every epic that has children and all of them closed; what else speaks against a close is asked as by bd close.
+
+    \b
+    Examples:
+      bd epic close-eligible --dry-run
+      bd epic close-eligible
+    """
+    where = _shared.world()
+    wanted = [row["epic"]["id"] for row in _progress(where) if row["eligible_for_close"]]
+    now = clock.now()
+    after = _shared.change(where, wanted, lambda ledger, names, dry: beads.close(
+        ledger, where.caller, now, names, "All children closed", dry_run=dry), dry_run)
+    if as_json:
+        common.emit_json({"closed": [record["id"] for record in after], "count": len(after), "dry_run": dry_run})
+        return
+    for record in after:
+        common.say(f"{'Would close' if dry_run else '✓ Closed'} {record['id']}: {common.cleaned(record.get('title', ''))}")
+    if not after:
+        common.say("No epic may be closed")

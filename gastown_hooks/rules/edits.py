@@ -1,0 +1,82 @@
+"""Small changes of a bead: each takes the record and gives the fields that become different. Pure; raises where it may not be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gastown_hooks.core import clock, ids, jsons
+from gastown_hooks.core.errors import BadInput, Refused
+from gastown_hooks.core.ids import shown
+from gastown_hooks.rules import fields, filters, ready
+
+Record = dict[str, Any]
+_KEY_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_KEY = _KEY_FIRST | frozenset("0123456789.")
+
+
+def labelled(record: Record, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Record:
+    before = set(filters.labels(record))
+    after = (before | set(add)) - set(remove)
+    return {} if after == before else {"labels": sorted(after) or None}
+
+
+def commented(record: Record, author: str, text: str, now: int) -> Record:
+    """A comment more. Raises BadInput for an empty one."""
+    if not text.strip():
+        raise BadInput("the comment is empty", next=f"bd comment {record['id']} TEXT")
+    at = clock.stamp(now)
+    said = {"id": ids.derived("c", record["id"], at, text), "issue_id": record["id"], "author": author,
+            "text": fields.text(text, "comment"), "created_at": at}
+    return {"comments": [*(record.get("comments") or []), said]}
+
+
+def put_off(record: Record, until: str | None, now: int) -> Record:
+    """Not ready before a time, after which it is ready by itself; without one, until somebody says so. Raises Refused, BadInput."""
+    if ready.status(record) == "closed":
+        raise Refused(f"{record['id']} is closed", why="there is nothing to put off", next=f"bd reopen {record['id']}")
+    if until is None:
+        return {"status": "deferred", "defer_until": None}
+    if clock.parse(until) <= now:
+        raise BadInput(f"{until} is over", why="a bead is put off until a time to come", next=f"bd undefer {record['id']}")
+    return {"defer_until": until, **({"status": "open"} if ready.status(record) == "deferred" else {})}
+
+
+def taken_up(record: Record) -> Record:
+    """The end of a deferral."""
+    return {"defer_until": None, **({"status": "open"} if ready.status(record) == "deferred" else {})}
+
+
+def metadata(record: Record, set_: Mapping[str, Any], unset: Iterable[str] = ()) -> Record:
+    """Keys of the metadata set and removed; all others stay."""
+    found = record.get("metadata")
+    before = found if isinstance(found, dict) else {"value": found} if found else {}
+    return {"metadata": {key: value for key, value in {**before, **set_}.items() if key not in set(unset)} or None}
+
+
+def metadata_object(text: str) -> Record:
+    """A JSON object whose keys may stand in metadata. Raises BadInput."""
+    try:
+        found = jsons.loads(text)
+    except ValueError as error:
+        raise BadInput("the metadata is no JSON", why=str(error)) from None
+    if not isinstance(found, dict):
+        raise BadInput("the metadata is no JSON object", why='it looks like {"team":"web"}')
+    return {metadata_key(key): value for key, value in found.items()}
+
+
+def metadata_key(key: str) -> str:
+    if not key or key[0] not in _KEY_FIRST or not _KEY.issuperset(key):
+        raise BadInput(f"{shown(key)} is no metadata key", why="a letter or _, then letters, digits, _ or .")
+    return key
+
+
+def metadata_pair(text: str) -> tuple[str, Any]:
+    """`key=value`; a value that is JSON is that value, any other a text."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"{shown(text)} is no KEY=VALUE")
+    try:
+        return metadata_key(key), jsons.loads(value)
+    except ValueError:
+        return metadata_key(key), fields.text(value, "metadata")

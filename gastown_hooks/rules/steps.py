@@ -1,0 +1,91 @@
+"""The steps of a molecule (or the children of an epic): their order, and which one comes next for whom. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gastown_hooks.rules import graph, ready
+
+Record = dict[str, Any]
+_WHOLES = ("molecule", "epic")
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What follows in a molecule: the step, if any, and in `why` what was passed over or why there is none."""
+
+    molecule: str | None
+    step: Record | None
+    complete: bool
+    why: list[str]
+
+
+def whole_of(records: Mapping[str, Record], step: str) -> str | None:
+    """The molecule or epic that a bead is a step of: the nearest above it, else its parent."""
+    above, seen = graph.parents(records[step]), {step}
+    first = next(iter(above), None)
+    for one in above:
+        if one in seen or one not in records:
+            continue
+        seen.add(one)
+        if ready.kind(records[one]) in _WHOLES:
+            return one
+        above += graph.parents(records[one])
+    return first
+
+
+def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
+    """The steps so that each comes after what it waits for, and else by their numbers; those in a circle last."""
+    names = set(steps)
+    needs = {name: {edge.target for edge in graph.edges(records[name]) if edge.kind in graph.BLOCKING} & names for name in names}
+    waiting: dict[str, list[str]] = {}
+    for name, targets in needs.items():
+        for target in targets:
+            waiting.setdefault(target, []).append(name)
+    free = [(_number(name), name) for name in names if not needs[name]]
+    heapq.heapify(free)
+    found: list[str] = []
+    while free:
+        _, name = heapq.heappop(free)
+        found.append(name)
+        for other in waiting.get(name, ()):
+            needs[other].discard(name)
+            if not needs[other]:
+                heapq.heappush(free, (_number(other), other))
+    return found + sorted(names - set(found), key=_number)
+
+
+def following(records: Mapping[str, Record], closed: str, actor: str, now: int) -> Next:
+    """What comes for this actor after a step: its own that is begun, else the first that is ready, no gate and nobody else's."""
+    whole = whole_of(records, closed)
+    if whole is None or whole not in records:
+        return Next(None, None, False, [f"{closed} is no step of a molecule: it has no parent"])
+    steps = [records[name] for name in in_order(records, graph.descendants(records, whole))]
+    left = [step for step in steps if ready.status(step) not in ("closed", "tombstone")]
+    own = [step for step in left if step.get("assignee") == actor and ready.status(step) in ("in_progress", "hooked")]
+    if own or not left:
+        return Next(whole, own[0] if own else None, not left, [])
+    why: list[str] = []
+    for step in left:
+        passed = _passed_over(records, step, actor, now)
+        if passed is None:
+            return Next(whole, step, False, why)
+        why.append(f"{step['id']}: {passed}")
+    return Next(whole, None, False, why)
+
+
+def _passed_over(records: Mapping[str, Record], step: Record, actor: str, now: int) -> str | None:
+    if ready.kind(step) == "gate":
+        return f"a gate that waits for {step.get('await_type') or 'human'}"
+    if step.get("assignee") not in (None, "", actor):
+        return f"{step['assignee']} has it"
+    reasons = ready.explain(records, step["id"], now)
+    return reasons[0].text if reasons else None
+
+
+def _number(bead_id: str) -> list[tuple[int, int, str]]:
+    """`gp-a.10` after `gp-a.9`."""
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in bead_id.split(".")]

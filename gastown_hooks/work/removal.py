@@ -1,0 +1,119 @@
+"""Deleting beads, and bringing them back. A deleted bead stays in the ledger as a tombstone with all that it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.record import touched
+from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work.beadwrite import Draft, commit, existing
+
+Record = dict[str, Any]
+_TEXTS = ("description", "design", "acceptance_criteria", "notes")
+_TOMB = ("deleted_at", "deleted_by", "delete_reason", "original_type")
+
+
+@dataclass(slots=True)
+class Removal:
+    """What a deletion takes away and changes in others."""
+
+    deleted: list[Record] = field(default_factory=list)
+    dependencies_removed: int = 0
+    references_updated: int = 0
+    orphaned: list[str] = field(default_factory=list)
+
+
+def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str = "", *, cascade: bool = False,
+           dry_run: bool = False) -> Removal:
+    """Beads to tombstones; `cascade`: also all that depends on them. Others lose their edges to them, and name them `[deleted:ID]`.
+
+    Raises Refused while a worker has one of them, or a child would stay without its parent.
+    """
+    done = Removal()
+
+    def fill(draft: Draft) -> None:
+        done.__init__()  # type: ignore[misc]  # the transaction may run twice
+        for bead_id in bead_ids:
+            existing(draft, bead_id)
+        above = graph.dependents(draft.all())
+        gone = _all(above, bead_ids) if cascade else list(dict.fromkeys(bead_ids))
+        for bead_id in gone:
+            _check(draft, above, bead_id, set(gone))
+        near = {other for bead_id in gone for other, _ in above.get(bead_id, ())}
+        near |= {edge.target for bead_id in gone for edge in graph.edges(draft.all()[bead_id])}
+        for bead_id in sorted(near - set(gone)):
+            _let_go(draft, bead_id, gone, done, caller, now)
+        for bead_id in gone:
+            record = draft.all()[bead_id]
+            changes = {"status": states.TOMBSTONE, "deleted_at": clock.stamp(now), "deleted_by": caller.actor,
+                       "delete_reason": fields.text(reason, "reason") or None, "original_type": ready.kind(record)}
+            draft.put(touched(record, changes, caller.actor, now))
+            done.deleted.append(draft.changed[bead_id])
+
+    commit(ledger, caller, now, fill, dry_run)
+    return done
+
+
+def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *, dry_run: bool = False) -> list[Record]:
+    """Deleted beads as they were, open or closed; one that is not deleted stays as it is. Raises Refused where nothing is left of it."""
+    def fill(draft: Draft) -> None:
+        for bead_id in bead_ids:
+            record = draft.get(bead_id) or existing(draft, bead_id)
+            if ready.status(record) != states.TOMBSTONE:
+                draft.put(record)
+                continue
+            if not record.get("title"):
+                raise Refused(f"{bead_id} cannot be restored", why="only its id was kept", next="bd list --all")
+            kind = {} if record.get("issue_type") else {"issue_type": record.get("original_type")}
+            status = "closed" if record.get("closed_at") else "open"
+            draft.put(touched(record, {**dict.fromkeys(_TOMB), **kind, "status": status}, caller.actor, now))
+
+    draft = commit(ledger, caller, now, fill, dry_run)
+    return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]
+
+
+def _all(above: dict[str, list[tuple[str, str]]], bead_ids: Sequence[str]) -> list[str]:
+    found = list(dict.fromkeys(bead_ids))
+    seen = set(found)
+    for bead_id in found:
+        new = [other for other, kind in above.get(bead_id, ()) if kind in graph.BLOCKING and other not in seen]
+        seen.update(new)
+        found += new
+    return found
+
+
+def _check(draft: Draft, above: dict[str, list[tuple[str, str]]], bead_id: str, gone: set[str]) -> None:
+    record = draft.all()[bead_id]
+    if states.needs_landing(record) and ready.status(record) in states.CLAIMED:
+        raise Refused(f"{bead_id} cannot be deleted", why=f"{record.get('assignee')} works on it", next=f"bd show {bead_id}")
+    children = [other for other, kind in above.get(bead_id, ()) if kind == graph.PARENT and other not in gone]
+    if children:
+        raise Refused(f"{bead_id} cannot be deleted", why=f"it has children: {', '.join(children[:5])}",
+                      next=f"bd delete {bead_id} --cascade")
+
+
+def _let_go(draft: Draft, bead_id: str, gone: Sequence[str], done: Removal, caller: Caller, now: int) -> None:
+    record = draft.all().get(bead_id)
+    if record is None or ready.status(record) == states.TOMBSTONE:
+        return
+    there = record.get("dependencies") or []
+    lost = [edge.raw for edge in graph.edges(record) if edge.target in gone]
+    changes: Record = {"dependencies": [raw for raw in there if raw not in lost] or None} if lost else {}
+    done.dependencies_removed += len(lost)
+    done.orphaned += [bead_id] if lost else []
+    for key in _TEXTS:
+        if isinstance(record.get(key), str):
+            text = record[key]
+            for one in gone:
+                text = re.sub(rf"(?<![\w.:-]){re.escape(one)}(?![\w-]|\.\w)", f"[deleted:{one}]", text)
+            if text != record[key]:
+                changes[key] = text
+                done.references_updated += 1
+    draft.put(touched(record, changes, caller.actor, now))
