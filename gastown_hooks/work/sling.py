@@ -51,7 +51,8 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
     """Give each bead a worker of its own on the rig; all of them or none.
 
     A bead that is claimed already is a Conflict naming its owner; one with open blockers is Refused. Beads that no open convoy
-    tracks get one together. A sling that was killed after its claim is completed by running it again.
+    tracks get one together. A sling that was killed after its claim is completed by running it again; with `start` that goes up to the
+    runner, which gets the worker's lock from us: from the claim on it is never free.
     """
     config.rig_config(rig)
     config.town_id(town)
@@ -61,7 +62,7 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
     ledger = _ledger_for(town, bead_ids, rig, caller)
     if name is not None and len(bead_ids) > 1:
         raise BadInput(f"{rig.name}/{name} takes one bead", why="a worker has one hook", next=f"gt sling BEAD… {rig.name}")
-    half_made = _half_made(rig, ledger, bead_ids)
+    half_made = _half_made(rig, ledger, bead_ids, start)
     if half_made:
         if not dry_run:
             convoy.ensure(town, half_made, caller, now)
@@ -77,10 +78,12 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
         convoy.ensure(town, claimed, caller, now)
         for record in claimed:
             _prepare(rig, record, worker_home(rig, record), now)
+        locks = {one.path: one for one in held}
+        return [_assignment(rig, record, wake.start_runner(rig, home.name, asked=start, held=locks[home.runner_lock]))
+                for record in claimed for home in [worker_home(rig, record)]]
     finally:
         for one in held:
             one.release()
-    return [_assignment(rig, record, wake.start_runner(rig, worker_home(rig, record).name, asked=start)) for record in claimed]
 
 
 def ensure_worker(rig: Rig, bead: Record, now: int) -> Home:
@@ -212,15 +215,23 @@ def _is_unused(slot: Home) -> bool:
     return os.path.isdir(slot.root) and set(os.listdir(slot.root)) <= {os.path.basename(slot.runner_lock)}
 
 
-def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str]) -> list[Record]:
-    """The beads, when all are claimed by workers whose slot nobody has finished and nobody handles: a sling was killed."""
+def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str], start: bool) -> list[Record]:
+    """The beads, when all are claimed by workers, of whom some were left unfinished and nobody is at any: a sling was killed."""
     found = [bead for bead in (ledger.get(bead_id) for bead_id in bead_ids) if bead is not None]
     if len(found) != len(bead_ids) or not all(claims.is_claim(rig.name, bead) for bead in found):
         return []
-    # The lock before the lease: the owner holds it from before its claim until its lease says ready.
-    if any(lock.is_held(worker_home(rig, bead).runner_lock) for bead in found):
-        return []
-    return [] if all(_is_ready(rig, bead) for bead in found) else found
+    left = [_is_left(rig, bead, start) for bead in found]
+    return found if True in left and None not in left else []
+
+
+def _is_left(rig: Rig, bead: Record, start: bool) -> bool | None:
+    """Whether the worker lacks its slot (with `start`: or its first runner) and nobody is at it; None while somebody is."""
+    home = worker_home(rig, bead)
+    begun = os.path.exists(home.heartbeat) or os.path.exists(home.turns)
+    # The lock before the lease: the owner holds it from before its claim until its lease says ready, or its runner has it.
+    if lock.is_held(home.runner_lock):
+        return False if begun else None
+    return not _is_ready(rig, bead) or (start and not begun)
 
 
 def _is_ready(rig: Rig, bead: Record) -> bool:

@@ -61,8 +61,11 @@ def is_dirty(town: Town, role: str, rig: str | None = None) -> bool:
     return os.path.exists(town.flag(_key(role, rig)))
 
 
-def start_runner(rig: Rig, name: str, *, asked: bool = False) -> bool:
-    """Start the worker's runner; False when it runs, or when the town is by hand and nobody asked for it in so many words."""
+def start_runner(rig: Rig, name: str, *, asked: bool = False, held: Lock | None = None) -> bool:
+    """Start the worker's runner; False when it runs, or when the town is by hand and nobody asked for it in so many words.
+
+    `held`: the runner's lock, of a caller who has it; it is handed on to a runner that starts.
+    """
     mode = config.wake_mode()
     if mode == "off" or not (asked or config.mode(rig.town) == "running"):
         return False
@@ -70,7 +73,7 @@ def start_runner(rig: Rig, name: str, *, asked: bool = False) -> bool:
     if not os.path.isdir(home.root):
         raise NotFound(f"no worker {rig.name}/{name}", next=f"gt polecat list {rig.name}")
     program = role_file(home, "polecat")
-    held = lock.attempt(home.runner_lock)
+    held = held or lock.attempt(home.runner_lock)
     if held is None:
         return False
     argv = ["run", "--town", rig.town.root, "--rig", rig.name, "--name", name]

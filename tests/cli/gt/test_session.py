@@ -103,5 +103,32 @@ def test_peek_shows_the_end_and_escapes_what_is_not_text(town: WorkerTown) -> No
     assert gt(town, "peek", "gp/nobody").code == 3 and gt(town, "peek", "gp/../..").code == 2
 
 
+def test_a_sling_killed_before_its_start_is_completed_by_the_same_command(town: WorkerTown) -> None:
+    mark = town.path / "mark"
+    town.agent(f"import time\nopen({str(mark)!r}, 'a').write('x')\ntime.sleep(300)\n")
+    town.bead()
+    town.sling(agent="fake")  # as far as a `gt sling --start` came that was killed
+    words = ("sling", "gp-aaaaa", "gp", "--start")
+    first = gt(town, *words, GT_WAKE="spawn")
+    assert first.code == 0 and "gp/polecats/toast (fence 1)" in first.out, first.err
+    until(mark.exists)
+    again = gt(town, *words, GT_WAKE="spawn")
+    assert again.code != 0 and "gp-aaaaa is with gp/polecats/toast" in again.err and mark.read_text() == "x"
+    assert gt(town, "session", "stop", "gp/toast").code == 0
+    assert "is with" in gt(town, *words, GT_WAKE="spawn").err and town.alive() == []  # it began: stopped on purpose is no kill
+
+
+def test_of_many_who_sling_and_start_one_bead_one_owns_it(town: WorkerTown) -> None:
+    mark = town.path / "mark"
+    town.agent(f"import time\nopen({str(mark)!r}, 'a').write('x')\ntime.sleep(300)\n")
+    town.bead()
+    words = builders.command("gt", "sling", "gp-aaaaa", "gp", "--start", "--agent", "fake")
+    slings = [subprocess.Popen(words, cwd=town.town.root, env={**os.environ, "GT_WAKE": "spawn"}, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL) for _ in range(6)]
+    assert sorted(one.wait(60) == 0 for one in slings) == [False] * 5 + [True]
+    until(mark.exists)
+    assert gt(town, "session", "stop", "gp/toast").code == 0 and mark.read_text() == "x"
+
+
 def test_start_names_a_worker_without_a_bead(town: WorkerTown) -> None:
     assert gt(town, "session", "start", "gp/toast").code == 3
