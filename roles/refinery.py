@@ -19,6 +19,8 @@ The rules it goes by:
 - A conflict with the target costs no gate run; in a running town its bead is slung once more, with both sides named in its notes.
   Who only conflicts with another of the stack waits behind it. A request whose bead is blocked by another's lands after it, or
   waits.
+- Where the rig asks for a review nothing lands before a person said so: gt mq approve, or the reviewers of its pull request. Changes
+  requested there send it back with their words, closing it rejects it. A host that cannot be asked: the request waits.
 - Remote away, push refused by policy, no such gate command, disk full, gate killed: the request waits, longer each time.
 - Every landing begins with a line in the journal and ends with one. What is between is done again until it is done.
 """
@@ -28,15 +30,16 @@ from __future__ import annotations
 import sys
 
 from gastown_hooks.role import Round, main
-from gastown_hooks.work import land, refuse, rework, wake
+from gastown_hooks.work import land, pulls, refuse, rework, wake
 from gastown_hooks.work.desk import open_desk
 
 DUTY = {
     "role": "refinery",
     "reads": [
         "the rig's ledger               merge requests and the beads they are for",
-        "settings/config.json           gates, gate_timeout, setup, copy, link, resend_seconds",
+        "settings/config.json           gates, gate_timeout, setup, copy, link, landing, review, resend_seconds",
         "the remote's target branch     where there is a remote",
+        "the host's pull requests       through gh, where the rig's review is \"pr\"",
         "refs/gt/landed/<target>        what it landed or adopted last",
     ],
     "writes": [
@@ -47,6 +50,7 @@ DUTY = {
         "refinery/state.json            targets that are closed, and why",
         "refinery/estimate.json         how many requests were bad of late",
         "refinery/flakes.jsonl          gate runs that failed, then passed on the same tree",
+        "refinery/pulls.json            when the host was asked about pull requests last",
         "refinery/gate-logs/<id>.log    the gates' output",
         "polecats/<name>/               a fresh worker for a conflict, as gt sling makes it",
         "the rig's ledger               requests landed, waiting or sent back; beads closed with proof or open again",
@@ -69,9 +73,11 @@ def patrol(one: Round) -> int:
     land.look(desk)            # the target's tip, where it counts
     land.recover(desk)         # landings that were begun: settle, finish or abort them
     land.check_foreign(desk)   # what came past the queue: put back, adopt, or close the target
+    pulls.look(desk)           # where the rig's review is "pr": pull requests are made, and their reviewers' word is taken over
     while batch := land.next_batch(desk):
         land.attempt(desk, batch)  # stack them, test exactly that tree, swap, settle; or find the culprit; or let them wait
     refuse.hold_rest(desk)     # the others learn why they wait
+    pulls.finish(desk)         # pull requests of what landed or was rejected are told and closed
     for words in rework.send_workers(desk):  # each conflict has one fresh worker
         one.say(words)
     one.say(desk.result.words())

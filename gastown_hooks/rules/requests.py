@@ -1,8 +1,8 @@
 """A merge request as a bead of type merge-request: its fields, its states, which ones are unsettled. Pure; work/queue acts on them.
 
 `metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits,
-tries, review, reviewer}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead is open again,
-nobody's), landed, rejected or superseded (closed).
+tries, review, reviewer, pull}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead
+is open again, nobody's), landed, rejected or superseded (closed).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from gastown_hooks.core.errors import Corrupt
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from gastown_hooks.core.record import Record
 
@@ -63,6 +64,12 @@ class Request:
     def reviewer(self) -> str:
         """Who gave that word."""
         return ids.shown(str(self.record["metadata"].get("reviewer") or "somebody"))
+
+    @property
+    def pull(self) -> dict[str, Any]:
+        """What is known of its pull request: {number, url, state, head}, or nothing."""
+        found = self.record["metadata"].get("pull")
+        return found if isinstance(found, dict) else {}
 
     @property
     def is_fix(self) -> bool:

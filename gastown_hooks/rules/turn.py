@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gastown_hooks.core import ids
 from gastown_hooks.rules import order, ready, requests
+from gastown_hooks.rules.pulls import MERGED
 from gastown_hooks.rules.requests import Request
 
 TYPE_CHECKING = False
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
 
-HUMAN = "human"
+HUMAN, PULL = "human", "pr"
 _NOT_BY_LANDING = ("unknown", "condition", "conditional-blocks")  # blockers that a landing does not take away
 
 
@@ -46,10 +48,17 @@ def turn(waiting: Iterable[Record], records: Mapping[str, Record], now: int, *, 
 
 
 def unreviewed(request: Request, review: str) -> str:
-    """Why a person's word keeps it from landing; "" when it does not."""
+    """Why a person's word keeps it from landing, or the lack of it; "" when it may land."""
     if request.review == requests.HELD:
         return f"held by {request.reviewer}"
-    return "waits for a person's approval" if review == HUMAN and request.review != requests.APPROVED else ""
+    if review not in (HUMAN, PULL) or request.review == requests.APPROVED:
+        return ""
+    if review == HUMAN:
+        return "waits for a person's approval"
+    url = ids.shown(str(request.pull.get("url", "")))
+    return ("waits for a pull request" if not request.pull else f"{url} was merged, but git does not find its work in the target"
+            if request.pull.get("state") == MERGED else f"waits for the approval of {url}" if request.pull.get("head") == request.head
+            else f"{url} is at another commit than was submitted")
 
 
 def _blocked(request: Request, records: Mapping[str, Record], before: Collection[str], now: int) -> str:

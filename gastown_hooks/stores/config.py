@@ -205,7 +205,8 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "gates": (None, "shell commands that must all succeed on the merged tree, or \"none\" to land without any"),
     "confirm_red": (True, "run the gates once more before a red change goes back; false only for gates that never fail by chance"),
     "landing": ("merge", "\"merge\": one merge commit a landing; \"linear\": one commit a request, of which a batch's last is tested"),
-    "review": ("none", "\"human\": nothing lands before a person said gt mq approve; \"none\": green is enough"),
+    "review": ("none", "\"human\": nothing lands before a person said gt mq approve; \"pr\": before its pull request is approved"),
+    "review_seconds": (30, "seconds between two looks at the pull requests"),
     "gate_timeout": (1800, "seconds after which a gate counts as hung"),
     "agent": ("", "the agent program of this rig's workers; empty: the town's"),
     "setup": ("", "shell command run once in each new tree"),
@@ -219,7 +220,7 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
 }
-_CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human")}
+_CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human", "pr")}
 _WANTED = {"gates": '"none" or a list of commands', **{key: f"one of {', '.join(choices)}" for key, choices in _CHOICES.items()}}
 _TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
 

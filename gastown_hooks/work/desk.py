@@ -57,7 +57,7 @@ class RoundResult:
 @dataclass(slots=True)
 class Desk:
     """One rig's round. `seen` is the target's tip as it was found, `tip` the commit that the next landing stands on; `stop` is
-    set when this round may land no more, `fixes_only` while the target is red."""
+    set when this round may land no more, `fixes_only` while the target is red, `away` why the pull requests' host cannot be asked."""
 
     rig: Rig
     settings: RigConfig
@@ -67,6 +67,7 @@ class Desk:
     tip: str = ""
     stop: bool = False
     fixes_only: bool = False
+    away: str = ""
     result: RoundResult = field(default_factory=RoundResult)
 
     @property

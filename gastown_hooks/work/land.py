@@ -20,7 +20,7 @@ from gastown_hooks.rules.batching import Search
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work import foreign, gate, linear, queue, refuse, settle, stack
+from gastown_hooks.work import foreign, gate, linear, pulls, queue, refuse, settle, stack
 from gastown_hooks.work.desk import Desk, RoundResult, listed, open_desk, requests_of, short
 from gastown_hooks.work.stack import Member
 
@@ -37,9 +37,11 @@ def round(rig: Rig, now: int) -> RoundResult:
     look(desk)
     recover(desk)
     check_foreign(desk)
+    pulls.look(desk)
     while batch := next_batch(desk):
         attempt(desk, batch)
     refuse.hold_rest(desk)
+    pulls.finish(desk)
     return desk.result
 
 

@@ -239,16 +239,21 @@ def review(rig: Rig, request_id: str, word: str, *, caller: Caller, now: int, dr
     if request.review == word or dry_run:
         return request.record
 
-    def change(view: View) -> list[Record]:
-        found = view.get(request.id)
-        if found is None or STATUS[parse(found).state] == "closed":
-            return []
-        data = {**found["metadata"], "review": word, "reviewer": caller.actor}
-        return [record.touched(found, {"metadata": data}, caller.actor, now)]
-
-    Ledger(rig.beads).transact(change)
+    annotate(rig, request.id, caller=caller, now=now, review=word, reviewer=caller.actor)
     events.emit(rig.town, f"merge_{word}", caller.actor, {"request": request.id, "bead": request.source, "head": request.head}, now)
     return find(rig, request.id).record
+
+
+def annotate(rig: Rig, request_id: str, *, caller: Caller, now: int, **metadata: object) -> None:
+    """Write this into the request's metadata (None removes), its state left as it is."""
+    def change(view: View) -> list[Record]:
+        found = view.get(request_id)
+        if found is None or not is_usable(found):
+            return []
+        data = {key: value for key, value in {**found["metadata"], **metadata}.items() if value is not None}
+        return [record.touched(found, {"metadata": data}, caller.actor, now)] if data != found["metadata"] else []
+
+    Ledger(rig.beads).transact(change)
 
 
 def reject(rig: Rig, request_id: str, *, reason: str, caller: Caller, now: int, dry_run: bool = False) -> Record:

@@ -69,9 +69,15 @@ def conflict(desk: Desk, clash: Clash) -> None:
     _send_back(desk, request, requests.CONFLICT, why, note, f"REWORK_REQUEST {request.id}", key)
 
 
-def fail(desk: Desk, request: Request, why: str, commit: str, verdict: gate.Verdict | None = None) -> None:
-    """Back to an open bead that nobody has, with the reason and the gate's last words."""
-    note = f"Merge request {request.id} ({short(request.head)}) did not land: {why}."
+def reject(desk: Desk, request: Request, why: str) -> None:
+    """A person does not want it: closed, its bead open again."""
+    note = f"Merge request {request.id} was rejected: {why}."
+    _send_back(desk, request, requests.REJECTED, why, note, f"MERGE_REJECTED {request.id}", f"merge-rejected-{request.id}-{request.tries}")
+
+
+def fail(desk: Desk, request: Request, why: str, commit: str, verdict: gate.Verdict | None = None, words: str = "") -> None:
+    """Back to an open bead that nobody has, with the reason and the gate's last words, or a reviewer's."""
+    note = f"Merge request {request.id} ({short(request.head)}) did not land: {why}." + f"\n{words}" * bool(words)
     if verdict is not None and verdict.tail:
         note += f"\nLast words of the gate (all: {verdict.log}):\n{verdict.tail}"
     key = f"merge-failed-{request.id}-{short(commit)}-{request.tries}"
@@ -104,6 +110,8 @@ def hold_rest(desk: Desk) -> None:
     why = desk.result.waiting or desk.result.closed
     held = {found: words for found, words in queue.turn_of(desk.rig, desk.now, size=1).held.items() if not _came_in(desk, found)}
     rest = {found["id"]: why for found in queue.in_order(desk.rig, desk.now) if found["id"] not in desk.result.put_off} if why else {}
+    if desk.away:
+        held = {found: f"{words}; {desk.away}" for found, words in held.items()}
     if reasons := {**rest, **held, **desk.result.aside}:
         _mark(desk, reasons)
 

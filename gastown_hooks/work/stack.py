@@ -108,38 +108,43 @@ def landing(rig: Rig, on: str, members: list[Member]) -> str:
 
 
 def _single(rig: Rig, request: Request, tree: str, on: str) -> str:
-    return linear.commit(rig, request, tree, on, subject=_title(request), trailers=_trailers(request), committer=_refinery(rig, [request]))
+    return linear.commit(rig, request, tree, on, subject=title(request), trailers=_trailers(request), committer=_refinery(rig, [request]))
 
 
 def _merged(rig: Rig, request: Request, tree: str, on: str) -> str:
     return _commit(rig, [request], tree, on, request.head)
 
 
+def _when(requests: list[Request]) -> int:
+    """A time in seconds that is the same whenever this is built."""
+    return max(clock.parse(request.created_at) for request in requests) // clock.SECOND
+
+
 def _refinery(rig: Rig, requests: list[Request]) -> dict[str, str]:
-    """Who commits, at a time that is the same whenever this is built."""
-    when = f"@{max(clock.parse(request.created_at) for request in requests) // clock.SECOND} +0000"
+    """Who commits, and when."""
+    when = f"@{_when(requests)} +0000"
     who = git.identity(f"{rig.name}/refinery", config.owner_email(rig.town))
     return who | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
 
 
 def _commit(rig: Rig, requests: list[Request], tree: str, on: str, other: str) -> str:
-    made = git.run(rig.repo, "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", on, "-p", other, "-F", "-",
-                   input=_message(requests).encode("utf-8", "surrogateescape"), env=_refinery(rig, requests))
-    return made.line
+    who = (f"{rig.name}/refinery", config.owner_email(rig.town))
+    return Repo(rig.repo).write_commit(tree, [on, other], _message(requests), who, _when(requests))
 
 
 def _message(requests: list[Request]) -> str:
     # One block, or git would take only the last one for trailers.
     trailers = "".join(f"{line}\n" for request in requests for line in _trailers(request))
     if len(requests) == 1:
-        return f"Merge {_title(requests[0])}\n\n{trailers}"
-    return f"Merge {len(requests)} changes\n\n" + "".join(f"* {_title(request)}\n" for request in requests) + f"\n{trailers}"
+        return f"Merge {title(requests[0])}\n\n{trailers}"
+    return f"Merge {len(requests)} changes\n\n" + "".join(f"* {title(request)}\n" for request in requests) + f"\n{trailers}"
 
 
 def _trailers(request: Request) -> list[str]:
     return [f"Bead: {request.source}", f"Merge-Request: {request.id}", f"Worker: {request.worker}", f"Claim-Fence: {request.fence}"]
 
 
-def _title(request: Request) -> str:
+def title(request: Request) -> str:
+    """The bead and what it is about, in one line."""
     title = str(request.record.get("title", "")).removeprefix("Merge: ")
     return f"{request.source}: {' '.join(''.join(c if c.isprintable() else ' ' for c in title).split())[:120]}"

@@ -126,7 +126,7 @@ def status(request: str, as_json: bool) -> None:
         return
     for key, value in _shown(found.record).items():
         if value not in ("", None):
-            say(f"{key:12} {value}")
+            say(f"{key:12} {value}" if key != "pull" else f"{key:12} {value.get('url')} ({value.get('state')})")
     if found.state in (requests.FAILED, requests.CONFLICT):
         say(f"Next: gt sling {found.source} {rig.name} (a new try), or gt mq retry {found.id} (the same commits again)")
 
@@ -163,7 +163,7 @@ def reject(request: str, reason: str, dry_run: bool, as_json: bool) -> None:
 @dry_run_option
 @json_option
 def approve(request: str, dry_run: bool, as_json: bool) -> None:
-    """Let a request land once it is green: where the rig's setting review is "human", and after a hold."""
+    """Let a request land once it is green: after a hold, or where the rig's review is "human", or "pr" (in place of the reviewers)."""
     _review(request, requests.APPROVED, dry_run, as_json)
 
 
@@ -271,7 +271,7 @@ def _shown(found: Record) -> Record:
             "priority": order.priority(found), "source": request.source, "worker": request.worker, "fence": request.fence,
             "branch": request.branch, "head": request.head, "base": request.base, "target": request.target,
             "created_at": request.created_at, "not_before": data.get("not_before"), "landed_as": data.get("landed_as"),
-            "gate_log": data.get("gate_log"), "review": request.review or None}
+            "gate_log": data.get("gate_log"), "review": request.review or None, "pull": request.pull or None}
 
 
 def _told(made: Record, as_json: bool, words: str) -> None:
