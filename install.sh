@@ -125,21 +125,11 @@ install_into() { # $1 what pip installs
 }
 
 write_programs() { # gt and bd by absolute path and without `site`, which halves their start
-    "$env/bin/python" - "$env/bin" "$data/env/bin/python" "$data/env" <<'END'
-import os, sys, sysconfig
-folder, python, final = sys.argv[1:]
-paths = sysconfig.get_paths()
-packages = [final + paths[key][len(sys.prefix):] for key in ("purelib", "platlib")]
-plain = len(python) < 100 and not any(c in python for c in " \t\n")
-quoted = "'\"'\"'".join(python.split("'"))
-for name in ("gt", "bd"):
-    head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec '{quoted}' -IS \"$0\" \"$@\"\n'''\n"
-    body = f"import sys\nsys.path[:0] = {list(dict.fromkeys(packages))!a}\nfrom gastown_hooks.front import {name}, leave\nleave({name}())\n"
-    with open(f"{folder}/{name}.new", "w", encoding="utf-8") as file:
-        file.write(head + body)
-    os.chmod(f"{folder}/{name}.new", 0o755)
-    os.replace(f"{folder}/{name}.new", f"{folder}/{name}")
-END
+    "$env/bin/python" -I -X no_debug_ranges -c 'import sys, sysconfig
+from gastown_hooks import entry
+env, final = sys.argv[1:]
+found = [final + sysconfig.get_paths()[key][len(sys.prefix):] for key in ("purelib", "platlib")]
+entry.write(f"{env}/bin", f"{final}/bin/python", f"{final}/bin", list(dict.fromkeys(found)))' "$env" "$data/env"
 }
 
 # ---- the verbs

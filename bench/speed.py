@@ -14,6 +14,7 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -122,10 +123,8 @@ def make_place(folder: str, count: int) -> Place:
 
 def write_programs(folder: str) -> None:
     """gt, bd and a githook's start as an installation has them."""
-    for name in ("gt", "bd"):
-        text = (f"#!{sys.executable} -IS\nimport sys\nsys.path[:0] = {PACKAGES!a}\n"
-                f"from gastown_hooks.front import {name}, leave\nleave({name}())\n")
-        fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)
+    write = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks import entry; entry.write(*sys.argv[2:5], sys.argv[5:])"
+    subprocess.run([sys.executable, "-X", "no_debug_ranges", "-c", write, ROOT, folder, sys.executable, folder, *PACKAGES], check=True)
 
 
 _BIN = ""

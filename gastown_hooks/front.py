@@ -6,6 +6,7 @@ the finer `code` is in the `--json` error on standard error: {"error","code"}.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -83,6 +84,7 @@ def _fast(name: str, words: list[str]) -> int | None:
 
 
 def _click(name: str, words: list[str]) -> int:
+    gc.enable()  # the entry scripts begin without: a hot verb leaves no garbage
     import click
 
     from gastown_hooks.cli import loader

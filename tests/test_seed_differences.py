@@ -14,7 +14,8 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Fenced, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
-from gastown_hooks.stores.ledger import Ledger, Writer
+from gastown_hooks.stores.config import Writer
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, done, gate, land, queue, rescue, retire, sling
 from gastown_hooks.work import lease as leases
 

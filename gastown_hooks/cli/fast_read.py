@@ -7,22 +7,25 @@ that waits for one in another ledger.
 from __future__ import annotations
 
 from gastown_hooks.cli import fast
-from gastown_hooks.cli.bd import _words
 from gastown_hooks.cli.plain import emit_json, remark, say
 from gastown_hooks.core import clock, ids, paths
-from gastown_hooks.rules import ready
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import config, index
-from gastown_hooks.work import hook
-from gastown_hooks.work.beadwrite import Around, Draft, existing
-from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from gastown_hooks.cli.bd import _words
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import ready
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger, View
+    from gastown_hooks.work import beadwrite, hook, world
+    from gastown_hooks.work.world import World
+else:
+    _words, ready = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.rules.ready")
+    beadwrite, hook, world = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.work.hook"), late("gastown_hooks.work.world")
 
 _COLUMNS = ("priority", "id", "issue_type", "title", "estimated_minutes", "assignee")
 
@@ -41,7 +44,7 @@ def bd_ready(words: list[str]) -> int | None:
     number = options[1]["limit"] or "100"
     if not (number.isascii() and number.isdecimal() and len(number) < 7):
         return None
-    now, limit, where = clock.now(), int(number), World(config.caller())
+    now, limit, where = clock.now(), int(number), world.World(config.caller())
     found = [(ledger, _trusted(where, ledger)) for ledger in where.shown()]
     rows: list[tuple[Any, ...]] = []
     for ledger, its in found:
@@ -55,10 +58,10 @@ def bd_ready(words: list[str]) -> int | None:
     beads = _whole(rows) if options[1]["as_json"] else [dict(zip(_COLUMNS, (row[0], *row[2:7]), strict=True)) for row in rows]
     if beads is None:
         return None
-    if count > len(rows):
+    if count > len(rows) and not options[1]["as_json"]:
         remark(f"bd: {limit} of {count} shown; -n 0 shows all")
     if options[1]["as_json"]:
-        emit_json(beads)
+        emit_json(beads, count)
     else:
         _words.say_ready(beads, True)
     return 0
@@ -96,7 +99,7 @@ def bd_show(words: list[str]) -> int | None:
     options = fast.parsed(words, fast.JSON | {"--short": ("short", "flag")})
     if options is None or not options[0]:
         return None
-    where = World(config.caller())
+    where = world.World(config.caller())
     places = [where.exact(text) for text in options[0]]
     pages = []
     for ledger, name in {place[1]: place for place in places if place}.values():
@@ -118,7 +121,12 @@ def bd_show(words: list[str]) -> int | None:
 
 
 def _page(where: World, view: View, bead_id: str, found: Index) -> Record:
-    return _words.page(existing(view, bead_id), Around(where, Draft(view)), {bead_id: found.dependents(bead_id)})
+    above = found.dependents(bead_id)
+    bead = view.get(bead_id) or {}
+    if bead.get("status", "tombstone") == "tombstone":
+        bead = beadwrite.existing(view, bead_id)
+    plain = not above and not bead.get("dependencies")
+    return _words.page(bead, {} if plain else beadwrite.Around(where, beadwrite.Draft(view)), {bead_id: above})
 
 
 # ---- gt hook

@@ -19,8 +19,8 @@ def since_boot() -> int:
 
 def boot_id() -> str:
     """The kernel's name for this boot; another value means that every process of before is gone."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+        return file.read().strip().decode()
 
 
 def stamp(ns: int) -> str:

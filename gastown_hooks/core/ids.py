@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 
 from gastown_hooks.core.errors import BadInput
-
-try:
-    from _sha2 import sha256  # type: ignore[import-not-found]  # `hashlib` takes 3 ms to import
-except ImportError:
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found]  # the same, before Python 3.12
-    except ImportError:
-        from hashlib import sha256
+from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gastown_hooks.core import digest
+else:
+    digest = late("gastown_hooks.core.digest")
 
 LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
 DIGITS = frozenset("0123456789")
@@ -126,7 +123,7 @@ def mint(bead_prefix: str, count: int, taken: Callable[[str], bool]) -> str:
 
 def derived(bead_prefix: str, *parts: str, length: int = 8) -> str:
     """An id that the same parts always give, so that a repeated act finds what it made before."""
-    return f"{bead_prefix}-{base36(sha256(chr(0).join(parts).encode()).digest(), length)}"
+    return f"{bead_prefix}-{base36(digest.sha256(chr(0).join(parts).encode()).digest(), length)}"
 
 
 def prefix_of(bead_id: str, known: frozenset[str] | set[str]) -> str | None:

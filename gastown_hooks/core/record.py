@@ -63,6 +63,19 @@ def decode(line: bytes) -> Record:
         raise ValueError("nested too deeply") from None
 
 
+def status(record: Record) -> str:
+    return str(record.get("status") or "open")
+
+
+def kind(record: Record) -> str:
+    return str(record.get("issue_type") or "task")
+
+
+def priority(record: Record) -> int:
+    found = record.get("priority", 2)
+    return found if isinstance(found, int) else 2
+
+
 def arrange(record: Record) -> Record:
     """The record in field order, empty optional fields dropped. Unknown keys stay behind the key they followed."""
     ordered: list[tuple[int, int, str]] = []

@@ -9,14 +9,20 @@ The functions look at all the records that they are given at once and never recu
 from __future__ import annotations
 
 from gastown_hooks.core import clock, jsons
-from gastown_hooks.rules import graph
+from gastown_hooks.core.late import late
+from gastown_hooks.core.record import kind as kind
+from gastown_hooks.core.record import priority as priority
+from gastown_hooks.core.record import status as status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import graph
     from gastown_hooks.rules.graph import Edge
+else:
+    graph = late("gastown_hooks.rules.graph")
 
 # Records of the town itself: they are looked after, never picked up as work.
 NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot"))
@@ -38,14 +44,6 @@ class Reason:
 
     def __str__(self) -> str:
         return self.text
-
-
-def status(record: Record) -> str:
-    return str(record.get("status") or "open")
-
-
-def kind(record: Record) -> str:
-    return str(record.get("issue_type") or "task")
 
 
 def ready(records: Mapping[str, Record], now: int) -> list[Record]:
@@ -87,11 +85,6 @@ def watched(record: Record) -> list[str]:
 def in_order(record: Record) -> tuple[int, int, str]:
     """The sort key: priority, creation, id."""
     return priority(record), _created(record), record["id"]
-
-
-def priority(record: Record) -> int:
-    found = record.get("priority", 2)
-    return found if isinstance(found, int) else 2
 
 
 def explain(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reason]:

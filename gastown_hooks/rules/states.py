@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from gastown_hooks.rules import ready
+from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import ready
+else:
+    ready = late("gastown_hooks.rules.ready")
 
 STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
 TOMBSTONE = "tombstone"

@@ -12,26 +12,27 @@ from __future__ import annotations
 
 import os
 
-from gastown_hooks.core import fsio, jsons, record
+from gastown_hooks.core import fsio, jsons
 from gastown_hooks.core.errors import Corrupt, Fenced, LockTimeout, NotATown, StorageFailed
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import lines
-from gastown_hooks.stores.config import Writer
-from gastown_hooks.stores.pair import Pair, Signature, header, signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
 
-    from gastown_hooks.core import lock
+    from gastown_hooks.core import lock, record
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
+    from gastown_hooks.stores import lines, pairs
+    from gastown_hooks.stores.config import Writer
+    from gastown_hooks.stores.pairs import Pair
 
     T = TypeVar("T")
 else:
-    lock, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.rules.merge3")
+    lock, record, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.core.record"), late("gastown_hooks.rules.merge3")
+    lines, pairs = late("gastown_hooks.stores.lines"), late("gastown_hooks.stores.pairs")
 
 CODE_BRANCH = "code-branch"
 OWN_BRANCH = "own-branch"
@@ -221,7 +222,7 @@ class Ledger:
         raise self._restless()
 
     def _open(self) -> Pair:
-        pair = Pair.open(self.beads, journal=not self.write_through)
+        pair = pairs.Pair.open(self.beads, journal=not self.write_through)
         if pair is None:
             raise self._none()
         return pair
@@ -269,7 +270,7 @@ class Ledger:
             now = self._open()
             if not now.same_files(before) or not held.still_ours():
                 return False  # absorbed or edited meanwhile: the next fold will do
-            folded = signature(os.stat(staged))
+            folded = pairs.signature(os.stat(staged))
             journal = fsio.stage(self.beads.journal, now.rest_after(before, folded))
             try:
                 fsio.swap(staged, self.beads.issues)  # first: a journal that continues a file not there yet would lose writes
@@ -295,13 +296,13 @@ class Ledger:
         base, text = pair.base, found.text()
         if text != pair.issues():
             staged = fsio.stage(self.beads.issues, text)
-            base = signature(os.stat(staged))
-            if signature(os.stat(self.beads.issues)) != pair.base:
+            base = pairs.signature(os.stat(staged))
+            if pairs.signature(os.stat(self.beads.issues)) != pair.base:
                 fsio.remove(staged)  # edited again since we read it: look again
                 return
             fsio.swap(staged, self.beads.issues)
         # The signature of what was read or written, not of what is there by now: an edit in between must show.
-        fsio.write(self.beads.journal, header(base))
+        fsio.write(self.beads.journal, pairs.header(base))
 
 
 def _merged(base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
@@ -317,4 +318,4 @@ def _decode(line: bytes, bead_id: str) -> Record:
                       next=f"grep -n {bead_id} .beads/issues.jsonl .beads/issues.journal") from None
 
 
-__all__ = ["CODE_BRANCH", "OWN_BRANCH", "Ledger", "Signature", "View", "Writer"]
+__all__ = ["CODE_BRANCH", "OWN_BRANCH", "Ledger", "View"]

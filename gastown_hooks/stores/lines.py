@@ -6,13 +6,16 @@ The file is sorted by id as plain bytes. A line that is no bead is carried at th
 from __future__ import annotations
 
 from gastown_hooks.core import record
-from gastown_hooks.rules import merge3
+from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import merge3
+else:
+    merge3 = late("gastown_hooks.rules.merge3")
 
 _WINDOW = 1 << 11  # about three lines
 _ENOUGH = 1 << 14  # read as a whole

@@ -9,11 +9,18 @@ from __future__ import annotations
 import os
 import sys
 
-from gastown_hooks.core import fsio, ids, jsons, lock
+from gastown_hooks.core import fsio, ids, jsons
 from gastown_hooks.core.errors import BadInput, Conflict, Corrupt, NotFound
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Rig, Town, follow_redirect
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core import lock
+else:
+    lock = late("gastown_hooks.core.lock")
 
 
 class Routes:

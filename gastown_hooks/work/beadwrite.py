@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from _collections_abc import Iterator, Mapping  # `collections.abc` imports all of `collections`
 
-from gastown_hooks.core import clock, fsio, ids, jsons, lock
+from gastown_hooks.core import clock, fsio, ids, jsons
+from gastown_hooks.core import record as records
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
-from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import events
+from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Protocol
 
+    from gastown_hooks.core import lock
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import fields, graph, states
+    from gastown_hooks.stores import events
     from gastown_hooks.stores.config import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
         """One that also knows about how many beads it has."""
 
         def count(self) -> int: ...
+else:
+    lock, events = late("gastown_hooks.core.lock"), late("gastown_hooks.stores.events")
+    fields, graph = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.graph")
+    states = late("gastown_hooks.rules.states")
 
 _TOLD = 200  # longer values are named in an event, not repeated
 
@@ -177,9 +184,9 @@ def _tell(ledger: Ledger, caller: Caller, now: int, before: Record | None, after
     payload: Record = {"bead": after["id"]}
     if before is None:
         kind = "created"
-        payload |= {"title": after["title"], "issue_type": ready.kind(after)}
+        payload |= {"title": after["title"], "issue_type": records.kind(after)}
     else:
-        was, is_now = ready.status(before), ready.status(after)
+        was, is_now = records.status(before), records.status(after)
         kind = "closed" if is_now == "closed" != was else "reopened" if was == "closed" != is_now else "updated"
         payload["changes"] = {key: _told(before.get(key), after.get(key)) for key in [*before, *(k for k in after if k not in before)]
                               if before.get(key) != after.get(key) and key not in ("updated_at", "updated_by")}

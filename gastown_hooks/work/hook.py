@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from gastown_hooks.core.errors import Conflict, Refused
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.core.record import touched
 from gastown_hooks.rules import states
-from gastown_hooks.stores import events, index
+from gastown_hooks.stores import index
 from gastown_hooks.stores.config import Caller
-from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work.beadwrite import existing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import events
+    from gastown_hooks.stores.ledger import Ledger, View
+    from gastown_hooks.work import beadwrite
+else:
+    record, events = late("gastown_hooks.core.record"), late("gastown_hooks.stores.events")
+    beadwrite = late("gastown_hooks.work.beadwrite")
 
 
 def hooked(caller: Caller) -> list[Record]:
@@ -40,12 +45,12 @@ def attach(caller: Caller, bead_id: str, now: int) -> Record:
     ledger = Routes(caller.in_town()).ledger(bead_id, caller)
 
     def change(view: View) -> list[Record]:
-        bead = existing(view, bead_id)
+        bead = beadwrite.existing(view, bead_id)
         if bead.get("status") in states.CLAIMED and bead.get("assignee") == caller.actor:
             return []
         if bead.get("status", "open") != "open":
             raise Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}", next=f"bd show {bead_id}")
-        return [touched(bead, {"status": "hooked", "assignee": caller.actor}, caller.actor, now)]
+        return [record.touched(bead, {"status": "hooked", "assignee": caller.actor}, caller.actor, now)]
 
     written = ledger.transact(change)
     for bead in written:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
-from gastown_hooks.rules import graph
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import graph
+else:
+    graph = late("gastown_hooks.rules.graph")
 
 SHORTEST = 3  # letters of an id that may stand for it
 

@@ -13,7 +13,7 @@ from gastown_hooks.core import clock, fsio, record
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import graph, ready
-from gastown_hooks.stores import index
+from gastown_hooks.stores import index, indexing
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 
 Bead = dict[str, Any]
@@ -118,7 +118,7 @@ def test_what_a_fold_moved_is_not_read_again(ledger: Ledger, monkeypatch: pytest
     put(ledger, bead("gp-01"), bead("gp-02", dependencies=[edge("gp-02", "gp-01", "blocks")]))
     check(ledger)
     built: list[int] = []
-    monkeypatch.setattr(index, "_build", lambda *_: built.append(1))
+    monkeypatch.setattr(indexing, "_build", lambda *_: built.append(1))
     for status in ("closed", "open", "closed"):
         ledger.fold()
         put(ledger, bead("gp-01", status=status))
@@ -152,7 +152,7 @@ def test_a_broken_index_is_made_again_or_left_alone(ledger: Ledger, harm: str) -
         assert index.current(ledger) is None
         return
     if harm.startswith("other"):
-        db = index._connect(ledger.beads)
+        db = index.connect(ledger.beads)
         db.execute("UPDATE state SET " + ("version = 99" if harm == "other version" else "boot = 'before'"))
         db.close()
     else:

@@ -15,8 +15,9 @@ from gastown_hooks.core import fsio, record
 from gastown_hooks.core.errors import Fenced, NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores import lines
-from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View, Writer
-from gastown_hooks.stores.pair import Pair
+from gastown_hooks.stores.config import Writer
+from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View
+from gastown_hooks.stores.pairs import Pair
 
 Bead = dict[str, Any]
 T = "2026-01-02T03:04:05Z"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from gastown_hooks.cli.plain import cleaned, say
-from gastown_hooks.rules import graph, ready, states
+from gastown_hooks.core import record as records
+from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import graph, states
+else:
+    graph, states = late("gastown_hooks.rules.graph"), late("gastown_hooks.rules.states")
 
 ICONS = {"open": "○", "in_progress": "◐", "blocked": "●", "closed": "✓", "deferred": "❄", "pinned": "📌", "hooked": "◇"}
 _LINES = (("Assignee", "assignee"), ("Created", "created_at"), ("Created by", "created_by"), ("Updated", "updated_at"),
@@ -21,8 +25,8 @@ _TEXTS = (("Description", "description"), ("Design", "design"), ("Acceptance Cri
 
 def line(record: Record) -> str:
     """`○ gp-abc12 [P2] [task] @who [labels] - Title`"""
-    status = ready.status(record)
-    parts = [ICONS.get(status, "?"), record["id"], f"[P{ready.priority(record)}]", f"[{ready.kind(record)}]"]
+    status = records.status(record)
+    parts = [ICONS.get(status, "?"), record["id"], f"[P{records.priority(record)}]", f"[{records.kind(record)}]"]
     if record.get("assignee"):
         parts.append(f"@{record['assignee']}")
     if record.get("labels"):
@@ -32,7 +36,7 @@ def line(record: Record) -> str:
 
 def brief(record: Record) -> str:
     """`gp-abc12: Title [P2 - open]`"""
-    return cleaned(f"{record['id']}: {record.get('title', '')} [P{ready.priority(record)} - {ready.status(record)}]")
+    return cleaned(f"{record['id']}: {record.get('title', '')} [P{records.priority(record)} - {records.status(record)}]")
 
 
 def counted(records: Iterable[Record], known: Mapping[str, Record]) -> list[Record]:
@@ -58,9 +62,9 @@ def page(record: Record, known: Mapping[str, Record], above: Mapping[str, list[t
     found = {**with_counts(record, above), "labels": record.get("labels") or [], "comments": record.get("comments") or [],
             "dependencies": [{**stub(edge.target, known), "dependency_type": edge.kind} for edge in graph.edges(record)],
             "dependents": [{**stub(other, known), "dependency_type": kind} for other, kind in above.get(bead_id, ())]}
-    if ready.kind(record) == "epic":
+    if records.kind(record) == "epic":
         below = [known[child] for child, kind in above.get(bead_id, ()) if kind == graph.PARENT]
-        closed = sum(ready.status(child) in ("closed", states.TOMBSTONE) for child in below)
+        closed = sum(records.status(child) in ("closed", states.TOMBSTONE) for child in below)
         found |= {"epic_total_children": len(below), "epic_closed_children": closed, "epic_closeable": closed == len(below)}
     return found
 
@@ -68,8 +72,8 @@ def page(record: Record, known: Mapping[str, Record], above: Mapping[str, list[t
 def say_page(page: Record, first: bool) -> None:
     if not first:
         say("\n" + "─" * 60)
-    say(f"{ICONS.get(ready.status(page), '?')} {page['id']}: {cleaned(page.get('title', ''))}")
-    say(f"Status: {ready.status(page)}\nPriority: P{ready.priority(page)}\nType: {ready.kind(page)}")
+    say(f"{ICONS.get(records.status(page), '?')} {page['id']}: {cleaned(page.get('title', ''))}")
+    say(f"Status: {records.status(page)}\nPriority: P{records.priority(page)}\nType: {records.kind(page)}")
     for name, key in _LINES:
         if page.get(key):
             say(f"{name}: {cleaned(str(page[key]))}")
@@ -102,7 +106,7 @@ def say_ready(found: list[Record], some_open: bool) -> None:
     say(f"📋 Ready work ({len(found)} issues with no blockers):\n")
     for number, record in enumerate(found, 1):
         title = cleaned(record.get("title", ""))
-        say(f"{number}. [P{ready.priority(record)}] [{ready.kind(record)}] {record['id']}: {title}")
+        say(f"{number}. [P{records.priority(record)}] [{records.kind(record)}] {record['id']}: {title}")
         if record.get("estimated_minutes"):
             say(f"   Estimate: {record['estimated_minutes']} min")
         if record.get("assignee"):

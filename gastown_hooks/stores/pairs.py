@@ -6,20 +6,22 @@ in place meanwhile `steady` tells.
 
 from __future__ import annotations
 
-import gc
 import os
 
 from gastown_hooks.core import jsons, record
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import gc
+
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
 
     Signature = tuple[int, int, int]
 else:
-    Signature = tuple
+    gc, Signature = late("gc"), tuple
 
 
 def signature(status: os.stat_result) -> Signature:

@@ -1,0 +1,152 @@
+"""The programs `gt` and `bd` of an installation.
+
+They start the interpreter by its absolute path and without `site`, which halves a start. Beside them lies a file with the code of the
+modules that the everyday commands use, made smaller: no annotations, nothing that only a type checker reads, no docstrings of functions
+(and with `-X no_debug_ranges` no columns). One read instead of thirty searches. It is a cache of the sources like Python's own: a module
+whose source has another size or time than it had, and every module if the file is gone or of another Python, is imported as usual.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import marshal
+import os
+import shlex
+import sys
+
+from gastown_hooks.core import fsio
+
+NAMES = ("gt", "bd")
+HOT = ("gastown_hooks", *(f"gastown_hooks.{name}" for name in (
+    "front", "core", "core.clock", "core.errors", "core.fsio", "core.ids", "core.jsons", "core.late", "core.lock", "core.paths",
+    "core.record", "rules", "rules.fields", "rules.graph", "rules.ready", "rules.states", "stores", "stores.config",
+    "stores.events", "stores.index", "stores.indexing", "stores.ledger", "stores.lines", "stores.pairs", "stores.routes",
+    "stores.sqlite", "work", "work.beadwrite", "work.hook", "work.tracking", "work.verbs", "work.world", "cli", "cli.bd",
+    "cli.bd._values", "cli.bd._words", "cli.fast", "cli.fast_read", "cli.fast_write", "cli.plain")))
+_LIBRARIES = ("_json", "_sqlite3", "fcntl")
+_START = """import gc, marshal, posix, sys
+gc.disable()
+sys.path[:0] = {folders!a}
+try:
+    hot = posix.open({hot!a}, posix.O_RDONLY | posix.O_CLOEXEC)
+    version, finder, modules, libraries = marshal.loads(posix.read(hot, {size}))
+    if version == sys.version:
+        exec(marshal.loads(finder), {{"hot": hot, "modules": modules, "libraries": libraries}})
+except (OSError, EOFError, ValueError, TypeError):
+    pass
+from gastown_hooks.front import {name}, leave
+leave({name}())
+"""
+# Runs before anything of ours is imported. `libraries`: name -> file of a C module; `modules`: name -> (file, size, mtime, whether a
+# package, place and length of its code).
+_FINDER = """
+import sys
+from marshal import loads
+from posix import pread, stat
+
+def exists(file):
+    try:
+        return stat(file)
+    except OSError:
+        return None
+
+class Hot:
+    def find_spec(name, path=None, target=None):
+        if name in libraries:
+            file = libraries[name]
+            return Spec(name, Library(name, file), origin=file) if exists(file) else None
+        if name not in modules:
+            return None
+        file, size, time, package, _, _ = modules[name]
+        there = exists(file)
+        if there is None or there.st_size != size or there.st_mtime_ns != time:
+            return None
+        spec = Spec(name, Hot, origin=file, is_package=package)
+        spec.has_location = True
+        if package:
+            spec.submodule_search_locations = [file[:-12]]
+        return spec
+
+    def create_module(spec):
+        return None
+
+    def exec_module(module):
+        place, length = modules[module.__name__][4:]
+        exec(loads(pread(hot, length, place)), module.__dict__)
+
+Library = sys.modules["_frozen_importlib_external"].ExtensionFileLoader
+Spec = type(sys.__spec__)
+sys.meta_path.insert(0, Hot)
+"""
+
+
+class _Smaller(ast.NodeTransformer):
+    """What a module needs when it runs."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self.generic_visit(node)
+        node.returns = None
+        arguments = node.args
+        for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
+            if one is not None:
+                one.annotation = None
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node)]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        return ast.copy_location(ast.Assign([node.target], node.value) if node.value else ast.Pass(), node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module == "__future__" else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if _is_checking(node.test) else node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        return node.orelse if _is_checking(node.test) else node
+
+
+def _is_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def hot_code(package: str) -> tuple[bytes, int]:
+    """The file's content for the package in that folder, and the length of its table."""
+    found = [(name, *_code(package, name)) for name in HOT]
+    specs = {name: importlib.util.find_spec(name) for name in _LIBRARIES}
+    libraries = {name: spec.origin for name, spec in specs.items() if spec and (spec.origin or "").endswith(".so")}
+
+    def table(place: int) -> bytes:
+        modules = {}
+        for name, status, path, is_package, code in found:
+            modules[name] = (path, status.st_size, status.st_mtime_ns, is_package, place, len(code))
+            place += len(code)
+        return marshal.dumps((sys.version, marshal.dumps(compile(_FINDER, "<hot>", "exec")), modules, libraries))
+
+    size = len(table(1 << 20))  # numbers below 2 to the 31 are of one length
+    return table(size) + b"".join(code for *_, code in found), size
+
+
+def _code(package: str, name: str) -> tuple[os.stat_result, str, bool, bytes]:
+    path = package + name.removeprefix("gastown_hooks").replace(".", "/")
+    is_package = os.path.isdir(path)
+    path += "/__init__.py" if is_package else ".py"
+    status = os.stat(path)
+    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", path)))
+    return status, path, is_package, marshal.dumps(compile(tree, path, "exec", dont_inherit=True))
+
+
+def write(folder: str, python: str, final: str, paths: list[str]) -> None:
+    """Write the programs into `folder`, which will be called `final`."""
+    code, size = hot_code(os.path.dirname(os.path.abspath(__file__)))
+    fsio.write(f"{folder}/.hot", code)
+    plain = len(python) < 100 and not set(python) & set(" \t\n")
+    head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -IS \"$0\" \"$@\"\n'''\n"
+    for name in NAMES:
+        text = head + _START.format(folders=paths, hot=f"{final}/.hot", size=size, name=name)
+        fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)

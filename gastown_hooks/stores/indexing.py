@@ -1,0 +1,251 @@
+"""How an index is brought up to its ledger: what the journal has that it has not seen, or all anew. See stores/index."""
+
+from __future__ import annotations
+
+import os
+from _collections_abc import Mapping
+
+from gastown_hooks.core import clock, fsio, jsons, lock, record
+from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.stores import index, sqlite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from gastown_hooks.core.paths import Beads
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.stores.pairs import Pair
+
+_TAIL = 256  # bytes of the journal that must still stand before the place up to which it was seen
+_LARGEST = 1 << 62
+_TABLES = """
+CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
+                    odd INTEGER, ready INTEGER);
+CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
+                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
+CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
+"""
+_INDEXES = f"""
+CREATE UNIQUE INDEX by_id ON bead (id);
+CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT NULL;
+CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
+CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
+CREATE INDEX edge_source ON edge (source);
+CREATE INDEX edge_unknown ON edge (target) WHERE unknown;
+PRAGMA user_version = {index.VERSION};
+"""
+
+
+def caught_up(ledger: Ledger) -> index.Index | None:
+    """The index as it must be now; None where there is none to be had. Raises sqlite.Error, StorageFailed, LockTimeout."""
+    beads = ledger.beads
+    if not os.path.exists(beads.journal):
+        return None  # nothing was written through us yet, perhaps there is no ledger at all: no file of ours goes there
+    with lock.acquire(beads.index_lock):
+        found = index.opened(beads)
+        if found is not None:
+            return found  # somebody else was at it
+        status = os.stat(beads.journal)
+        pair = ledger.look(lambda pair: pair)
+        if not pair.has_journal:
+            return None
+        for again in (False, True):
+            try:
+                return _brought_up(beads, pair, status)
+            except sqlite.Error:
+                if again:
+                    raise
+                _remove(beads)
+    return None
+
+
+def _remove(beads: Beads) -> None:
+    fsio.remove(beads.index)
+    fsio.remove(beads.index_journal)
+
+
+def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index:
+    """Apply what the index has not seen, or build it anew. `status`: the journal's, taken before the pair was read."""
+    db = _writable(beads)
+    try:
+        row = db.execute(index.STATE).fetchone() if db.execute("PRAGMA user_version").fetchone() == (index.VERSION,) else None
+        start = None if row is None else _unseen(row, pair)
+        if row is None or start is None:
+            db.close()
+            _remove(beads)
+            db = _writable(beads)
+            db.execute("BEGIN")
+            odd, now_ready = _build(db, pair)
+        else:
+            db.execute("BEGIN IMMEDIATE")
+            odd, now_ready = _apply(db, pair, _changed(pair.journal()[start:]), row[8], row[9])
+        seen = len(pair.journal())
+        db.execute("DELETE FROM state")
+        db.execute("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
+            index.VERSION, clock.boot_id(), jsons.dumps(list(pair.base)), pair.inode, status.st_size, status.st_mtime_ns, seen,
+            pair.journal()[max(0, seen - _TAIL):], odd, now_ready))
+        db.execute("COMMIT")
+        db.execute("BEGIN")
+    except BaseException:
+        db.close()
+        raise
+    return index.Index(db, odd, now_ready)
+
+
+def _writable(beads: Beads) -> sqlite.Connection:
+    fsio.touch(beads.index)
+    db = index.connect(beads)
+    db.execute("PRAGMA journal_mode = PERSIST")
+    db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+def _unseen(row: tuple[Any, ...], pair: Pair) -> int | None:
+    """Where in the journal that begins which the index has not seen; None: it is of another history."""
+    version, boot, base, inode, seen, tail = *row[:4], row[6], row[7]
+    if version != index.VERSION or boot != clock.boot_id():
+        return None
+    journal = pair.journal()
+    if base == jsons.dumps(list(pair.base)) and inode == pair.inode:
+        return seen if len(journal) >= seen and journal[max(0, seen - _TAIL) : seen] == tail else None
+    first = journal.find(b"\n") + 1
+    folded = jsons.loads(journal[:first].decode()).get("folded")
+    if folded and jsons.dumps(folded[:3]) == base and folded[3] == inode and seen >= folded[4]:
+        return first  # the file holds all that was seen; what it does not hold stands in this journal
+    return None
+
+
+def _changed(journal: bytes) -> list[str]:
+    """The beads that these lines of the journal write."""
+    names = (entry.partition(b" ")[0] for line in journal.split(b"\n") if line and not line.startswith(b"{") for entry in line.split(b"\t"))
+    return list(dict.fromkeys(name.decode() for name in names if not name.startswith(b"=")))
+
+
+# ---- what is in it -----------------------------------------------------------------------------------------
+
+class _Records(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+    """The ledger's beads, each looked up when it is asked for."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._found: dict[str, Record | None] = {}
+
+    def __getitem__(self, bead_id: str) -> Record:
+        if bead_id not in self._found:
+            line = self._pair.line(bead_id)
+            self._found[bead_id] = None if line is None else record.decode(line)
+        found = self._found[bead_id]
+        if found is None:
+            raise KeyError(bead_id)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pair.records())
+
+    def __len__(self) -> int:
+        return len(self._pair.records())
+
+
+class _Kin(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+    """`graph.children`, from the edges in the index."""
+
+    def __init__(self, db: sqlite.Connection) -> None:
+        self._db = db
+
+    def __getitem__(self, bead_id: str) -> list[str]:
+        found = [row[0] for row in self._db.execute("SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source",
+                                                    (bead_id, graph.PARENT))]
+        if not found:
+            raise KeyError(bead_id)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE kind = ?", (graph.PARENT,)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
+    records = pair.records()
+    family = graph.children(records)
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+    rows = [_row(bead, _time(ready.ready_from(records, family, bead_id))) for bead_id, bead in records.items()]
+    rows.sort(key=lambda row: row[1:3])
+    db.executemany("INSERT INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
+    for statement in _INDEXES.split(";"):
+        db.execute(statement)
+    return sum(row[5] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows)
+
+
+def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_ready: int) -> tuple[int, int]:
+    records, family = _Records(pair), _Kin(db)
+    above = {row[0] for bead_id in changed for row in
+             db.execute("SELECT target FROM edge WHERE source = ? AND kind = ?", (bead_id, graph.PARENT))}
+    before = {bead_id: row for bead_id in changed
+              if (row := db.execute("SELECT odd, ready_from FROM bead WHERE id = ?", (bead_id,)).fetchone())}
+    for bead_id in changed:
+        db.execute("DELETE FROM edge WHERE source = ?", (bead_id,))
+        db.execute("UPDATE edge SET unknown = 0 WHERE target = ? AND unknown", (bead_id,))
+        db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", _edges(records[bead_id], records))
+        above.update(graph.parents(records[bead_id]))
+    for bead_id in _reached(db, changed, above):
+        if bead_id not in records:
+            continue
+        since = _time(ready.ready_from(records, family, bead_id))
+        old = before.get(bead_id) or db.execute("SELECT odd, ready_from FROM bead WHERE id = ?", (bead_id,)).fetchone() or (0, None)
+        now_ready += (since == 0) - (old[1] == 0)
+        if bead_id in changed:
+            row = _row(records[bead_id], since)
+            odd += row[5] - old[0]
+            db.execute("INSERT OR REPLACE INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        elif since != old[1]:
+            db.execute("UPDATE bead SET ready_from = ? WHERE id = ?", (since, bead_id))
+    return odd, now_ready
+
+
+def _reached(db: sqlite.Connection, changed: list[str], above: set[str]) -> list[str]:
+    """The beads whose readiness a change of these can have changed; `above`: the parents that they have and had."""
+    marks = "SELECT source FROM edge WHERE target = ? AND kind IN (?, ?)"
+    first = [*changed, *(row[0] for bead_id in changed for row in db.execute("SELECT source FROM edge WHERE target = ?", (bead_id,))),
+             *(row[0] for bead_id in above for row in db.execute(marks, (bead_id, "waits-for", index.SPAWNER)))]
+    found = list(dict.fromkeys(first))
+    seen = set(found)
+    for bead_id in found:
+        new = [row[0] for row in db.execute("SELECT source FROM edge WHERE target = ? AND kind = ?", (bead_id, graph.PARENT))
+               if row[0] not in seen]
+        seen.update(new)
+        found += new
+    return found + [bead_id for bead_id in above if bead_id not in seen]
+
+
+def _row(bead: Record, since: int | None) -> tuple[Any, ...]:
+    """The bead's row. Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
+    priority, created, _ = ready.in_order(bead)
+    title, estimate, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("assignee")
+    odd = (type(priority) is not int or abs(priority) >= _LARGEST or abs(created) >= _LARGEST or not isinstance(title, str)
+           or (estimate is not None and (type(estimate) is not int or abs(estimate) >= _LARGEST))
+           or not isinstance(who, (str, type(None))) or not isinstance(bead.get("issue_type", ""), (str, type(None))))
+    held_by = who if isinstance(who, str) and who and bead.get("status") in states.CLAIMED else None
+    if odd:
+        priority, created, title, estimate, who = 0, 0, "", None, None
+    return bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who
+
+
+def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:
+    """The bead's rows of `edge`; a deleted bead depends on nothing."""
+    if bead.get("status") == "tombstone":
+        return
+    found = [(edge.target, edge.kind) for edge in graph.edges(bead)] + [(target, index.SPAWNER) for target in ready.watched(bead)]
+    for place, (target, kind) in enumerate(found):
+        waits = kind in graph.BLOCKING or kind == index.SPAWNER
+        yield target, bead["id"], place, kind, int(waits and target not in known and not fields.is_foreign(target))
+
+
+def _time(since: int | None) -> int | None:
+    return None if since is None else min(since, _LARGEST)
