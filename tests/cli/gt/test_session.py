@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import builders
@@ -14,6 +16,7 @@ from workers import WorkerTown, until
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.paths import Home
 from gastown_hooks.stores import beats, processes
+from gastown_hooks.work import lease as leases
 from gastown_hooks.work import wake
 
 
@@ -128,6 +131,60 @@ def test_of_many_who_sling_and_start_one_bead_one_owns_it(town: WorkerTown) -> N
     assert sorted(one.wait(60) == 0 for one in slings) == [False] * 5 + [True]
     until(mark.exists)
     assert gt(town, "session", "stop", "gp/toast").code == 0 and mark.read_text() == "x"
+
+
+class Follower:
+    """`gt peek -f` while it runs."""
+
+    def __init__(self, town: WorkerTown, *words: str) -> None:
+        self.out = town.path / "followed"
+        with open(self.out, "wb") as out:
+            self.process = subprocess.Popen(builders.command("gt", "peek", "gp/toast", "-f", *words), cwd=town.town.root, stdout=out,
+                                            stderr=subprocess.STDOUT)
+
+    def until(self, *lines: str) -> None:
+        until(lambda: self.out.read_text().splitlines() == list(lines))
+
+
+def test_following_shows_what_comes_until_the_worker_is_gone(town: WorkerTown) -> None:
+    town.bead()
+    home = town.sling()
+    transcript = Path(home.transcript)
+    transcript.write_text("a\nb\nc\nhal")
+    follower = Follower(town, "2")
+    try:
+        follower.until("b", "c")
+        with open(transcript, "a") as file:
+            file.write('f\n{"type":"assistant","message":{"content":[{"type":"text","text":"hi \\u001b"}]}}\n')
+        follower.until("b", "c", "half", "hi \\x1b")
+        fsio.rename(str(transcript), f"{transcript}.1")
+        transcript.write_text("new file\n")
+        follower.until("b", "c", "half", "hi \\x1b", "new file")
+        transcript.write_text("cut\n")
+        follower.until("b", "c", "half", "hi \\x1b", "new file", "cut")
+        removed = gt(town, "polecat", "nuke", "gp/toast", "--force")
+        assert removed.code == 0, removed.err
+        assert follower.process.wait(20) == 0
+        follower.until("b", "c", "half", "hi \\x1b", "new file", "cut", "gp/toast is gone")
+    finally:
+        follower.process.kill()
+        follower.process.wait()
+
+
+def test_following_ends_with_ctrl_c_and_with_another_claim_of_that_name(town: WorkerTown) -> None:
+    town.bead()
+    home = town.sling()
+    follower = Follower(town, "--json")
+    Path(home.transcript).write_text("a\n")
+    follower.until('{"worker": "gp/toast", "line": "a"}')
+    follower.process.send_signal(signal.SIGINT)
+    assert follower.process.wait(20) == 130
+    follower = Follower(town)
+    follower.until("a")
+    lease = leases.read(home)
+    assert lease is not None
+    leases.write(home, replace(lease, fence=lease.fence + 1))
+    assert follower.process.wait(20) == 0 and gt(town, "peek", "gp/nobody", "-f").code == 3
 
 
 def test_start_names_a_worker_without_a_bead(town: WorkerTown) -> None:
