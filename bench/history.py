@@ -57,6 +57,7 @@ class Change:
     patch: str
     bead: str = ""
     needs: set[int] = field(default_factory=set)
+    height: int = 1  # of the longest chain of changes that wait for this one, itself included
 
 
 class Left(NamedTuple):
@@ -127,6 +128,9 @@ def plan(repo: str, number: int, patches: str) -> tuple[list[Change], list[Left]
         change.needs = {earlier for path, earlier in last_touch.items() if places.meet(path)}
         last_touch.update({path: len(changes) for path in files})
         changes.append(change)
+    for change in reversed(changes):
+        for number in change.needs:
+            changes[number].height = max(changes[number].height, change.height + 1)
     return changes, left_out, commits[0]
 
 
@@ -194,13 +198,16 @@ class Town:
         self.gt("install", self.root)
         self.gt("rig", "add", "again", project, "--prefix", "ag", "--gate", GATE, cwd=self.root)
         self.gt("config", "default-agent", "exec", cwd=self.root)
+        highest = max(change.height for change in changes)
         for change in changes:
             needs = ["--deps", ",".join(sorted(changes[n].bead for n in change.needs))] if change.needs else []
             # The project's own commit hooks judged this change long ago, in another environment.
             title = shlex.quote(change.title[:200])
             run = (f"sleep {think} && git apply --index --binary --whitespace=nowarn {shlex.quote(change.patch)} && "
                    f"git commit -q --no-verify -m {title}")
-            change.bead = self.bd("create", "--title", change.title[:200], "--prefix", "ag", *needs, "--run", run, "--silent").strip()
+            priority = str(4 - 4 * change.height // highest)  # the longest chains first
+            change.bead = self.bd("create", "--title", change.title[:200], "--prefix", "ag", "--priority", priority, *needs,
+                                  "--run", run, "--silent").strip()
 
     def land(self, changes: list[Change], workers: int, kills: int, dice: random.Random) -> dict[str, Any]:
         """Sling what is ready, never more than `workers` at once, until all is closed."""

@@ -1,4 +1,4 @@
-"""Reads of objects and refs in process, through libgit2: no child, no hook, no filter. Writing is `stores/git`'s.
+"""Reads of objects and refs in process, through libgit2: no child, no hook, no filter. Writing is `stores/git`'s, but for a commit object.
 
 Names of commits are full hexadecimal ids. What is not there is None; what cannot be read is an error, never "not there".
 """
@@ -92,6 +92,18 @@ class Repo:
             for commit in without:
                 walk.hide(commit)
             return [str(commit.id) for commit in walk]
+
+    def write_commit(self, tree: str, parents: list[str], message: str, who: tuple[str, str], when: int) -> str:
+        """Write a commit object, durably, and return its id: what `git commit-tree` would make of it. It moves no ref.
+
+        `who`: name and address of author and committer, `when`: their seconds since the epoch. Raises GitFailed.
+        """
+        name, address = ("".join(char for char in word if char.isprintable() and char not in "<>").strip() for word in who)
+        try:
+            signature = pygit2.Signature(name, address, when, 0, "utf-8")
+            return str(self._repo.create_commit(None, signature, signature, message, tree, parents))
+        except (pygit2.GitError, KeyError, ValueError) as error:
+            raise GitFailed(f"cannot write a commit to {self.path}", why=shown(str(error), 200)) from error
 
     def contains_patch(self, commit: str, base: str, tip: str) -> bool:
         """Whether the work `base..commit` was applied in `base..tip` as other commits: each by itself, or all as one.

@@ -56,6 +56,18 @@ def test_unreadable_is_not_absent(repo: Path, tmp_path: Path) -> None:
         Repo(str(tmp_path / "nothing"))
 
 
+def test_a_written_commit_is_what_git_would_make(repo: Path) -> None:
+    parents = [_head(repo), builders.commit(repo, {"more.txt": "more\n"}, "more")]
+    tree, text, when = builders.git(repo, "rev-parse", "HEAD^{tree}"), "Merge 2 changes\n\n* Ünï\n\nBead: gp-1\n", 1767225600
+    ours = Repo(str(repo)).write_commit(tree, parents, text, ("gp/refinery", "<o@x.test>"), when)
+    env = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in
+           (("NAME", "gp/refinery"), ("EMAIL", "<o@x.test>"), ("DATE", f"@{when} +0000"))}
+    made = builders.run(["git", "commit-tree", tree, "-p", parents[0], "-p", parents[1], "-F", "-"], cwd=repo, env=env, input=text)
+    assert made.out.strip() == ours
+    with pytest.raises(GitFailed, match="cannot write a commit"):
+        Repo(str(repo)).write_commit("0" * 40, parents, text, ("gp/refinery", "o@x.test"), when)
+
+
 def test_a_note_is_its_text_or_none(repo: Path) -> None:
     head = _head(repo)
     assert Repo(str(repo)).note(head, "gates") is None
