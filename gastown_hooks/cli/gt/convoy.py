@@ -51,17 +51,23 @@ def cli() -> None:
 @click.option("--notify", multiple=True, is_flag=False, flag_value="mayor/", metavar="[ADDRESS]",
               help="Tell them when it has landed: mayor/, RIG/NAME … (without an address: the mayor).")
 @click.option("--human", is_flag=True, help="Tell the person whose town this is.")
+@click.option("--silent", is_flag=True, help="Print only the id.")
 @dry_run_option
 @json_option
-def create(title: str, beads: tuple[str, ...], epic: str | None, notify: tuple[str, ...], human: bool, dry_run: bool,
-           as_json: bool) -> None:
+def create(title: str, beads: tuple[str, ...], epic: str | None, notify: tuple[str, ...], human: bool, silent: bool,
+           dry_run: bool, as_json: bool) -> None:
     """Make a convoy of beads of any rigs. It only follows them: gt sling gives them to workers, gt convoy launch does so for all."""
+    if silent and as_json:
+        raise BadInput("--silent and --json contradict each other")
     town, caller = town_and_caller()
     told = [*notify, *([addresses.HUMAN] if human else [])]
     made = convoy.create(town, title, [ids.bead(bead) for bead in beads], notify=told, epic=epic, caller=caller, now=clock.now(),
                          dry_run=dry_run)
     if as_json:
         common.emit_json(made)
+        return
+    if silent:
+        say(made["id"])
         return
     count = len(rules.tracked(made))
     say(f"{'would make' if dry_run else '🚚'} {made['id']}: {cleaned(made['title'])} ({_beads(count)})")

@@ -11,51 +11,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from gastown_hooks.cli import common
+from gastown_hooks.cli.gt import _demo_plan as plan
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import Conflict, GastownError
 from gastown_hooks.core.paths import Town
 from gastown_hooks.stores.config import clean_environment
 
-RIG = "greenplace"
-WORKERS = 3
-PATIENCE = 120.0
+PATIENCE, TICK = 180.0, 2.0
 SHOWN = 8  # lines of each command's output
-CHECK = """#!/bin/sh
-# The project's tests: every part must parse and pass its own check.
-for part in parts/*.sh; do
-  sh -n "$part" && sh "$part" --check || { echo "$part is broken"; exit 1; }
-done
-"""
-PART = """cat > parts/{name}.sh <<'PART'
-#!/bin/sh
-[ "$1" = --check ] && exit 0
-{body}
-PART
-"""
-# (key, title, what it needs, the script that the embedded agent carries out)
-TASKS = (
-    ("hello", "Say hello", (), PART.format(name="hello", body='echo "hello, $1"')),
-    ("bye", "Say goodbye", (), PART.format(name="bye", body='echo "goodbye, $1"')),
-    ("count", "Count the words of a text", (), "sleep 2\n" + PART.format(name="count", body="wc -w")),
-    ("greet", "Greet and take leave", ("hello", "bye"),
-     "test -f parts/hello.sh && test -f parts/bye.sh\n" + PART.format(name="greet", body='sh parts/hello.sh "$1"; sh parts/bye.sh "$1"')),
-    ("report", "Report how long a greeting is", ("count", "greet"),
-     "test -f parts/count.sh\n" + PART.format(name="report", body='sh parts/greet.sh "$1" | sh parts/count.sh')),
-    ("index", "List all parts", ("greet", "report"), "ls parts > INDEX\n"),
-)
 
 
-@click.command(short_help="Watch a whole town work: no account, no network, half a minute.")
+@click.command(short_help="Watch a whole town work: no account, no network, less than a minute.")
 @click.argument("folder", required=False, type=click.Path())
 @common.json_option
 def cli(folder: str | None, as_json: bool) -> None:
-    """Build a town in FOLDER (default: a new temporary one) and run it: a rig, six beads with dependencies, three workers
-    at once, one of them killed with SIGKILL in the middle. All of it lands. Nothing is left behind but the folder.
+    """Build a town in FOLDER (default: a new temporary one) and run it: two rigs, an epic of twelve beads over both, six workers
+    at once. One of them is killed with SIGKILL in the middle, two change the same line, one breaks the tests. All of it lands, the
+    target branches are never red, and nothing is left behind but the folder.
 
     Every line with a $ is a command you can type yourself.
 
@@ -67,11 +45,11 @@ def cli(folder: str | None, as_json: bool) -> None:
     place = _place(folder)
     show = _Show(place, quiet=as_json)
     try:
-        beads = _build(show)
-        killed = _work(show, beads)
+        story = _build(show)
+        story.work()
     finally:
         show.run("gt", "down")
-    figures = _figures(show, beads, killed)
+    figures = _figures(show, story)
     if as_json:
         common.emit_json(figures)
         return
@@ -88,13 +66,13 @@ class _Show:
         self.env = {k: v for k, v in clean_environment({}).items() if not k.startswith(("GT_WAKE", "GT_PASS"))}
         self.started = time.monotonic()
 
-    def run(self, *words: str, shown: str | None = None) -> str:
+    def run(self, *words: str, shown: str | None = None, most: int = SHOWN) -> str:
         self.say(f"$ {shown or shlex.join(words)}")
         result = subprocess.run(self._argv(words), cwd=self.cwd, env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if result.returncode != 0:
             raise GastownError(f"the demo's command failed: {' '.join(words[:4])}", why=(result.stderr or result.stdout).strip()[-600:],
                                next=f"look into {self.place}")
-        for line in result.stdout.splitlines()[:SHOWN]:
+        for line in result.stdout.splitlines()[:most]:
             self.say(f"    {line}")
         return result.stdout
 
@@ -108,6 +86,9 @@ class _Show:
     def say(self, text: str) -> None:
         if not self.quiet:
             common.say(text)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
 
     def _argv(self, words: tuple[str, ...]) -> list[str]:
         if words[0] not in ("gt", "bd"):
@@ -125,81 +106,121 @@ def _place(folder: str | None) -> str:
     return place
 
 
-def _build(show: _Show) -> dict[str, str]:
-    """The project, the town, the rig, the beads; returns key to bead id."""
-    project = f"{show.place}/project"
+class _Story:
+    """The beads of the demo by their keys, and what happens to them."""
+
+    def __init__(self, show: _Show, beads: dict[str, str], convoy: str) -> None:
+        self.show, self.beads, self.convoy = show, beads, convoy
+        self.killed = self.mended = ""
+        self._seen: dict[str, tuple[str, str]] = {}
+
+    def work(self) -> None:
+        """Watch the convoy until it has landed: kill one worker once, mend the bead that came back."""
+        begun, ticked = time.monotonic(), 0.0
+        while time.monotonic() < begun + PATIENCE:
+            found = self.show.ask("gt", "convoy", "status", self.convoy)
+            beads = {bead["id"]: bead for bead in found["beads"]}
+            self._tell(beads.values())
+            if found["status"] == "closed":
+                return
+            if not self.killed and beads[self.beads[plan.SLOW]]["state"] == "working":
+                self._kill(self.beads[plan.SLOW])
+            if not self.mended and beads[self.beads[plan.BAD]]["state"] == "sent back":
+                self._mend(self.beads[plan.BAD])
+            if time.monotonic() > ticked + TICK:
+                self.show.ask("gt", "daemon", "tick")  # what cron does every few minutes in a town that is up
+                ticked = time.monotonic()
+            time.sleep(0.2)
+        landed = [state for state, _ in self._seen.values()].count("landed")
+        raise GastownError("the demo did not finish in time", why=f"{landed} of {len(self.beads)} beads landed",
+                           next=f"gt status, in {self.show.town}")
+
+    def _tell(self, beads: Iterable[dict[str, Any]]) -> None:
+        """Each bead whose state or worker is a new one."""
+        collide = [self.beads[key] for key in plan.COLLIDING]
+        for bead in beads:
+            state, worker = bead["state"], bead["worker"]
+            before, worker_before = self._seen.get(bead["id"], ("blocked", ""))
+            self._seen[bead["id"]] = state, worker or worker_before
+            if state == before and worker in ("", worker_before):
+                continue
+            why = f": {bead['waits_for'][0]}" if state in ("sent back", "conflict") and bead["waits_for"] else ""
+            who = f"  {worker}" if state == "working" else why
+            self.show.say(f"  {self.show.seconds():5.1f} s  {bead['id']}  {bead['title']:<26} {state}{who}")
+            if bead["id"] in collide and worker_before not in ("", worker) and state == "working":
+                shown = f"bd show {bead['id']}    # a conflict: its fresh worker is told both sides"
+                self.show.run("bd", "show", bead["id"], shown=shown, most=16)
+
+    def _kill(self, bead_id: str) -> None:
+        """SIGKILL the runner of the worker that has this bead, once it is at work."""
+        for agent in self.show.ask("gt", "agents"):
+            pid = agent["evidence"].get("pid")
+            if agent["bead"] == bead_id and agent["state"] == "working" and pid:
+                self.show.say(f"$ kill -9 {pid}    # the runner of {agent['actor']}, in the middle of {bead_id}: the town starts it again")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.killed = str(agent["actor"])
+
+    def _mend(self, bead_id: str) -> None:
+        """What a person does: read why it came back, mend it, give it to a fresh worker. Its dependents wait meanwhile."""
+        self.show.run("bd", "show", bead_id, shown=f"bd show {bead_id}    # the queue refused it, and says why", most=24)
+        self.show.run("gt", "convoy", "status", self.convoy, most=20)
+        self.show.run("bd", "update", bead_id, "--run", plan.MENDED, shown=f"bd update {bead_id} --run …    # its script, mended")
+        self.show.run("gt", "sling", bead_id, plan.PARTS)
+        self.mended = bead_id
+
+
+def _build(show: _Show) -> _Story:
+    """The projects, the town, the rigs, the beads, the convoy; all that can begin has begun."""
     show.say(f"A town of plain files in {show.place}\n")
-    _project(project, show)
+    plan.write_projects(show.place)
+    who = ["-c", "user.name=Demo", "-c", "user.email=demo@localhost", "-c", "init.defaultBranch=main"]
+    for rig in plan.PROJECTS:
+        for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A project of shell scripts"]):
+            subprocess.run(["git", *who, *words], cwd=f"{show.place}/{rig}", env=show.env, check=True, capture_output=True)
     show.run("gt", "install", show.town)
     show.cwd = show.town
-    show.run("gt", "rig", "add", RIG, project, "--prefix", "gp", "--gate", "sh check.sh")
+    for rig, prefix in plan.PREFIXES.items():
+        show.run("gt", "rig", "add", rig, f"{show.place}/{rig}", "--prefix", prefix, "--gate", plan.GATE, most=1)
     show.run("gt", "config", "default-agent", "exec")
+    show.run("gt", "config", "set", "witness_seconds", "1")
+    epic = show.run("bd", "create", "A site that greets", "-t", "epic", "--silent").strip()
     beads: dict[str, str] = {}
-    for key, title, needs, script in TASKS:
-        deps = ["--deps", ",".join(beads[need] for need in needs)] if needs else []
-        words = ("bd", "create", title, "--prefix", "gp", *deps, "--run", script, "--silent")
-        shown = f"bd create '{title}' --prefix gp" + (f" --deps {deps[1]}" if deps else "") + " --run …"
-        beads[key] = show.run(*words, shown=shown).strip()
-    return beads
+    for task in plan.TASKS:
+        beads[task.key] = _bead(show, task, epic, beads)
+    show.run("gt", "up", "--no-cron", most=3)
+    convoy = show.run("gt", "convoy", "create", "A site that greets", "--epic", epic, "--human", "--silent").strip()
+    show.run("gt", "convoy", "launch", convoy)
+    return _Story(show, beads, convoy)
 
 
-def _project(project: str, show: _Show) -> None:
-    fsio.make_folder(f"{project}/parts")
-    fsio.write(f"{project}/check.sh", CHECK.encode())
-    fsio.write(f"{project}/parts/all.sh", b"#!/bin/sh\nexit 0\n")
-    who = ["-c", "user.name=Demo", "-c", "user.email=demo@localhost", "-c", "init.defaultBranch=main"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A project of shell parts"]):
-        subprocess.run(["git", *who, *words], cwd=project, env=show.env, check=True, capture_output=True)
+def _bead(show: _Show, task: plan.Task, epic: str, beads: dict[str, str]) -> str:
+    needs = ["--deps", ",".join(beads[need] for need in task.needs)] if task.needs else []
+    words = ["bd", "create", task.title, "--prefix", plan.PREFIXES[task.rig], "--parent", epic, *needs]
+    script = task.run
+    for key, bead in beads.items():
+        script = script.replace(f"{{{key}}}", bead.partition("-")[2])
+    return show.run(*words, "--run", script, "--silent", shown=f"{shlex.join(words)} --run …").strip()
 
 
-def _work(show: _Show, beads: dict[str, str]) -> str:
-    """Sling what is ready until all is closed; kill the worker of the slow bead once. Returns the killed worker."""
-    show.run("gt", "up", "--no-cron")
-    deadline, killed, landed = time.monotonic() + PATIENCE, "", set[str]()
-    while time.monotonic() < deadline:
-        ready = [bead["id"] for bead in show.ask("bd", "ready") if bead["id"] in beads.values()]
-        closed = {bead["id"] for bead in show.ask("bd", "list", "--all") if bead["status"] == "closed"} & set(beads.values())
-        for bead_id in sorted(closed - landed):
-            show.say(f"    ✓ {bead_id} landed")
-        landed = closed
-        if len(landed) == len(beads):
-            return killed
-        if ready:
-            show.run("gt", "sling", *ready[:WORKERS], RIG)
-        if not killed:
-            killed = _kill(show, beads["count"])
-        show.ask("gt", "daemon", "tick")  # what cron does every few minutes in a town that is up
-        time.sleep(0.1)
-    raise GastownError("the demo did not finish in time", why=f"{len(landed)} of {len(beads)} beads landed",
-                       next=f"gt status, in {show.town}")
-
-
-def _kill(show: _Show, bead_id: str) -> str:
-    """SIGKILL the runner of the worker that has this bead, once it is at work; "" while it is not."""
-    for agent in show.ask("gt", "agents"):
-        pid = agent["evidence"].get("pid")
-        if agent["bead"] == bead_id and agent["state"] == "working" and pid:
-            show.say(f"$ kill -9 {pid}    # the runner of {agent['actor']}, in the middle of {bead_id}: the town starts it again")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                return str(agent["actor"])
-    return ""
-
-
-def _figures(show: _Show, beads: dict[str, str], killed: str) -> dict[str, Any]:
+def _figures(show: _Show, story: _Story) -> dict[str, Any]:
     """The table's numbers, from git and the town's files."""
     town = Town(show.town)
-    git = ["git", f"--git-dir={town.rig(RIG).repo}", "-c", "safe.bareRepository=all"]
-    count = [*git, "rev-list", "--first-parent", "--merges", "--count", "main"]
-    landed = subprocess.run(count, env=show.env, check=True, capture_output=True)
     events = [json.loads(line) for line in fsio.whole_lines(fsio.read(town.events) or b"")]
-    closed = [bead for bead in show.ask("bd", "list", "--all") if bead["id"] in beads.values() and bead["status"] == "closed"]
+    closed = [bead for bead in show.ask("bd", "list", "--all") if bead["id"] in story.beads.values() and bead["status"] == "closed"]
+    back = [event["payload"]["state"] for event in events if event["type"] == "merge_failed"]
     return {
-        "folder": show.place, "beads": len(beads), "closed": len(closed), "landed_commits": int(landed.stdout),
-        "gate_runs": sum(event["type"] == "gate_run" for event in events),
-        "workers": sum(event["type"] == "sling" for event in events), "killed": killed,
+        "folder": show.place, "beads": len(story.beads), "closed": len(closed), "convoy": story.convoy,
+        "landed_commits": sum(_landed(show, town.rig(rig).repo) for rig in plan.PROJECTS),
+        "gate_runs": sum(event["type"] == "gate_run" for event in events), "sent_back": back.count("failed"),
+        "conflicts": back.count("conflict"), "workers": sum(event["type"] == "sling" for event in events), "killed": story.killed,
         "supervision_tokens": sum(int(event["payload"].get("tokens", 0)) for event in events if not _is_worker(event["actor"])),
-        "seconds": round(time.monotonic() - show.started, 1)}
+        "seconds": round(show.seconds(), 1)}
+
+
+def _landed(show: _Show, repo: str) -> int:
+    git = ["git", f"--git-dir={repo}", "-c", "safe.bareRepository=all", "rev-list", "--first-parent", "--merges", "--count", "main"]
+    return int(subprocess.run(git, env=show.env, check=True, capture_output=True).stdout)
 
 
 def _is_worker(actor: str) -> bool:
@@ -209,12 +230,15 @@ def _is_worker(actor: str) -> bool:
 def _report(figures: dict[str, Any], show: _Show) -> None:
     common.say()
     common.table([
-        ("beads closed", f"{figures['closed']} of {figures['beads']}"), ("landed commits", figures["landed_commits"]),
-        ("gate runs", figures["gate_runs"]), ("workers", figures["workers"]), ("workers killed", f"1 ({figures['killed']})"),
-        ("tokens spent on supervision", figures["supervision_tokens"]), ("seconds", figures["seconds"])], ("what", "how many"))
+        ("beads closed, of two rigs", f"{figures['closed']} of {figures['beads']}"), ("landed commits", figures["landed_commits"]),
+        ("gate runs", figures["gate_runs"]), ("sent back: broke the tests", figures["sent_back"]),
+        ("conflicts, each with one fresh worker", figures["conflicts"]), ("workers", figures["workers"]),
+        ("workers killed in the middle", f"1 ({figures['killed']})"), ("tokens spent on supervision", figures["supervision_tokens"]),
+        ("seconds", figures["seconds"])], ("what", "how many"))
     common.say(f"""
 Where to look (in {show.town}):
-  git --git-dir={RIG}/.repo.git log --graph --oneline main     what landed
-  bd list --all                                                    the beads
-  cat {RIG}/.beads/issues.jsonl .events.jsonl                 all of it, as plain lines
+  gt convoy status {figures['convoy']}                            every bead, its worker, what it took
+  git --git-dir={plan.SITE}/.repo.git log --graph --oneline main    what landed
+  gt mq prove {plan.SITE}                                            every landing was green, by git alone
+  cat {plan.SITE}/.beads/issues.jsonl .events.jsonl                  all of it, as plain lines
 Remove it all: rm -r {show.place}""")
