@@ -85,7 +85,8 @@ def test_who_conflicts_only_with_another_of_the_stack_waits_behind_it_and_lands_
     assert near.request(bad).state == requests.FAILED and near.file("src/app.py") == "second\n"
 
 
-def test_conflicts_cost_no_gate_run_and_hold_up_nobody(near: Yard) -> None:  # M5
+def test_conflicts_cost_no_gate_run_and_hold_up_nobody(near: Yard) -> None:
+    """M5: 0 gate runs for a change that conflicts; its bead names base, both commits and files."""
     near.gates(near.counted(GATE))
     base = near.tip()
     first = near.submit("first", {"src/app.py": "first\n"}, worker="first")
@@ -101,7 +102,8 @@ def test_conflicts_cost_no_gate_run_and_hold_up_nobody(near: Yard) -> None:  # M
         assert all(commit in note for commit in (request.head, base, near.tip()))
 
 
-def test_green_alone_and_red_together_within_one_stack(near: Yard) -> None:  # M19
+def test_green_alone_and_red_together_within_one_stack(near: Yard) -> None:
+    """M19: green alone and red together: exactly one goes back, the target stays green."""
     near.gates("test ! -e b1.txt || test ! -e b3.txt")
     made = many(near, 5)
     result = near.round()
@@ -114,7 +116,8 @@ def _behind(yard: Yard, child: str, parent: str) -> None:
     yard.put({**yard.get(child), "dependencies": [link]})
 
 
-def test_a_child_lands_after_its_parent_whatever_their_priorities(near: Yard) -> None:  # M16
+def test_a_child_lands_after_its_parent_whatever_their_priorities(near: Yard) -> None:
+    """M16: a child never lands before its parent."""
     near.gates(GATE)
     child = near.submit("child", priority=1, worker="c")
     parent = near.submit("parent", priority=3, worker="p")
@@ -122,7 +125,8 @@ def test_a_child_lands_after_its_parent_whatever_their_priorities(near: Yard) ->
     assert [request for request, _ in near.round().landed] == [parent, child]
 
 
-def test_a_child_whose_parent_was_sent_back_is_parked_with_the_reason(near: Yard) -> None:  # M16
+def test_a_child_whose_parent_was_sent_back_is_parked_with_the_reason(near: Yard) -> None:
+    """M16: a child never lands before its parent."""
     near.gates(GATE)
     parent = near.submit("parent", {"parent.txt": "BAD\n"}, worker="p")
     child = near.submit("child", worker="c")
@@ -134,7 +138,8 @@ def test_a_child_whose_parent_was_sent_back_is_parked_with_the_reason(near: Yard
     assert [request for request, _ in near.round().landed] == [child]
 
 
-def test_a_red_base_under_a_stack_blames_nobody(near: Yard) -> None:  # M20
+def test_a_red_base_under_a_stack_blames_nobody(near: Yard) -> None:
+    """M20: on a red target only fixes land; somebody is told at once, a fix opens it again."""
     near.gates("test -e fixed.txt")
     made = many(near, 4)
     result = near.round()

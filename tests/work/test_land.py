@@ -87,7 +87,8 @@ def test_several_requests_land_in_order_each_on_the_one_before(yard: Yard) -> No
     yard.check_green()
 
 
-def test_without_gates_configured_nothing_lands_until_none_is_said_in_so_many_words(yard: Yard) -> None:  # M12
+def test_without_gates_configured_nothing_lands_until_none_is_said_in_so_many_words(yard: Yard) -> None:
+    """M12: without gates nothing lands, and every listing says so."""
     Path(yard.rig.settings).unlink()
     one, old = yard.submit("one"), yard.tip()
     result = yard.round()
@@ -136,7 +137,8 @@ def test_a_flake_lands_and_is_written_down(near: Yard) -> None:
     assert near.get("gp-one")["validations"][0]["quality_signals"]["flake"] is True
 
 
-def test_a_conflict_costs_no_gate_run_and_names_files_and_commits(yard: Yard) -> None:  # M5
+def test_a_conflict_costs_no_gate_run_and_names_files_and_commits(yard: Yard) -> None:
+    """M5: 0 gate runs for a change that conflicts; its bead names base, both commits and files."""
     yard.gates(yard.counted())
     base = yard.tip()
     first = yard.submit("first", {"src/app.py": "first\n"})
@@ -150,7 +152,8 @@ def test_a_conflict_costs_no_gate_run_and_names_files_and_commits(yard: Yard) ->
     assert f"REWORK_REQUEST {second}" in yard.mails()
 
 
-def test_two_changes_green_alone_and_red_together_one_lands(near: Yard) -> None:  # M19
+def test_two_changes_green_alone_and_red_together_one_lands(near: Yard) -> None:
+    """M19: green alone and red together: exactly one goes back, the target stays green."""
     near.gates("test ! -e a.txt || test ! -e b.txt")
     one = near.submit("one", {"a.txt": "a"})
     two = near.submit("two", {"b.txt": "b"}, worker="nux")
@@ -195,7 +198,8 @@ def test_a_stale_fence_is_superseded(yard: Yard) -> None:
     assert yard.request(one).state == requests.SUPERSEDED and yard.get("gp-one")["status"] == "in_progress"
 
 
-def test_what_is_pushed_after_the_submission_does_not_land_with_it(yard: Yard) -> None:  # M10
+def test_what_is_pushed_after_the_submission_does_not_land_with_it(yard: Yard) -> None:
+    """M10: what lands is the commit that was submitted."""
     one = yard.submit("one")
     later = yard.commit(yard.branch("one"), {"late.txt": "late"})
     yard.round()
@@ -203,7 +207,8 @@ def test_what_is_pushed_after_the_submission_does_not_land_with_it(yard: Yard) -
     assert yard.tip(f"refs/heads/{yard.branch('one')}") == later  # unlanded work keeps its branch
 
 
-def test_a_new_submission_supersedes_the_old_one(yard: Yard) -> None:  # M10
+def test_a_new_submission_supersedes_the_old_one(yard: Yard) -> None:
+    """M10: what lands is the commit that was submitted."""
     one = yard.submit("one")
     base = yard.tip()
     later = yard.commit(yard.branch("one"), {"late.txt": "late"})
@@ -213,7 +218,8 @@ def test_a_new_submission_supersedes_the_old_one(yard: Yard) -> None:  # M10
     assert yard.file("late.txt") == "late"
 
 
-def test_a_squashed_duplicate_is_closed_as_landed_without_a_second_commit(yard: Yard) -> None:  # M11
+def test_a_squashed_duplicate_is_closed_as_landed_without_a_second_commit(yard: Yard) -> None:
+    """M11: work that is in the target already closes without a second commit."""
     base = yard.tip()
     one = yard.submit("one", {"same.txt": "same\n"})
     two = yard.submit("two", {"same.txt": "same\n"}, base=base, worker="nux")
@@ -243,7 +249,8 @@ def test_what_reaches_out_of_the_tree_is_refused_before_any_gate(near: Yard, evi
 
 # ---- the remote ---------------------------------------------------------------------------------------------
 
-def test_a_remote_that_moves_between_gate_and_push_is_built_upon_and_never_forced(far: Yard) -> None:  # M9
+def test_a_remote_that_moves_between_gate_and_push_is_built_upon_and_never_forced(far: Yard) -> None:
+    """M9: a push between gate and swap: the swap fails, the stack is rebuilt, nothing is lost or forced."""
     push = (f"test -e {far.root}/moved || {{ touch {far.root}/moved; cd {far.scratch} && git fetch -q {far.remote} main && "
             f"git checkout -q --detach FETCH_HEAD && echo x > outside.txt && git add -A && git commit -q -m outside && "
             f"git push -q {far.remote} HEAD:main; }}")
@@ -336,7 +343,8 @@ def test_a_change_that_takes_the_gate_away_is_its_own_fault(tmp_path: Path) -> N
 
 # ---- a red target -------------------------------------------------------------------------------------------
 
-def test_a_red_base_blames_nobody_escalates_once_and_opens_for_a_fix(near: Yard) -> None:  # M20
+def test_a_red_base_blames_nobody_escalates_once_and_opens_for_a_fix(near: Yard) -> None:
+    """M20: on a red target only fixes land; somebody is told at once, a fix opens it again."""
     near.gates("test -e fixed.txt")
     one = near.submit("one")
     result = near.round()
@@ -461,8 +469,8 @@ def test_a_target_that_turns_red_under_a_landing_lets_only_fixes_pass(far: Yard)
     assert [far.request(request).state for request in (one, two)] == [requests.WAITING] * 2
 
 
-def test_a_second_refinery_cannot_land_what_the_first_did(near: Yard) -> None:  # M8
-    """Two rounds at once, the role's lock left out: the first one's landing happens while the second one's gate runs."""
+def test_a_second_refinery_cannot_land_what_the_first_did(near: Yard) -> None:
+    """M8: two rounds at once, the role's lock left out: the first one's landing happens while the second one's gate runs."""
     near.gates("true")
     one, two = near.submit("one"), near.submit("two", worker="nux")
     old = near.tip()

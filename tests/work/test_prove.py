@@ -18,7 +18,8 @@ def yard(tmp_path: Path) -> Yard:
     return queueyard.make(tmp_path, remote=True)
 
 
-def test_every_landing_is_proven_and_foreign_commits_are_listed_apart(yard: Yard, run_cli: builders.Run) -> None:  # M22
+def test_every_landing_is_proven_and_foreign_commits_are_listed_apart(yard: Yard, run_cli: builders.Run) -> None:
+    """M22: each first-parent commit has a gate note for exactly its tree."""
     assert run_cli("gt", "mq", "prove", cwd=yard.rig.root).code == 3  # nothing landed yet
     yard.submit("one", worker="one")
     yard.submit("two", worker="two")

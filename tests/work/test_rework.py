@@ -30,7 +30,8 @@ def send(yard: Yard) -> list[str]:
     return rework.send_workers(open_desk(yard.rig, yard.now))
 
 
-def test_in_a_running_town_a_conflict_gets_exactly_one_worker(yard: Yard) -> None:  # M5
+def test_in_a_running_town_a_conflict_gets_exactly_one_worker(yard: Yard) -> None:
+    """M5: 0 gate runs for a change that conflicts; its bead names base, both commits and files."""
     assert send(yard) == [] and yard.get("gp-second")["status"] == "open"  # by hand
     config.set_mode(yard.rig.town, "running")
     (words,) = send(yard)

@@ -81,8 +81,8 @@ def list_(as_json: bool) -> None:
     if not found:
         say("no rigs yet. Next: gt rig add NAME URL-OR-FOLDER")
         return
-    table([(r.name, r.prefix, r.target, r.workers, r.queued, r.open_beads, r.problem or r.url or r.source or "") for r in found],
-          ("RIG", "PREFIX", "TARGET", "WORKERS", "QUEUED", "OPEN", "FROM"))
+    table([(r.name, r.prefix, r.target, r.workers, r.queued, r.open_beads, _words(r.gates), r.problem or r.url or r.source or "")
+           for r in found], ("RIG", "PREFIX", "TARGET", "WORKERS", "QUEUED", "OPEN", "GATES", "FROM"))
 
 
 @cli.command(short_help="Look at one project.")
@@ -95,7 +95,7 @@ def status(name: str, as_json: bool) -> None:
     if as_json:
         emit_json(found)
         return
-    for key, value in found.items():
+    for key, value in {**found, "gates": _words(found["gates"])}.items():
         if key != "queue" and value not in ("", None, []):
             say(f"{key:12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
     for request in found["queue"]:
@@ -123,10 +123,13 @@ def remove(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
 
 
 def _tell_added(rig: Rig, is_new: bool) -> None:
-    made, gates = config.rig_config(rig), config.rig_settings(rig).gates
-    shown = "none set" if gates is None else gates if isinstance(gates, str) else "; ".join(gates)
+    made, shown = config.rig_config(rig), _words(config.rig_settings(rig).gates)
     verb = "is a rig" if is_new else "is a rig already"
     say(f"{'✓ ' if is_new else ''}{rig.name} {verb}: {made.target} of {made.url or made.source}, prefix {made.prefix}, gates: {shown}")
+
+
+def _words(gates: list[str] | str | None) -> str:
+    return "not set: nothing lands" if gates is None else gates if isinstance(gates, str) else "; ".join(gates)
 
 
 def _gates(given: tuple[str, ...]) -> rig_add.Gates:

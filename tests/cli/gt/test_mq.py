@@ -29,7 +29,8 @@ def test_list_next_and_status(yard: Yard, run_cli: builders.Run) -> None:
     assert "\x1b" not in run_cli("gt", "mq", "status", one, cwd=yard.rig.root).out
 
 
-def test_a_listing_says_what_the_gates_are(yard: Yard, run_cli: builders.Run) -> None:  # M12
+def test_a_listing_says_what_the_gates_are(yard: Yard, run_cli: builders.Run) -> None:
+    """M12: without gates nothing lands, and every listing says so."""
     yard.gates(none=True)
     assert "gates: none" in run_cli("gt", "mq", "list", cwd=yard.rig.root).out
     Path(yard.rig.settings).unlink()
