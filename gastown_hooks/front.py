@@ -80,6 +80,9 @@ def _fast(name: str, words: list[str]) -> int | None:
     if name == "bd" and verb in ("create", "update", "close"):
         from gastown_hooks.cli import fast_write
         return fast_write.run(verb, words[1:])
+    if name == "bd" and verb == "merge":
+        from gastown_hooks.cli import fast_merge
+        return fast_merge.run(words[1:])
     return None
 
 

@@ -8,58 +8,107 @@ clone finds alike, and what its own side says of it (edges, children, mentions) 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
 
 from gastown_hooks.core import ids, record
 from gastown_hooks.core.jsons import canonical
 from gastown_hooks.rules import merge3, states
 from gastown_hooks.rules.merge3 import Conflict
 
-Record = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gastown_hooks.core.record import Record
+
 RENAMED = "renamed_from"
 _TEXTS = ("title", "description", "design", "acceptance_criteria", "notes", "close_reason")
 _IN_IDS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
 
-@dataclass(frozen=True, slots=True)
 class MergedFile:
     """The merged file; what had to give way; beads that got another id; lines that are no bead."""
 
-    data: bytes
-    conflicts: list[Conflict]
-    renamed: dict[str, str]
-    bad: list[bytes]
+    __slots__ = ("bad", "conflicts", "data", "renamed")
+
+    def __init__(self, lines: dict[bytes, bytes], conflicts: list[Conflict], renamed: dict[str, str], bad: list[bytes]) -> None:
+        self.data = b"\n".join([*map(lines.__getitem__, sorted(lines)), *bad, b""])
+        self.conflicts, self.renamed, self.bad = conflicts, renamed, bad
 
 
-@dataclass(slots=True)
 class _Side:
-    records: dict[str, Record] = field(default_factory=dict)
-    lines: dict[str, bytes] = field(default_factory=dict)
-    bad: set[bytes] = field(default_factory=set)
+    """One version, read."""
+
+    __slots__ = ("bad", "lines", "records")
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.lines: dict[str, bytes] = {}
+        self.bad: set[bytes] = set()
 
 
 def merge_files(base: bytes, ours: bytes, theirs: bytes) -> MergedFile:
     """The three versions of issues.jsonl as one. `merge_files(b, x, y)` equals `merge_files(b, y, x)`."""
-    old = _side(base, {})
-    one, other = (_side(data, old.records) for data in (ours, theirs))
+    versions = [data.split(b"\n") for data in (base, ours, theirs)]
+    keyed = [_keyed(lines) for lines in versions]
+    if all(keyed):
+        settled, parts = _settled(*keyed)
+        merged = _merge(parts, settled)
+        if not merged.renamed:  # a new id is chosen, and mentions are rewritten, with all beads in sight
+            return merged
+    return _merge(versions, {})
+
+
+def _keyed(lines: list[bytes]) -> dict[bytes, bytes]:
+    """The lines by id, read no further than that; nothing for a file that is empty, damaged or unusual."""
+    keyed = {line[7:line.find(b'"', 7)]: line for line in lines if line.startswith(b'{"id":"') and line.endswith(b"}")}
+    return keyed if len(keyed) == len(lines) - lines.count(b"") and b"\\" not in b"".join(keyed) else {}
+
+
+def _settled(old: dict[bytes, bytes], one: dict[bytes, bytes], other: dict[bytes, bytes]) -> tuple[dict[bytes, bytes], list[list[bytes]]]:
+    """The lines that are as they were, or that one side alone changed; and what is left of the three versions: the engine's."""
+    settled: dict[bytes, bytes] = {}
+    parts: list[list[bytes]] = [[], [], []]
+    for key in {**one, **other, **old}:
+        base, mine, theirs = old.get(key), one.get(key), other.get(key)
+        changed = theirs if mine == base else mine if theirs in (base, mine) else None
+        if changed is not None and (changed == base or _may_stand(key, changed, base or b"")):
+            settled[key] = changed
+            continue
+        for part, line in zip(parts, (base, mine, theirs), strict=True):
+            if line is not None:
+                part.append(line)
+    return settled, parts
+
+
+def _may_stand(key: bytes, line: bytes, base: bytes) -> bool:
+    """Whether a line that one side changed is that bead, and the bead was not deleted before."""
+    try:
+        found = record.decode(line)
+    except ValueError:
+        return False
+    return bool(found["id"] == key.decode()) and (b"tombstone" not in base or found.get("status") == states.TOMBSTONE)
+
+
+def _merge(versions: list[list[bytes]], settled: dict[bytes, bytes]) -> MergedFile:
+    """The merge of these lines, beside those that are settled."""
+    old = _side(versions[0], {})
+    one, other = (_side(lines, old.records) for lines in versions[1:])
     conflicts: list[Conflict] = []
     renamed = _part_twins(old, one, other, conflicts)
-    lines = []
-    for bead_id in sorted({*one.records, *other.records}, key=str.encode):
+    lines = dict(settled)
+    for bead_id in {*one.records, *other.records}:
         merged = merge3.merge_record(old.records.get(bead_id), one.records.get(bead_id), other.records.get(bead_id))
         conflicts += merged.conflicts
         if merged.record is not None:
-            lines.append(_line(merged.record, one, other))
+            lines[bead_id.encode()] = _line(merged.record, one, other)
     bad = sorted(line for line in one.bad | other.bad if line not in old.bad or line in one.bad & other.bad)
-    return MergedFile(b"".join(line + b"\n" for line in [*lines, *bad]), conflicts, renamed, bad)
+    return MergedFile(lines, sorted(conflicts, key=str), renamed, bad)
 
 
-def _side(data: bytes, base: dict[str, Record]) -> _Side:
+def _side(lines: list[bytes], base: dict[str, Record]) -> _Side:
     """One version, read; two lines of one id (a union merge) are merged with each other."""
     side = _Side()
-    for line in data.split(b"\n"):
+    for line in lines:
         if not line.strip():
             continue
         try:

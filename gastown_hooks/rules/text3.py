@@ -28,10 +28,14 @@ def merge(base: str, one: str, other: str) -> str | None:
 
 
 def appended(base: str, one: str, other: str) -> str | None:
-    """For texts that grow at the end: base, then what each side added, `one` first. None when a side did more than append."""
+    """For texts that grow at the end: base, then what each side added, `one` first. None when a side did more than append.
+
+    A side whose addition stands in the other's whole, as lines of their own, was merged into it before.
+    """
     if not (one.startswith(base) and other.startswith(base)):
         return None
-    if one.startswith(other) or other.startswith(one):
+    grown, added = (f"\n{side[len(base):]}\n" for side in (one, other))
+    if one.startswith(other) or other.startswith(one) or added in grown or grown in added:
         return max(one, other, key=len)
     added = other[len(base):]
     between = "" if one.endswith("\n") or added.startswith("\n") or not one else "\n"

@@ -211,6 +211,8 @@ def _network(repo: str, args: tuple[str, ...], timeout: float) -> Result:
     if place is not None and (planted := executing_keys(place)):
         raise GitFailed(f"{place} sets {', '.join(planted)}", why="it would run a program at each fetch and push",
                         next=f"git -C {place} config --unset-all {planted[0]}, or move it to your own git configuration")
+    if place is not None and os.path.basename(place) == ".git":
+        place = os.path.dirname(place)  # a relative address counts from the work tree
     return run(place or repo, *args, check=False, timeout=timeout)
 
 

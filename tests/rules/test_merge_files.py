@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_merge3 import RECORD
 
 from gastown_hooks.core import record
-from gastown_hooks.rules.merge_files import merge_files
+from gastown_hooks.rules.merge_files import _merge, merge_files
 
 IDS = ["t-a", "t-a.1", "t-b", "t-b.1", "t-aa"]
 
@@ -43,6 +43,19 @@ def test_the_laws(base: bytes, ours: bytes, theirs: bytes) -> None:
     assert merge_files(base, one.data, one.data).data == one.data
     names = [json.loads(line)["id"] for line in one.data.splitlines() if line not in one.bad]
     assert names == sorted(set(names), key=str.encode)
+
+
+@settings(max_examples=150, deadline=None)
+@given(parts=st.lists(st.tuples(*[st.sampled_from(["", "open", "closed", "tombstone", "bad"])] * 3), max_size=5))
+def test_lines_that_one_side_alone_changed_are_merged_without_the_engine_as_by_it(parts: list[tuple[str, str, str]]) -> None:
+    def version(side: int) -> bytes:
+        lines = [record.encode(bead(f"t-{n}", status=part[side], updated_at=f"2026-01-0{len(part[side])}T00:00:00Z"))
+                 for n, part in enumerate(parts) if part[side]]
+        return b"".join((line[:-1] + b"," if b'"bad"' in line else line) + b"\n" for line in lines)
+
+    versions = version(0), version(1), version(2)
+    quick, slow = merge_files(*versions), _merge([data.split(b"\n") for data in versions], {})
+    assert (quick.data, quick.bad, [str(one) for one in quick.conflicts]) == (slow.data, slow.bad, [str(one) for one in slow.conflicts])
 
 
 def test_untouched_lines_keep_their_bytes() -> None:

@@ -1,4 +1,4 @@
-"""`bd init`: a ledger beside the code of a plain git repository."""
+"""`bd init`: a ledger in a plain git repository, or what a clone of one needs."""
 
 from __future__ import annotations
 
@@ -7,47 +7,79 @@ import os
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.core import ids
-from gastown_hooks.core.errors import Conflict, NotFound, Refused
+from gastown_hooks.core import fsio, ids
+from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.paths import BEADS, Beads, nearest_beads
 from gastown_hooks.stores import config
 from gastown_hooks.stores.gitdir import git_dir
-from gastown_hooks.stores.ledger import CODE_BRANCH, Ledger
+from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+from gastown_hooks.work import acts, ledger_git, ledger_git_setup
 
 
-@click.command(short_help="Make a ledger in this git repository.")
+@click.command(short_help="Make a ledger in this git repository, or set a clone up for it.")
 @click.option("-p", "--prefix", metavar="P", help="What the ids begin with (default: made from the folder's name).")
+@click.option("--own-branch", is_flag=True, help="Keep it out of the code's branches; `bd sync` keeps it on the branch `beads`.")
+@click.option("--stealth", is_flag=True, help="Keep it out of git altogether: nobody else sees it.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when all went well.")
 @common.dry_run_option
 @common.json_option
-def cli(prefix: str | None, quiet: bool, dry_run: bool, as_json: bool) -> None:
-    """Make .beads/ at the top of this git repository. The ledger is tracked in the code's own branch, so each branch has its list.
+def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_run: bool, as_json: bool) -> None:
+    """Make .beads/ at the top of this git repository. The ledger is tracked in the code's own branch, so each branch has its list,
+    and git is told to merge it with `bd merge`; or see --own-branch and --stealth.
 
-    An issues.jsonl that lies there already (from another program of this format) is taken over as it is.
+    In a clone whose repository has a ledger, do what that clone still needs; so it does no harm to repeat it. An issues.jsonl that lies
+    there already (from another program of this format) is taken over as it is.
 
     \b
     Examples:
       bd init
       bd init --prefix web
+      bd init --own-branch
     """
     caller = config.caller()
+    if own_branch and stealth:
+        raise BadInput("--own-branch and --stealth contradict each other")
     if caller.town is not None and f"{caller.cwd}/".startswith(f"{caller.town.root}/"):
         raise Refused("a town has its ledgers", why=f"this is in {caller.town.root}", next="gt rig add NAME URL, or bd where")
     top = _top(caller.cwd)
     beads = Beads(f"{top}/{BEADS}")
     there = nearest_beads(caller.cwd)
-    if os.path.lexists(beads.redirect) or os.path.lexists(beads.config) or (there is not None and there.root != beads.root):
+    if os.path.lexists(beads.redirect) or (there is not None and there.root != beads.root):
         raise Conflict("a ledger is there", why=(there or beads).root, next="bd where")
-    wanted = ids.prefix(prefix) if prefix is not None else _prefix_of(beads) or _prefix_from(os.path.basename(top))
-    if not dry_run:
-        Ledger.create_files(beads, wanted, CODE_BRANCH)
+    remote = None if stealth or os.path.lexists(beads.issues) else ledger_git.fetched_prefix(top)
+    mode = OWN_BRANCH if own_branch or remote else CODE_BRANCH
+    known = os.path.lexists(beads.config)
+    if known:
+        mode = _agrees(beads, prefix, OWN_BRANCH if own_branch else None)
+    wanted = Ledger(beads).prefix if known else ids.prefix(prefix) if prefix is not None else (
+        remote or _prefix_of(beads) or _prefix_from(os.path.basename(top)))
+    done = acts.carry_out(ledger_git_setup.plan(top, beads, wanted, mode, stealth=stealth or (known and _excluded(top, beads))),
+                          dry_run=dry_run)
+    if remote and not dry_run:
+        ledger_git.adopt(Ledger(beads), top)
     count = len(Ledger(beads).all()) if os.path.exists(beads.issues) else 0
     if as_json:
-        common.emit_json({"path": beads.root, "prefix": wanted, "mode": CODE_BRANCH, "issues": count, "dry_run": dry_run})
+        common.emit_json({"path": beads.root, "prefix": wanted, "mode": mode, "issues": count, "acts": done, "dry_run": dry_run})
+    elif not quiet and known:
+        common.say(f"✓ The ledger in {beads.root} is set up" + "".join(f"\n  {'would ' * dry_run}{text}" for text in done))
     elif not quiet:
         common.say(f"{'Would make' if dry_run else '✓ Made'} a ledger in {beads.root}")
         common.say(f"  Issue prefix: {wanted}\n  Ids look like: {wanted}-a3f2k" + (f"\n  Issues found: {count}" if count else ""))
         common.say('\nNext: bd create "What is to be done"')
+
+
+def _agrees(beads: Beads, prefix: str | None, mode: str | None) -> str:
+    """The mode of the ledger that is there. Raises Conflict when something else was asked for."""
+    there = Ledger(beads)
+    is_mode = CODE_BRANCH if there.write_through else OWN_BRANCH
+    if prefix not in (None, there.prefix) or mode not in (None, is_mode):
+        raise Conflict("a ledger is there", why=f"{beads.root}, prefix {there.prefix}, {is_mode}", next="bd where")
+    return is_mode
+
+
+def _excluded(top: str, beads: Beads) -> bool:
+    """Whether it was made with --stealth."""
+    return f"/{BEADS}/".encode() in (fsio.read(ledger_git_setup.exclude_file(top)) or b"").splitlines()
 
 
 def _top(folder: str) -> str:

@@ -1,0 +1,22 @@
+"""git's merge driver for ledgers: `bd merge %O %A %B %P`. Lean: git starts it for each merge."""
+
+from __future__ import annotations
+
+from gastown_hooks.core import fsio
+from gastown_hooks.core.errors import NotFound
+from gastown_hooks.core.ids import shown
+from gastown_hooks.rules.merge_files import MergedFile, merge_files
+
+
+def merge(base: str, ours: str, theirs: str) -> MergedFile:
+    """Merge the three files, and put the result in the place of `ours`, where git looks for it. Raises NotFound."""
+    versions = []
+    for path in (base, ours, theirs):
+        data = fsio.read(path)
+        if data is None:
+            raise NotFound(f"no file {shown(path)}", why="git names three: the base, ours and theirs")
+        versions.append(data)
+    merged = merge_files(*versions)
+    if merged.data != versions[1]:
+        fsio.write(ours, merged.data, mode=0o644, durable=False)  # git's own temporary file: it copies it into the work tree
+    return merged

@@ -1,0 +1,361 @@
+"""`bd sync`: the ledger and its remote become one, by git's plumbing alone: no checkout, no reset, no file but the ledger's.
+
+One round: fetch; merge what the remote has into the ledger, three-way from the last common state (`refs/gt/ledger/…`); commit the
+ledger as it stands then; push with an exact lease. Who was second begins again. Each step may be killed: the next sync repeats it.
+
+`own-branch`: commits follow each other on a branch of the ledger's own, whose local end is the hidden `refs/gt/ledger/tip`.
+`code-branch`: the commit goes on the current branch. Where its other commits are not pushed, or the remote's are not here, the remote
+gets a commit of its own, on top of its own tip, that changes the ledger alone; a later pull merges the two with `bd merge`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from gastown_hooks.core import fsio, jsons, lock, record
+from gastown_hooks.core.errors import Conflict, Refused, RemoteRefused
+from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
+from gastown_hooks.rules import merge3
+from gastown_hooks.rules.merge_files import merge_files
+from gastown_hooks.stores import git
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.lines import key_of
+from gastown_hooks.work import beadwrite
+
+REMOTE = "origin"
+BRANCH = "beads"
+_TIP = "refs/gt/ledger/tip"
+_BASE = "refs/gt/ledger/base"
+_BASES = "refs/gt/ledger/bases/"
+_TRIES = 12
+_THERE = Beads(BEADS)  # as paths in a commit
+_FILES = (TRACKED_LEDGER, _THERE.config, _THERE.gitignore, _THERE.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ledger is kept in git: the repository, the branch (short), and the local ref that holds its end."""
+
+    ledger: Ledger
+    repo: str
+    branch: str
+    tip: str
+    base: str
+
+    @property
+    def own(self) -> bool:
+        return self.tip == _TIP
+
+    @property
+    def tracking(self) -> str:
+        return f"refs/remotes/{REMOTE}/{self.branch}"
+
+    def url(self) -> str | None:
+        """The remote's address, without a password; None where there is no remote."""
+        found = git.run(self.repo, "config", "--get", f"remote.{REMOTE}.url", check=False)
+        return git.shown_url(found.line) if found.code == 0 else None
+
+    def resolve(self, rev: str) -> str | None:
+        found = git.run(self.repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False)
+        return found.line if found.code == 0 else None
+
+    def text(self, commit: str | None) -> bytes:
+        """The ledger in that commit; empty where there is none."""
+        return _blob(self.repo, commit, TRACKED_LEDGER) or b""
+
+    def is_in(self, ancestor: str, commit: str) -> bool:
+        return git.run(self.repo, "merge-base", "--is-ancestor", ancestor, commit, check=False).code == 0
+
+
+@dataclass(slots=True)
+class Synced:
+    """What a sync did, or would do."""
+
+    received: list[str] = field(default_factory=list)
+    sent: int = 0
+    commit: str | None = None
+    pushed: bool = False
+    remote: str | None = None
+    agreed: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def place(ledger: Ledger, caller: Caller) -> Place:
+    """Raises Refused for a ledger that is in no git repository, or that is kept out of git."""
+    beads = ledger.beads
+    for rig in caller.town.rigs() if caller.town else ():
+        if rig.beads.root == beads.root:
+            return Place(ledger, rig.repo, BRANCH, _TIP, _BASE)
+    top = os.path.dirname(beads.root)
+    found = git.top(top)
+    if found is None or os.path.realpath(found) != os.path.realpath(top):
+        raise Refused(f"{beads.root} is in no git repository of its own", why="there is nothing to sync it with")
+    if not ledger.write_through:
+        return Place(ledger, top, BRANCH, _TIP, _BASE)
+    if git.run(top, "check-ignore", "--quiet", "--no-index", "--", TRACKED_LEDGER, check=False).code == 0:
+        raise Refused("this ledger is kept out of git", why="it was made with --stealth, or is ignored")
+    head = git.run(top, "symbolic-ref", "--quiet", "HEAD", check=False).line
+    if not head.startswith("refs/heads/"):
+        raise Refused("HEAD is on no branch", why="the ledger is kept on the code's branch", next="git switch BRANCH")
+    branch = head.removeprefix("refs/heads/")
+    return Place(ledger, top, branch, head, f"{_BASES}{branch}")
+
+
+def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: bool = True, message: str = "") -> Synced:
+    """Fetch, merge, commit and, if the person agreed (`agree`: from now on), push. Raises RemoteAway, RemoteRefused, Conflict."""
+    beads = where.ledger.beads
+    with lock.acquire(beads.sync_lock):
+        url = where.url()
+        agreed = url is not None and (agree or _agreed(beads) == url)
+        if agree and url is not None and _agreed(beads) != url:
+            fsio.write_json(beads.sync, {"push": url})
+        result = Synced(remote=url, agreed=agreed)
+        for _ in range(_TRIES):
+            try:
+                _round(where, caller, now, result, push=push and agreed, message=message)
+                break
+            except (RemoteRefused, Conflict) as error:
+                if isinstance(error, RemoteRefused) and error.reason != "moved":
+                    raise
+        else:
+            raise Conflict(f"others were first {_TRIES} times", why="nothing is lost, and what they pushed is here", next="bd sync")
+        if result.received:
+            beadwrite.tell(where.ledger, caller, now, "synced", {"received": len(result.received)})
+        return result
+
+
+def preview(where: Place) -> Synced:
+    """What a sync would do with what was fetched last."""
+    url, theirs = where.url(), where.resolve(where.tracking)
+    ours = _shared(where.ledger.text())
+    there = _by_id(where.text(theirs))
+    mine = _by_id(ours)
+    merged = _merged(where, theirs, ours)[0]
+    changed = [name for name, line in _by_id(merged).items() if mine.get(name) != line]
+    sent = sum(there.get(name) != line for name, line in _by_id(merged).items())
+    return Synced([name.decode() for name in changed], sent, remote=url, agreed=url is not None and _agreed(where.ledger.beads) == url)
+
+
+def fetched_prefix(top: str) -> str | None:
+    """The prefix of the ledger on the branch that was cloned along with the code."""
+    found = git.run(top, "rev-parse", "--verify", "--quiet", f"refs/remotes/{REMOTE}/{BRANCH}^{{commit}}", check=False)
+    settings = _blob(top, found.line, _THERE.config) if found.code == 0 else None
+    value = jsons.loads(settings.decode()) if settings else None
+    return str(value["issue_prefix"]) if isinstance(value, dict) and value.get("issue_prefix") else None
+
+
+def adopt(ledger: Ledger, top: str) -> None:
+    """Take over what was cloned along: the first sync of a fresh clone, without asking the remote."""
+    where = Place(ledger, top, BRANCH, _TIP, _BASE)
+    theirs = where.resolve(where.tracking)
+    if theirs is not None:
+        _take_in(where, theirs, Synced())
+
+
+def _agreed(beads: Beads) -> str | None:
+    found = fsio.read_json(beads.sync)
+    return found.get("push") if isinstance(found, dict) else None
+
+
+# ---- one round ---------------------------------------------------------------------------------------------
+
+def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, message: str) -> None:
+    where.ledger.fold()
+    theirs = _fetch(where) if result.remote is not None else None
+    _take_in(where, theirs, result)
+    data = _shared(where.ledger.text())
+    head = where.resolve(where.tip)
+    if head is None and not where.own:
+        raise Refused("this branch has no commit yet", next="git commit, then bd sync")
+    sent = _count(data, where.text(theirs if theirs else head))
+    words = message or f"beads: {sent} changed"
+    new = _local(where, caller, head, theirs, data, words)
+    result.commit, result.sent = new, sent
+    if not push or (theirs is not None and where.text(theirs) == data):
+        return
+    if theirs is None and not where.own:
+        result.notes = [f"{REMOTE} has no branch {where.branch} yet: git push it first"]
+        return
+    if not where.own and not _ledger_alone(where, theirs or "", new):
+        new = _commit(where, caller, theirs, [theirs or ""], data, words)
+    git.push(where.repo, new, f"refs/heads/{where.branch}", remote=REMOTE, lease=theirs or "")
+    result.pushed = True
+    git.update_refs(where.repo, [(where.tracking, new, None), (where.base, new, None)], "bd sync: pushed")
+
+
+def _fetch(where: Place) -> str | None:
+    if git.remote_tip(where.repo, f"refs/heads/{where.branch}", remote=REMOTE) is None:
+        return None
+    return git.fetch(where.repo, where.branch, remote=REMOTE)
+
+
+def _take_in(where: Place, theirs: str | None, result: Synced) -> None:
+    """Merge the remote's beads into the ledger, and remember that they are in it."""
+    if theirs is None:
+        return
+    ours = _shared(where.ledger.text())
+    merged, kept = _merged(where, theirs, ours)
+    if kept:
+        result.notes = [f"{kept} beads are missing in {REMOTE}'s file without having been deleted; they stay"]
+    result.received += _install(where.ledger, ours, merged)
+    git.update_refs(where.repo, [(where.base, theirs, None)], "bd sync: merged")
+
+
+def _merged(where: Place, theirs: str | None, ours: bytes) -> tuple[bytes, int]:
+    """The ledger with the remote's changes, and how many beads the remote lost. A missing line is no deletion: a tombstone is."""
+    if theirs is None:
+        return ours, 0
+    there = where.text(theirs)
+    known = _by_id(there)
+    base = [(key_of(line), line) for line in where.text(_common(where, theirs)).split(b"\n") if line]
+    left = b"".join(line + b"\n" for key, line in base if key in known)
+    merged = merge_files(left, ours, there)
+    lines = _by_id(merged.data)
+    for key, line in _by_id(ours).items():
+        if key not in lines:  # it has another id now: two clones had made two beads under this one
+            lines[key] = _buried(line, merged.renamed)
+    data = b"".join(lines[key] + b"\n" for key in sorted(lines))
+    return data, sum(key not in known for key, _ in base)
+
+
+def _common(where: Place, theirs: str) -> str | None:
+    """The latest state that both have: what was synced last, or on a code branch what git merged last."""
+    last = where.resolve(where.base)
+    if last is not None and not where.is_in(last, theirs):
+        last = last if where.own else None  # the remote's history was written anew: the content still tells
+    head = None if where.own else where.resolve(where.tip)
+    if head is None:
+        return last
+    shared = git.run(where.repo, "merge-base", head, theirs, check=False).line or None
+    return shared if last is None or (shared is not None and where.is_in(last, shared)) else last
+
+
+def _buried(line: bytes, renamed: dict[str, str]) -> bytes:
+    bead = record.decode(line)
+    when = bead.get("updated_at") or bead.get("created_at")
+    return record.encode(record.updated(bead, {"status": "tombstone", "deleted_at": when, "deleted_by": "merge", "closed_at": None,
+                                               "delete_reason": f"now {renamed.get(bead['id'], 'another bead')}"}))
+
+
+def _install(ledger: Ledger, ours: bytes, merged: bytes) -> list[str]:
+    """Write what the merge changed; a bead that was changed meanwhile is merged once more."""
+    before = _by_id(ours)
+    changed = {key.decode(): line for key, line in _by_id(merged).items() if before.get(key) != line}
+
+    def change(view: View) -> dict[str, bytes]:
+        return {name: _onto(before.get(name.encode()), view.line(name), line) for name, line in changed.items()}
+
+    return ledger.put(change) if changed else []
+
+
+def _onto(before: bytes | None, now: bytes | None, new: bytes) -> bytes:
+    if now is None or now == before:
+        return record.encode(record.decode(new)) if b"\t" in new else new
+    versions = [record.decode(line) if line else None for line in (before, now, new)]
+    merged = merge3.merge_record(*versions).record
+    return now if merged is None else record.encode(merged)
+
+
+# ---- commits -----------------------------------------------------------------------------------------------
+
+def _local(where: Place, caller: Caller, head: str | None, theirs: str | None, data: bytes, words: str) -> str:
+    """The commit here that holds the ledger, made if there is none."""
+    ahead = head is not None and (theirs is None or where.is_in(theirs, head))
+    if where.own:
+        parent = head if ahead else theirs
+        if parent is not None and where.text(parent) == data:
+            new = parent
+        else:
+            new = _commit(where, caller, parent, [parent] if parent else [], data, words)
+    elif theirs is not None and not ahead and _only_ledger(where, head or "", theirs):
+        parents = [theirs] if where.is_in(head or "", theirs) else [head or "", theirs]
+        new = theirs if len(parents) == 1 and where.text(theirs) == data else _commit(where, caller, theirs, parents, data, words)
+    else:
+        new = head or ""
+        if where.text(head) != data:
+            new = _commit(where, caller, head, [head or ""], data, words)
+    if new != head:
+        git.update_refs(where.repo, [(where.tip, new, head or "")], "bd sync")
+    if not where.own:
+        _stage(where, new)
+    return new
+
+
+def _commit(where: Place, caller: Caller, tree_of: str | None, parents: list[str], data: bytes, words: str) -> str:
+    """A commit whose tree is that of another one but for the ledger."""
+    beads = where.ledger.beads
+    index = {"GIT_INDEX_FILE": beads.sync_index}
+    try:
+        git.run(where.repo, "read-tree", *([tree_of] if tree_of else ["--empty"]), env=index)
+        there = set(git.run(where.repo, "ls-files", "-z", env=index).out.split("\0"))
+        entries = {TRACKED_LEDGER: data}
+        for name in _FILES[1:]:
+            content = None if name in there else fsio.read(f"{beads.root}/{os.path.basename(name)}")
+            if content is not None:
+                entries[name] = content
+        given = "".join(f"100644 {_hash(where.repo, content)}\t{name}\0" for name, content in entries.items())
+        git.run(where.repo, "update-index", "-z", "--add", "--index-info", input=given.encode(), env=index)
+        tree = git.run(where.repo, "write-tree", env=index).line
+    finally:
+        fsio.remove(beads.sync_index)
+        fsio.remove(f"{beads.sync_index}.lock")
+    known = git.run(where.repo, "config", "--get", "user.email", check=False).line
+    env = None if known else git.identity(caller.actor, f"{caller.actor.replace('/', '.')}@localhost")
+    given_parents = [word for parent in parents for word in ("-p", parent)]
+    return git.run(where.repo, "commit-tree", tree, *given_parents, "-m", words, env=env).line
+
+
+def _hash(repo: str, content: bytes) -> str:
+    return git.run(repo, "hash-object", "-w", "--stdin", input=content).line
+
+
+def _stage(where: Place, commit: str) -> None:
+    """The index holds the ledger as the commit does: git sees no change that nobody made. Other entries stay as they are."""
+    def listed(*words: str) -> dict[str, list[str]]:
+        out = git.run(where.repo, *words, "--", f"{BEADS}/").out
+        return {entry.partition("\t")[2]: entry.split() for entry in out.split("\0") if entry}
+
+    made, staged = listed("ls-tree", "-z", commit), listed("ls-files", "-z", "--stage")
+    stale = [path for path in _FILES if path in made and (
+        path not in staged or (path == TRACKED_LEDGER and made[path][2] != staged[path][1]))]
+    if stale:
+        given = "".join(f"{made[path][0]} {made[path][2]}\t{path}\0" for path in stale)
+        git.run(where.repo, "update-index", "-z", "--add", "--index-info", input=given.encode())
+
+
+def _only_ledger(where: Place, one: str, other: str) -> bool:
+    """Whether two commits differ in nothing but the ledger."""
+    names = git.run(where.repo, "diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other).out
+    return {name for name in names.split("\0") if name} <= {TRACKED_LEDGER}
+
+
+def _ledger_alone(where: Place, theirs: str, new: str) -> bool:
+    """Whether a push of `new` onto `theirs` would carry nothing but ledger commits."""
+    if not where.is_in(theirs, new):
+        return False
+    names = git.run(where.repo, "log", "-z", "-m", "--format=", "--name-only", "--no-renames", f"{theirs}..{new}", "--").out
+    return all(name.strip("\n").startswith(f"{BEADS}/") for name in names.split("\0") if name.strip("\n"))
+
+
+# ---- texts -------------------------------------------------------------------------------------------------
+
+def _blob(repo: str, commit: str | None, path: str) -> bytes | None:
+    found = git.run(repo, "cat-file", "blob", f"{commit}:{path}", check=False) if commit else None
+    return found.out.encode("utf-8", "surrogateescape") if found and found.code == 0 else None
+
+
+def _by_id(text: bytes) -> dict[bytes, bytes]:
+    return {key: line for line in text.split(b"\n") if line and (key := key_of(line)) is not None}
+
+
+def _shared(text: bytes) -> bytes:
+    """What is for others: the beads. A line that is none stays here, for `bd doctor`."""
+    return b"".join(line + b"\n" for line in text.split(b"\n") if line and key_of(line) is not None)
+
+
+def _count(one: bytes, other: bytes) -> int:
+    there: Any = _by_id(other)
+    return sum(there.get(key) != line for key, line in _by_id(one).items())

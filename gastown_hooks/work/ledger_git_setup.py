@@ -1,0 +1,69 @@
+"""What a clone needs so that its git knows the ledger: the merge driver, attributes, exclusions. Each is looked at before it is made.
+
+`code-branch`: the ledger is tracked beside the code, each branch has its list. `own-branch`: it is kept out of the code's branches and
+`bd sync` commits it to a branch of its own. Stealth: git does not see it at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from functools import partial
+
+from gastown_hooks.core import fsio
+from gastown_hooks.core.errors import Conflict
+from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
+from gastown_hooks.stores import git
+from gastown_hooks.stores.gitdir import common_dir
+from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
+from gastown_hooks.work.acts import Act
+
+DRIVER = "merge.beads.driver"
+_CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from gastown_hooks.front import bd; sys.exit(bd())"
+_ATTRIBUTES = b"issues.jsonl merge=beads\n"
+_EXCLUDED = f"/{BEADS}/".encode()
+
+
+def driver_command() -> str:
+    """The words that git starts: this very program by absolute path, for a git that finds no `bd` (an editor's, a server's)."""
+    words = [sys.executable, "-I", "-S", "-c", _START, _CODE, "merge"]
+    return " ".join(shlex.quote(word).replace("%", "%%") for word in words) + " %O %A %B %P"
+
+
+def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> list[Act]:
+    """What is still to be made for the ledger in the repository at `top`. Raises Conflict for a tracked one that should not be."""
+    hidden = stealth or mode == OWN_BRANCH
+    if hidden and git.run(top, "ls-files", "--", f":(literal){TRACKED_LEDGER}").out:
+        raise Conflict("the code's branch tracks the ledger", why=TRACKED_LEDGER, next=f"git rm --cached {TRACKED_LEDGER}, then commit")
+    acts = []
+    if not os.path.lexists(beads.config) or not os.path.exists(beads.issues):
+        acts.append(Act(f"make the ledger in {beads.root}", partial(Ledger.create_files, beads, prefix, mode)))
+    if hidden and (path := exclude_file(top)) and _EXCLUDED not in (fsio.read(path) or b"").splitlines():
+        acts.append(Act("keep it out of the code's branches (info/exclude)", partial(_exclude, path)))
+    if not hidden and _ATTRIBUTES.strip() not in (fsio.read(beads.attributes) or b"").splitlines():
+        acts.append(Act("tell git that the ledger is merged by bd (.beads/.gitattributes)", partial(_attribute, beads)))
+    if not hidden and git.run(top, "config", "--get", DRIVER, check=False).line != driver_command():
+        acts.append(Act("set bd up as the merge driver of this clone", partial(_set_driver, top)))
+    return acts
+
+
+def exclude_file(top: str) -> str:
+    """git's list of what this clone ignores; all its worktrees share it."""
+    return f"{common_dir(top)}/info/exclude"
+
+
+def _exclude(path: str) -> None:
+    text = fsio.read(path) or b""
+    fsio.make_folder(os.path.dirname(path))
+    fsio.write(path, text + (b"" if text.endswith(b"\n") or not text else b"\n") + _EXCLUDED + b"\n", mode=0o644)
+
+
+def _attribute(beads: Beads) -> None:
+    fsio.write(beads.attributes, (fsio.read(beads.attributes) or b"") + _ATTRIBUTES, mode=0o644)
+
+
+def _set_driver(top: str) -> None:
+    git.run(top, "config", "--local", "merge.beads.name", "bd: bead by bead, field by field")
+    git.run(top, "config", "--local", DRIVER, driver_command())

@@ -1,0 +1,190 @@
+"""`bd sync`: clones converge, nothing acknowledged is lost, nothing but the ledger is touched, nothing is pushed unasked."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import builders
+import ledgers
+import pytest
+
+from gastown_hooks.core import clock
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.paths import Beads
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import ledger_git
+
+NOW = clock.parse("2026-02-01T00:00:00Z")
+MODES = ["own-branch", "code-branch"]
+
+
+class Yard:
+    """A bare remote and clones of it that share a ledger."""
+
+    def __init__(self, place: Path, mode: str, count: int, start: bytes) -> None:
+        self.place, self.mode = place, mode
+        self.bare = builders.make_bare(place / "remote.git")
+        self.clones = [place / f"c{n}" for n in range(count)]
+        first = builders.make_repo(self.clones[0], {"code.txt": "1\n"})
+        builders.git(first, "remote", "add", "origin", str(self.bare))
+        builders.git(first, "push", "-q", "-u", "origin", "main")
+        self.init(first, *(["--own-branch"] if mode == "own-branch" else []), "--prefix", "bd")
+        if start:
+            Path(self.ledger(0).beads.issues).write_bytes(start)
+        self.sync(0, agree=True)
+        if mode == "code-branch":
+            builders.git(first, "push", "-q", "origin", "main")
+        for clone in self.clones[1:]:
+            builders.git(place, "clone", "-q", str(self.bare), str(clone))
+            self.init(clone)
+
+    def init(self, repo: Path, *words: str) -> None:
+        done = builders.run(builders.command("bd", "init", "-q", *words), cwd=repo)
+        assert done.code == 0, done.err
+
+    def ledger(self, n: int) -> Ledger:
+        return Ledger(Beads(str(self.clones[n] / ".beads")))
+
+    def sync(self, n: int, *, agree: bool = True, push: bool = True) -> ledger_git.Synced:
+        caller = Caller("overseer", str(self.clones[n]))
+        return ledger_git.sync(ledger_git.place(self.ledger(n), caller), caller, NOW, agree=agree, push=push)
+
+    def edit(self, n: int, edits: ledgers.Edits) -> None:
+        ledger = self.ledger(n)
+        bead = edits.one(ledger.all())
+        assert ledger.transact(lambda view: [bead]) == [bead]
+
+    def text(self, n: int) -> bytes:
+        return self.ledger(n).text()
+
+    def remote(self, path: str = ".beads/issues.jsonl") -> bytes:
+        branch = "beads" if self.mode == "own-branch" else "main"
+        return builders.git(self.bare, "cat-file", "blob", f"{branch}:{path}").encode() + b"\n"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_ten_clones_with_fifty_edits_each_converge_and_lose_nothing(mode: str, tmp_path: Path) -> None:
+    start, chance = ledgers.generated(60), random.Random(7)
+    yard = Yard(tmp_path, mode, 10, start)
+    edits = [ledgers.Edits(f"c{n}x", n) for n in range(10)]
+    turns = [n for n in range(10) for _ in range(50)]
+    chance.shuffle(turns)
+    for turn in turns:
+        yard.edit(turn, edits[turn])
+        if chance.random() < 0.03:
+            yard.sync(chance.randrange(10))
+    for _ in range(2):
+        for n in chance.sample(range(10), 10):
+            yard.sync(n)
+    texts = {yard.text(n) for n in range(10)}
+    assert len(texts) == 1 and texts == {yard.remote()}
+    assert not ledgers.lost(start, texts.pop(), edits)
+    for n in range(3):
+        assert not yard.sync(n).received and builders.git(yard.clones[n], "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_syncs_at_the_same_time_all_get_through(mode: str, tmp_path: Path) -> None:
+    yard, edits = Yard(tmp_path, mode, 4, b""), [ledgers.Edits(f"c{n}x", n) for n in range(4)]
+    for n in range(4):
+        yard.edit(n, edits[n])
+    running = [subprocess.Popen(builders.command("bd", "sync", "--push"), cwd=clone, stdout=subprocess.DEVNULL) for clone in yard.clones]
+    assert [process.wait(60) for process in running] == [0] * 4
+    assert not ledgers.lost(b"", yard.remote(), edits)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_but_the_ledger_is_touched(mode: str, tmp_path: Path) -> None:
+    yard = Yard(tmp_path, mode, 2, ledgers.generated(5))
+    one = yard.clones[0]
+    builders.commit(one, {"code.txt": "unpushed\n"}, "code")
+    builders.write_files(one, {"code.txt": "dirty\n", "staged.txt": "staged\n", "new.txt": "new\n"})
+    builders.git(one, "add", "staged.txt")
+    before = builders.git(one, "status", "--porcelain"), builders.git(one, "stash", "list"), (one / "code.txt").read_text()
+    yard.edit(0, ledgers.Edits("a", 1))
+    yard.edit(1, ledgers.Edits("b", 1))
+    yard.sync(1)
+    done = yard.sync(0)
+    assert done.pushed and done.received
+    assert before == (builders.git(one, "status", "--porcelain"), builders.git(one, "stash", "list"), (one / "code.txt").read_text())
+    assert builders.git(yard.bare, "cat-file", "blob", "main:code.txt") == "1", "code is not pushed along"
+    changed = builders.git(one, "diff", "--name-only", "main~1", "main") if mode == "code-branch" else builders.git(
+        one, "ls-tree", "-r", "--name-only", "refs/gt/ledger/tip")
+    assert set(changed.split("\n")) <= {f".beads/{name}" for name in ("issues.jsonl", "config.json", ".gitignore")}
+    builders.git(one, "checkout", "-q", "code.txt")
+    builders.git(one, "commit", "-q", "-m", "staged")
+    builders.git(one, "pull", "-q", "--no-rebase", "--no-edit", "origin", "main")
+    yard.sync(0)
+    assert yard.text(0) == yard.remote() and builders.git(one, "status", "--porcelain") == "?? new.txt"
+    assert not [name for name in builders.git(one, "branch", "--list").split() if name == "beads"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_is_pushed_until_the_person_agreed(mode: str, tmp_path: Path, run_cli: builders.Run) -> None:
+    yard = Yard(tmp_path, mode, 2, b"")
+    repo, before = yard.clones[1], builders.git(yard.bare, "for-each-ref")
+    assert run_cli("bd", "create", "One", cwd=repo).code == 0
+    told = run_cli("bd", "sync", cwd=repo)
+    assert told.code == 0 and "Not pushed" in told.out and "bd sync --push" in told.out
+    assert builders.git(yard.bare, "for-each-ref") == before
+    assert run_cli("bd", "sync", "--push", "--no-push", cwd=repo).code == 2
+    dry = json.loads(run_cli("bd", "sync", "--push", "--dry-run", "--json", cwd=repo).out)
+    assert (dry["sent"], dry["pushed"]) == (1, False) and builders.git(yard.bare, "for-each-ref") == before
+    assert json.loads(run_cli("bd", "sync", "--push", "--json", cwd=repo).out)["pushed"] is True
+    assert run_cli("bd", "create", "Two", cwd=repo).code == 0
+    assert json.loads(run_cli("bd", "sync", "--json", cwd=repo).out)["pushed"] is True, "once is enough"
+    builders.git(repo, "remote", "set-url", "origin", str(builders.make_bare(tmp_path / "elsewhere.git")))
+    assert json.loads(run_cli("bd", "sync", "--json", cwd=repo).out)["pushed"] is False, "another remote was not meant"
+
+
+def test_two_beads_under_one_id_keep_apart_in_every_clone(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "own-branch", 2, b"")
+    for n in range(2):
+        stamp = f"2026-01-0{n + 1}T00:00:00Z"
+        common = {"priority": 2, "created_at": stamp, "created_by": str(n), "updated_at": stamp}
+        made = [{"id": "bd-a", "title": f"bead {n}", **common}, {"id": f"bd-a.{n + 1}", "title": f"child {n}", **common}]
+        yard.ledger(n).transact(lambda view, made=made: made)
+    for n in (0, 1, 0, 1):
+        yard.sync(n)
+    assert yard.text(0) == yard.text(1) == yard.remote()
+    living = [bead["title"] for bead in map(json.loads, yard.text(0).splitlines()) if bead.get("status") != "tombstone"]
+    assert sorted(living) == ["bead 0", "bead 1", "child 0", "child 1"]
+
+
+def test_a_remote_that_lost_its_beads_takes_none_from_here(tmp_path: Path) -> None:
+    yard = Yard(tmp_path, "own-branch", 2, ledgers.generated(30))
+    yard.sync(1)
+    first = builders.git(yard.bare, "rev-list", "--max-parents=0", "beads")
+    short = yard.remote().splitlines(keepends=True)[0]
+    blob = builders.git(yard.bare, "hash-object", "-w", "--stdin", input=short.decode())
+    folder = builders.git(yard.bare, "mktree", input=f"100644 blob {blob}\tissues.jsonl\n")
+    tree = builders.git(yard.bare, "mktree", input=f"040000 tree {folder}\t.beads\n")
+    builders.git(yard.bare, "update-ref", "refs/heads/beads", builders.git(yard.bare, "commit-tree", tree, "-p", first, "-m", "oops"))
+    before = yard.text(1)
+    done = yard.sync(1)
+    assert "are missing in origin's file" in done.notes[0] and yard.text(1) == before == yard.remote()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_bad_line_is_not_shared(mode: str, tmp_path: Path) -> None:
+    yard = Yard(tmp_path, mode, 2, ledgers.generated(5))
+    with open(yard.ledger(0).beads.issues, "ab") as file:
+        file.write(b"<<<<<<< HEAD\n")
+    yard.edit(0, ledgers.Edits("a", 1))
+    yard.sync(0)
+    yard.sync(1)
+    assert b"<<<" not in yard.remote() and b"<<<" in yard.text(0) and yard.text(0).replace(b"<<<<<<< HEAD\n", b"") == yard.text(1)
+
+
+def test_what_cannot_be_synced_says_why(tmp_path: Path, repo: Path) -> None:
+    builders.run(builders.command("bd", "init", "--stealth"), cwd=repo)
+    with pytest.raises(Refused, match="kept out of git"):
+        ledger_git.place(Ledger(Beads(str(repo / ".beads"))), Caller("overseer", str(repo)))
+    beads = Beads(str(tmp_path / "plain/.beads"))
+    Ledger.create_files(beads, "bd", "code-branch")
+    with pytest.raises(Refused, match="in no git repository"):
+        ledger_git.place(Ledger(beads), Caller("overseer", str(tmp_path / "plain")))
