@@ -12,7 +12,8 @@ The rules it goes by:
   labelled fix-main; a rewritten history closes it until a person decides (gt mq accept).
 - P0 first, then priority raised by age: a level an hour. A retry keeps its place.
 - A request whose bead was given to somebody else is superseded. What is in the target already is closed as landed.
-- Requests are stacked, as many as pays by how they fared of late, and tested together. A red stack is searched by prefixes: each
+- Requests are stacked, as many as pays by how they fared of late, and tested together; with several gate slots some prefixes of
+  the stack at the same time. A red stack is searched by prefixes: each
   green prefix lands at once, the culprit's red is confirmed once on the same tree, then the change goes back to an open bead
   nobody has, with the gate's last words; the others are stacked anew. If the target itself is red, nobody is blamed and
   somebody is told.
@@ -37,7 +38,7 @@ DUTY = {
     "role": "refinery",
     "reads": [
         "the rig's ledger               merge requests and the beads they are for",
-        "settings/config.json           gates, gate_timeout, setup, copy, link, landing, review, resend_seconds",
+        "settings/config.json           gates, gate_slots, gate_order, gate_timeout, setup, copy, link, landing, review, resend_seconds",
         "the remote's target branch     where there is a remote",
         "the host's pull requests       through gh, where the rig's review is \"pr\"",
         "refs/gt/landed/<target>        what it landed or adopted last",
@@ -51,6 +52,8 @@ DUTY = {
         "refinery/estimate.json         how many requests were bad of late",
         "refinery/flakes.jsonl          gate runs that failed, then passed on the same tree",
         "refinery/pulls.json            when the host was asked about pull requests last",
+        "refinery/gate-passes/          trees that passed, and how the rig was configured",
+        "refinery/last-red.json         what failed last",
         "refinery/gate-logs/<id>.log    the gates' output",
         "polecats/<name>/               a fresh worker for a conflict, as gt sling makes it",
         "the rig's ledger               requests landed, waiting or sent back; beads closed with proof or open again",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PASSED = ("PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE",
           "GT_PASS_ENV", "GT_WAKE", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "NO_COLOR", "VIRTUAL_ENV", "IS_SANDBOX")
 PASSED_PREFIXES = ("LC_", "XDG_")
+FAILED_FIRST = "failed-first"
 
 
 class Writer:
@@ -202,7 +203,12 @@ TOWN_KEYS: dict[str, tuple[Any, str]] = {
     "fold_seconds": (60, "seconds between two folds of a ledger's journal"),
 }
 RIG_KEYS: dict[str, tuple[Any, str]] = {
-    "gates": (None, "shell commands that must all succeed on the merged tree, or \"none\" to land without any"),
+    "gates": (None, "shell commands that must all succeed on the merged tree, or \"none\" to land without any. They find the names of the "
+              "tests that failed last in the file $GT_GATE_FAILED, a line each, and for pytest: "
+              "pytest --failed-first -o cache_dir=\"$GT_GATE_FAILED.pytest\""),
+    "gate_slots": (1, "gates at once, each in a tree of its own: more gate runs in less time, where the machine has room for them"),
+    "gate_order": ("fixed", "\"failed-first\": the gate command that failed last runs first, for commands that do not need one another; "
+                   "\"fixed\": in the order given"),
     "confirm_red": (True, "run the gates once more before a red change goes back; false only for gates that never fail by chance"),
     "landing": ("merge", "\"merge\": one merge commit a landing; \"linear\": one commit a request, of which a batch's last is tested"),
     "review": ("none", "\"human\": nothing lands before a person said gt mq approve; \"pr\": before its pull request is approved"),
@@ -220,7 +226,7 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
 }
-_CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human", "pr")}
+_CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human", "pr"), "gate_order": ("fixed", FAILED_FIRST)}
 _WANTED = {"gates": '"none" or a list of commands', **{key: f"one of {', '.join(choices)}" for key, choices in _CHOICES.items()}}
 _TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
 

@@ -7,19 +7,19 @@ rules/failed_tests knows.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.paths import Rig
-from gastown_hooks.rules import failed_tests
 from gastown_hooks.stores import events
 
 
-def note(rig: Rig, entry: dict[str, str], output: str, now: int) -> None:
-    """One more flake; `output` is the end of the failing run's."""
+def note(rig: Rig, entry: dict[str, str], tests: Sequence[str], now: int) -> None:
+    """One more flake; `tests` are those that the failing run named."""
     events.emit(rig.town, "gate_flake", f"{rig.name}/refinery", dict(entry), now)
-    line = {"at": clock.stamp(now), **entry, "tests": failed_tests.names(output)}
+    line = {"at": clock.stamp(now), **entry, "tests": list(tests)}
     with lock.acquire(rig.lock("flakes")):
         fsio.append(rig.refinery.flakes, json.dumps(line, separators=(",", ":")).encode() + b"\n")
 

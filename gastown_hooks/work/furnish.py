@@ -15,10 +15,24 @@ PATIENCE = 900.0
 
 
 def furnish(rig: Rig, tree: str, environment: dict[str, str]) -> None:
-    """Copy and link (what is there stays), set up. Doing it again does the same.
+    """Copy and link, set up. Doing it again does the same. Raises what `place` does, Refused when the set-up fails or takes too long."""
+    place(rig, tree)
+    command = rig_settings(rig).setup
+    if not command:
+        return
+    said, nothing = child.memory("out"), child.memory("in")
+    try:
+        code = child.run(["sh", "-c", command], tree, environment, (nothing, said, said), PATIENCE)
+        failed = failure(rig, tree, code, child.text(said))
+    finally:
+        os.close(said)
+        os.close(nothing)
+    if failed:
+        raise failed
 
-    Raises BadConfig for a path that leaves the tree or is not there, Refused when the set-up fails or takes too long.
-    """
+
+def place(rig: Rig, tree: str) -> None:
+    """Copy and link; what is there stays. Raises BadConfig for a path that leaves the tree or is not there."""
     settings = rig_settings(rig)
     for name in [*settings.copy, *settings.link]:
         source, target = f"{rig.root}/{name}", f"{tree}/{name}"
@@ -33,19 +47,13 @@ def furnish(rig: Rig, tree: str, environment: dict[str, str]) -> None:
             continue
         fsio.make_folder(os.path.dirname(target))
         fsio.link(source, target) if name in settings.link else fsio.copy(source, target)
-    if settings.setup:
-        _set_up(rig, tree, settings.setup, environment)
 
 
-def _set_up(rig: Rig, tree: str, command: str, environment: dict[str, str]) -> None:
-    said, nothing = child.memory("out"), child.memory("in")
-    try:
-        code = child.run(["sh", "-c", command], tree, environment, (nothing, said, said), PATIENCE)
-        if code != 0:
-            how = f"took more than {PATIENCE:g} s" if code is None else f"ended with {code}"
-            last = child.text(said).strip().splitlines()[-1:]
-            raise Refused(f"the set-up command of {tree} {how}", why=shown(last[0], 200) if last else "",
-                          next=f"mend it: gt config get {rig.name}.setup")
-    finally:
-        os.close(said)
-        os.close(nothing)
+def failure(rig: Rig, tree: str, code: int | None, said: str) -> Refused | None:
+    """How a set-up command failed, if it did; code None: it took too long."""
+    if code == 0:
+        return None
+    how = f"took more than {PATIENCE:g} s" if code is None else f"ended with {code}"
+    last = said.strip().splitlines()[-1:]
+    return Refused(f"the set-up command of {tree} {how}", why=shown(last[0], 200) if last else "",
+                   next=f"mend it: gt config get {rig.name}.setup")

@@ -75,7 +75,7 @@ def next_batch(desk: Desk) -> list[Request]:
     """The requests whose turn it is, tested together; empty when the round is over. While the target is red, fixes one by one."""
     if desk.stop:
         return []
-    size = 1 if desk.fixes_only else batching.stack_size(desk.estimate().rate)
+    size = 1 if desk.fixes_only else batching.stack_size(desk.estimate().rate, config.rig_settings(desk.rig).gate_slots)
     return queue.turn_of(desk.rig, desk.now, size=size, tried=[*desk.result.put_off, *desk.result.aside], fixes_only=desk.fixes_only).batch
 
 
@@ -133,30 +133,50 @@ def _attempt(desk: Desk, batch: list[Request]) -> None:
 
 
 def _search(desk: Desk, members: list[Member]) -> None:
-    """Test the stack; while it is red, its prefixes. Lands what is green, sends the culprit back."""
-    search, seen = Search(len(members)), dict[int, gate.Verdict]()
-    while True:
-        rate = desk.estimate().rate
-        word, prefix = batching.next_probe(search, rate)
-        if word == batching.DONE:
-            return
-        part = members[search.green:prefix]
-        commit, last = stack.landing(desk.rig, desk.tip, part), part[-1].request
-        if word == batching.PROBE:
-            verdict = gate.run(desk.rig, commit, desk.now, name=last.id)
-        else:
-            verdict = _second_look(desk, commit, last, seen[prefix])
-        if verdict.result == gate.INFRA:
-            refuse.put_off(desk, [member.request for member in part], f"the gate could not run: {verdict.reason}")
-            desk.wait(verdict.reason)
-            return
-        if verdict.green:
-            _land(desk, [member.request for member in part], commit, verdict)
-        elif word == batching.CULPRIT:
-            _blame(desk, last, commit, verdict)
-            return
-        seen[prefix] = verdict
-        search = search.after(prefix, verdict.green)
+    """Test the stack, as many of its prefixes at once as the rig has gate slots. Lands what is green, sends the culprit back."""
+    search, seen, slots = Search(len(members)), dict[int, gate.Verdict](), config.rig_settings(desk.rig).gate_slots
+    with gate.Trials(desk.rig, desk.now) as trials:
+        while not desk.stop:
+            word, prefixes = batching.next_probes(search, desk.estimate().rate, slots, trials.running)
+            if word == batching.DONE:
+                return
+            trials.keep(prefixes)
+            last = prefixes[-1]
+            if word == batching.PROBE:
+                for prefix in prefixes:
+                    if prefix not in trials.running:
+                        trials.start(prefix, _landing(desk, members, search, prefix), name=members[prefix - 1].request.id)
+                ended = trials.ended()
+            else:
+                ended = {last: _second_look(desk, _landing(desk, members, search, last), members[last - 1].request, seen[last])}
+            search = _fold(desk, members, search, ended)
+            if word == batching.CULPRIT and ended[last].red:
+                _blame(desk, members[last - 1].request, _landing(desk, members, search, last), ended[last])
+                return
+            seen |= ended
+
+
+def _landing(desk: Desk, members: list[Member], search: Search, prefix: int) -> str:
+    """The commit by which a prefix lands, on what has landed."""
+    return stack.landing(desk.rig, desk.tip, members[search.green:prefix])
+
+
+def _fold(desk: Desk, members: list[Member], search: Search, ended: dict[int, gate.Verdict]) -> Search:
+    """Land the longest green prefix. Of those behind it the shortest counts: it is red, or its gate could not run."""
+    green = max((prefix for prefix, verdict in ended.items() if verdict.green), default=0)
+    if green > search.green:
+        commit = _landing(desk, members, search, green)
+        gate.record(desk.rig, commit, ended[green], desk.now)
+        _land(desk, [member.request for member in members[search.green:green]], commit, ended[green])
+        search = search.after(green, True)
+    behind = min((prefix for prefix in ended if prefix > search.green), default=None)
+    if behind is not None and ended[behind].red:
+        return search.after(behind, False)
+    if behind is not None:
+        why = ended[behind].reason
+        refuse.put_off(desk, [member.request for member in members[search.green:behind]], f"the gate could not run: {why}")
+        desk.wait(why)
+    return search
 
 
 def _second_look(desk: Desk, commit: str, request: Request, first: gate.Verdict) -> gate.Verdict:

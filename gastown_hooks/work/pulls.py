@@ -17,7 +17,7 @@ from gastown_hooks.rules.pulls import Pull
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.gh import Host
-from gastown_hooks.work import gate, queue, refuse, settle
+from gastown_hooks.work import queue, refuse, settle, trial
 from gastown_hooks.work.desk import Desk
 from gastown_hooks.work.stack import title
 
@@ -103,7 +103,7 @@ def _follow(desk: Desk, host: Host, request: Request, listed: list[Pull]) -> Non
         refuse.reject(desk, request, f"its pull request was closed: {ids.shown(pull.url)}")
     elif pull.word == pulls.CHANGES and pull.head == request.head and (ours or request.review != requests.APPROVED):
         refuse.fail(desk, request, f"changes requested in {ids.shown(pull.url)}", request.head,
-                    words=f"Reviewers:\n{gate.plain(pull.said.encode('utf-8', 'replace'), 3000)}")
+                    words=f"Reviewers:\n{trial.plain(pull.said.encode('utf-8', 'replace'), 3000)}")
 
 
 def _missing(host: Host, request: Request) -> Pull | None:

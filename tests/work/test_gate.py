@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.stores import processes
-from gastown_hooks.work import gate
+from gastown_hooks.work import gate, passes, trial
 
 
 @pytest.fixture
@@ -36,9 +37,77 @@ def test_other_gates_ask_again(yard: Yard) -> None:
     assert yard.runs() == 2
 
 
+def test_a_pass_is_found_by_its_tree_and_each_commit_has_its_own_record(yard: Yard) -> None:
+    yard.gates(yard.counted())
+    one, other = (yard.commit(name, {"a": "a"}, message=name) for name in ("x", "y"))
+    gate.run(yard.rig, one, yard.now)
+    assert gate.run(yard.rig, other, yard.now).green and yard.runs() == 1
+    notes = [json.loads(yard.rig_git("notes", "--ref=gates", "show", commit)) for commit in (one, other)]
+    assert "from" not in notes[0] and notes[1]["from"] == one and notes[1]["ran_at"] == notes[0]["at"]
+    assert [note["commit"] for note in notes] == [one, other] and notes[0]["tree"] == notes[1]["tree"]
+
+
+@pytest.mark.parametrize("change", [{"setup": "true"}, {"copy": [".env", "other"]}, {"link": ["other"]}, {"gate_timeout": 1}, {}])
+def test_another_configuration_asks_again(yard: Yard, change: dict[str, object]) -> None:
+    for name in (".env", "other"):
+        Path(yard.rig.root, name).write_text("KEY=1\n")
+    before = {"copy": [".env"], "gate_timeout": 100}
+    slow = "test -e ../../seen || sleep 1.1; touch ../../seen; "
+    yard.gates(slow + yard.counted(), **before)
+    gate.run(yard.rig, yard.tip(), yard.now)
+    yard.rig_git("update-ref", "-d", "refs/notes/gates")
+    gate.run(yard.rig, yard.tip(), yard.now)
+    assert yard.runs() == 1
+    if not change:
+        Path(yard.rig.root, ".env").write_text("KEY=2\n")
+    yard.gates(slow + yard.counted(), **(before | change))
+    yard.rig_git("update-ref", "-d", "refs/notes/gates")
+    gate.run(yard.rig, yard.tip(), yard.now)
+    assert yard.runs() == 2
+
+
+def test_kept_passes_are_bounded_and_a_damaged_one_is_none(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "LIMIT", 10)
+    for number in range(35):
+        passes.keep(yard.rig, f"{number:040x}", "c" * 40, 1.0, "now")
+        assert len(os.listdir(yard.rig.refinery.gate_passes)) <= 10
+    assert passes.find(yard.rig, f"{34:040x}") == {"commit": "c" * 40, "seconds": 1.0, "at": "now"}
+    assert passes.find(yard.rig, f"{0:040x}") is None
+    for path in Path(yard.rig.refinery.gate_passes).iterdir():
+        path.write_text('{"tree": 1')
+    assert passes.find(yard.rig, f"{34:040x}") is None
+
+
+def test_what_failed_last_runs_first_where_the_rig_says_that_order_does_not_matter(yard: Yard) -> None:
+    commands = [f"echo {name} >> {yard.root}/order; test {name} != c || test -e mended" for name in "abc"]
+    for order, expected in (("fixed", "abcabc"), ("failed-first", "cab")):
+        yard.gates(*commands, gate_order=order)
+        (yard.root / "order").write_text("")
+        if order == "fixed":
+            assert gate.run(yard.rig, yard.tip(), yard.now).red
+        mended = yard.commit("mended", {"mended": order})
+        assert gate.run(yard.rig, mended, yard.now).green
+        assert (yard.root / "order").read_text().replace("\n", "") == expected
+        assert json.loads(yard.rig_git("notes", "--ref=gates", "show", mended))["gates"] == commands
+
+
+def test_the_names_of_what_failed_last_reach_the_next_run_and_pytest_begins_with_them(yard: Yard) -> None:
+    suite = "def test_a(): pass\ndef test_b(): assert MENDED\n"
+    yard.gates(f"cat $GT_GATE_FAILED > ../../names; {sys.executable} -m pytest -v -p no:randomly --failed-first "
+               '-o cache_dir="$GT_GATE_FAILED.pytest"')
+    red, green = (yard.commit(str(mended), {"test_x.py": f"MENDED = {mended}\n{suite}"}) for mended in (False, True))
+    verdict = gate.run(yard.rig, red, yard.now)
+    names = Path(yard.rig.refinery.root, "names")
+    assert verdict.red and verdict.tests == ("test_x.py::test_b",) and names.read_text() == ""
+    verdict = gate.run(yard.rig, green, yard.now)
+    assert verdict.green and names.read_text() == "test_x.py::test_b\n"
+    assert verdict.tail.index("test_x.py::test_b") < verdict.tail.index("test_x.py::test_a")
+
+
 def test_a_forged_or_damaged_note_proves_nothing(yard: Yard) -> None:
     yard.gates("false")
-    for text in ("not json", "[]", json.dumps({"verdict": "pass", "tree": "0" * 40, "gates": ["false"]})):
+    forged = {"verdict": "pass", "tree": "0" * 40, "gates": ["false"], "config": passes.configuration(yard.rig)}
+    for text in ("not json", "[]", json.dumps(forged)):
         yard.rig_git("notes", "--ref=gates", "add", "-f", "-m", text, yard.tip())
         assert gate.recorded(yard.rig, yard.tip()) is None
 
@@ -92,7 +161,7 @@ def test_what_a_passing_gate_left_running_is_ended_and_does_not_hold_it_up(yard:
 def test_output_is_cut_to_its_last_megabyte(yard: Yard) -> None:
     yard.gates("head -c 30000000 /dev/zero | tr '\\0' 'x'; echo; echo the end; false")
     verdict = gate.run(yard.rig, yard.tip(), yard.now)
-    assert os.path.getsize(verdict.log) <= gate.LOG_LIMIT
+    assert os.path.getsize(verdict.log) <= trial.LOG_LIMIT
     assert verdict.tail.endswith("the end\n\n[exit 1]\n") and len(verdict.tail) <= 1600
 
 
@@ -128,5 +197,5 @@ def test_red_then_green_is_a_flake(yard: Yard) -> None:
 
 
 def test_plain_text_does_nothing_to_a_terminal() -> None:
-    text = gate.plain(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \x00\r\n\tok \xff \xe2\x80\xae", 1000)
+    text = trial.plain(b"\x1b[31mred\x1b[0m \x1b]0;title\x07 \x00\r\n\tok \xff \xe2\x80\xae", 1000)
     assert text == "red \\x1b]0;title\\x07 \\x00\n\tok \ufffd \\u202e"

@@ -30,7 +30,7 @@ class Killed(BaseException):
 def test_a_history(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(seed)
     yard = queueyard.make(tmp_path, remote=True)
-    yard.gates(GATE)
+    yard.gates(GATE, gate_slots=1 + 3 * (seed % 2))
     history = History(yard, chance)
     for _ in range(14):
         chance.choice([history.good, history.burst, history.bad, history.clash, history.chain, history.outside, history.outside_bad,
