@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from gastown_hooks.core import clock, ids, jsons
@@ -45,13 +45,6 @@ def put_off(record: Record, until: str | None, now: int) -> Record:
 def taken_up(record: Record) -> Record:
     """The end of a deferral."""
     return {"defer_until": None, **({"status": "open"} if ready.status(record) == "deferred" else {})}
-
-
-def metadata(record: Record, set_: Mapping[str, Any], unset: Iterable[str] = ()) -> Record:
-    """Keys of the metadata set and removed; all others stay."""
-    found = record.get("metadata")
-    before = found if isinstance(found, dict) else {"value": found} if found else {}
-    return {"metadata": {key: value for key, value in {**before, **set_}.items() if key not in set(unset)} or None}
 
 
 def metadata_object(text: str) -> Record:

@@ -7,7 +7,7 @@ proven, the caller brings (`work/beads` looks it up). Imported at every `bd upda
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, ids
+from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, graph, ready, states
@@ -43,9 +43,9 @@ class Proof:
 # ---- create ------------------------------------------------------------------------------------------------
 
 def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapping[str, Any] | None = None, bead_id: str | None = None,
-           parent: str | None = None, deps: Sequence[tuple[str, str]] = (), dry_run: bool = False) -> Record:
+           parent: str | None = None, deps: Sequence[tuple[str, str]] = (), gate: str | None = None, dry_run: bool = False) -> Record:
     """A new bead with a new id (or `bead_id`, or the parent's next child number; the child of a bead in another ledger has an id of its
-    own). `values`: checked fields (rules/fields).
+    own). `values`: checked fields (rules/fields). `gate`: whether what it waits for is all-children or any-children.
 
     Raises Conflict (the id is taken), NotFound (parent, dependency), Refused (closed parent, too deep).
     """
@@ -59,17 +59,25 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
     if parent and above.beads.root != ledger.beads.root:
         _open_parent(above, parent)
 
-    def fill(draft: Draft) -> None:
-        at, own = clock.stamp(now), parent if above.beads.root == ledger.beads.root else None
-        new = {"id": _new_id(ledger, draft, bead_id, own), "status": "open", **given, "created_at": at,
-               "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
-        records = {**around, **draft.all(), new["id"]: new} if edges else {}
-        for kind, target in edges:
-            check_edge(records, new["id"], kind, target)
-            new["dependencies"].append(edge(new["id"], kind, target, caller, now))
-        draft.put(arrange(new))
+    own = parent if above.beads.root == ledger.beads.root else None
+    return next(iter(commit(ledger, caller, now, lambda draft: put_new(
+        draft, ledger, caller, now, given, bead_id=bead_id, parent=own, edges=edges, around=around, gate=gate), dry_run).changed.values()))
 
-    return next(iter(commit(ledger, caller, now, fill, dry_run).changed.values()))
+
+def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mapping[str, Any], *, bead_id: str | None = None,
+            parent: str | None = None, edges: Iterable[tuple[str, str]] = (), around: Mapping[str, Record] | None = None,
+            gate: str | None = None) -> None:
+    """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to."""
+    at = clock.stamp(now)
+    new = {"id": _new_id(ledger, draft, bead_id, parent), "status": "open", **given, "created_at": at,
+           "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
+    records = {**(around or {}), **draft.all(), new["id"]: new} if edges else {}
+    for kind, target in edges:
+        check_edge(records, new["id"], kind, target)
+        new["dependencies"].append(edge(new["id"], kind, target, caller, now))
+        if gate is not None and kind == "waits-for":
+            new["dependencies"][-1]["metadata"] = jsons.dumps({"gate": gate})
+    draft.put(arrange(new))
 
 
 def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None) -> str:
@@ -94,8 +102,8 @@ def _open_parent(view: Snapshot, parent: str) -> None:
 
 def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], values: Mapping[str, Any] | None = None, *,
            add_labels: Iterable[str] = (), remove_labels: Iterable[str] = (), append_notes: str | None = None,
-           parent: str | None = None, claim: bool = False, force: bool = False, landed: Proofs | None = None,
-           dry_run: bool = False) -> list[Record]:
+           set_metadata: Mapping[str, Any] | None = None, unset_metadata: Sequence[str] = (), parent: str | None = None,
+           claim: bool = False, force: bool = False, landed: Proofs | None = None, dry_run: bool = False) -> list[Record]:
     """Set fields (None clears one); `parent` "" clears it. A status `closed` asks the same decision as `close`.
 
     `claim` takes the bead: open and nobody's (or the caller's already). Raises Conflict when somebody else has it.
@@ -106,6 +114,9 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
 
     def one(draft: Draft, record: Record) -> Record:
         changes = dict(values)
+        if set_metadata or unset_metadata:
+            keys = {**_metadata(record), **(set_metadata or {})}
+            changes["metadata"] = {key: value for key, value in keys.items() if key not in unset_metadata} or None
         if claim:
             changes |= _claim(record, caller, now)
         if append_notes is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,14 +21,14 @@ _WARNINGS = 5
 
 
 class DefaultGroup(Group):
-    """A command group in which a first word that is no command of it belongs to the command `default`."""
+    """A command group in which a first word that is no command of it, nor nearly one, belongs to the command `default`."""
 
     def __init__(self, *, default: str, **settings: Any) -> None:
         super().__init__(**settings)
         self._default = default
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        known = not args or args[0].startswith("-") or args[0] in self.commands
+        known = not args or args[0].startswith("-") or bool(difflib.get_close_matches(args[0], self.commands, 1))
         return super().resolve_command(ctx, args if known else [self._default, *args])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gastown_hooks.cli.plain import file_text, one_text, remark
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields
 
 TYPE_CHECKING = False
@@ -12,11 +13,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import edits
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
+else:
+    edits = late("gastown_hooks.rules.edits")
 
 _CHECKS = {"title": fields.title, "priority": fields.priority, "issue_type": fields.issue_type, "status": fields.status}
-_TEXTS = ("design", "acceptance_criteria", "notes", "run", "external_ref")
+_TEXTS = ("design", "acceptance_criteria", "notes", "run", "external_ref", "spec_id")
 
 
 def located(where: World, texts: Sequence[str], *, quiet: bool = False) -> dict[str, Ledger]:
@@ -55,7 +59,7 @@ def update_values(given: dict[str, Any], now: int) -> dict[str, Any]:
     if body is not None:
         values["description"] = fields.text(body, "description") or None
     for key in _TEXTS:
-        if given[key] is not None:
+        if given.get(key) is not None:
             text = file_text(given[key][1:]) if key == "run" and given[key].startswith("@") else given[key]
             values[key] = (fields.script(text) if key == "run" and text else fields.text(text, key)) or None
     for key, check in _CHECKS.items():
@@ -74,8 +78,8 @@ def update_values(given: dict[str, Any], now: int) -> dict[str, Any]:
 
 
 def update_check(given: dict[str, Any], values: dict[str, Any], claim: bool, append: str | None, add: list[str], remove: list[str],
-           parent: str | None) -> None:
-    if not values and not claim and append is None and not add and not remove and parent is None:
+           parent: str | None, more: bool = False) -> None:
+    if not values and not claim and append is None and not add and not remove and parent is None and not more:
         raise BadInput("nothing to change", next="bd update --help")
     contradictions = (
         (claim and ("status" in values or "assignee" in values), "--claim and --status or --assignee"),
@@ -96,6 +100,7 @@ def create_values(given: dict[str, Any], now: int) -> dict[str, Any]:
     texts = {"description": body, "design": given["design"], "acceptance_criteria": given["acceptance_criteria"],
              "notes": given["notes"], "run": script, "external_ref": given["external_ref"]}
     checked: dict[str, Any] = {key: fields.text(value, key) for key, value in texts.items() if value is not None}
+    checked |= _rarer(given, checked)
     if script is not None:
         checked["run"] = fields.script(script)
     checked["issue_type"] = fields.issue_type(given["issue_type"])
@@ -108,3 +113,24 @@ def create_values(given: dict[str, Any], now: int) -> dict[str, Any]:
         if given[option] is not None:
             checked[key] = fields.moment(given[option], now)
     return checked
+
+
+def _rarer(given: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
+    """The options that only click hands over: hot commands have none of them."""
+    found: dict[str, Any] = {}
+    if given.get("design_file") is not None:
+        found["design"] = fields.text(one_text(given["design"], from_file=given["design_file"], what="design") or "", "design")
+    for key in ("spec_id", "mol_type"):
+        if given.get(key) is not None:
+            found[key] = fields.text(given[key], key)
+    if given.get("metadata") is not None:
+        found["metadata"] = metadata(given["metadata"])
+    parts = [f"## {heading}\n{given[key]}" for key, heading in (("skills", "Required Skills"), ("context", "Context")) if given.get(key)]
+    if parts:
+        found["description"] = "\n\n".join([*filter(None, [checked.get("description")]), *(fields.text(part) for part in parts)])
+    return found
+
+
+def metadata(text: str) -> dict[str, Any]:
+    """The object of --metadata: JSON, or @FILE."""
+    return edits.metadata_object(file_text(text[1:]) if text.startswith("@") else text)

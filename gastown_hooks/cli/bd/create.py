@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common, fast_write
-from gastown_hooks.cli.bd import _shared, _values
+from gastown_hooks.cli.bd import _batch, _shared, _values
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import fields
+from gastown_hooks.rules import fields, lint
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads
@@ -40,11 +40,23 @@ from gastown_hooks.work.world import World
 @click.option("--due", metavar="TIME", help="+6h, +1d, 2026-01-31, RFC 3339.")
 @click.option("--defer", metavar="TIME", help="Not ready before then.")
 @click.option("--external-ref", metavar="REF", help="Its name elsewhere, such as gh-9.")
+@click.option("--spec-id", metavar="ID", help="The specification it comes from.")
+@click.option("--metadata", metavar="JSON|@FILE", help='Its own fields: {"team":"web"}.')
+@click.option("--mol-type", type=click.Choice(["swarm", "patrol", "work"]))
+@click.option("--design-file", metavar="FILE", help="Read the design from a file (-: standard input).")
+@click.option("--skills", metavar="TEXT", help="What it takes; put under a heading of the description.")
+@click.option("--context", metavar="TEXT", help="What to know; put under a heading of the description.")
+@click.option("--waits-for", metavar="ID", help="Not ready before the children of this one are closed.")
+@click.option("--waits-for-gate", type=click.Choice(["all-children", "any-children"]), help="All of them (so it is without) or any.")
+@click.option("--validate", is_flag=True, help="Refuse it without the sections that bd lint asks for.")
+@click.option("-f", "--file", metavar="FILE.md", help="Many at once: a `## Title` a bead (-: standard input).")
+@click.option("--graph", metavar="PLAN.json", help="Many at once, all or none: nodes and edges (-: standard input).")
 @click.option("--silent", is_flag=True, help="Print only the id.")
 @common.dry_run_option
 @common.json_option
 def cli(title: str | None, title_option: str | None, parent: str | None, deps: tuple[str, ...], bead_id: str | None, prefix: str | None,
-        rig: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+        rig: str | None, waits_for: str | None, waits_for_gate: str | None, validate: bool, file: str | None, graph: str | None,
+        silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id.
 
     \b
@@ -53,20 +65,45 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
       bd create "Write the docs" --deps gp-abc12
       bd create "A part of it" --parent gp-abc12 --body-file part.md
       bd create "Update the copyright" --prefix gp --run "sed -i s/2025/2026/ LICENSE"
+      bd create --graph plan.json --json
     """
     if silent and as_json:
         raise BadInput("--silent and --json contradict each other")
     now = clock.now()
     where = _shared.world()
+    if file is not None or graph is not None:
+        _only_a_file(file, graph, {"a title": title or title_option, "--parent": parent, "--deps": deps, "--id": bead_id,
+                                   "--waits-for": waits_for, "--validate": validate, **{_option(k): v for k, v in given.items()}})
+        there, _ = _place(where, None, None, prefix, rig)
+        _batch.make(where, there, file=file, graph=graph, dry_run=dry_run, silent=silent, as_json=as_json)
+        return
+    if waits_for_gate is not None and waits_for is None:
+        raise BadInput("--waits-for-gate without --waits-for")
     values = _values.create_values(given, now)
     if title is not None and title_option not in (None, title):
         raise BadInput("the title is given twice", why="once as an argument, once as --title")
     text = fields.title(title_option if title is None and title_option is not None else title or "")
     ledger, parent = _place(where, bead_id, parent, prefix, rig)
     edges = [fields.dependency(part) for value in deps for part in value.split(",") if part.strip()]
-    edges = [(kind, _shared.target(where, name)) for kind, name in edges]
-    made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, dry_run=dry_run)
+    edges = [(kind, _shared.target(where, name)) for kind, name in [*edges, *([("waits-for", waits_for)] if waits_for else [])]]
+    missing = lint.missing({"title": text, **values}) if validate else []
+    if missing:
+        raise BadInput(f"the description lacks {', '.join(missing)}", why=f"a {values['issue_type']} needs them", next="bd lint --help")
+    made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, gate=waits_for_gate,
+                        dry_run=dry_run)
     fast_write.say_created(made, as_json=as_json, silent=silent, dry_run=dry_run)
+
+
+def _option(name: str) -> str:
+    return "--type" if name == "issue_type" else f"--{name.replace('_', '-')}"
+
+
+def _only_a_file(file: str | None, graph: str | None, others: dict[str, Any]) -> None:
+    ways = [name for name, value in {"--file": file, "--graph": graph}.items() if value is not None]
+    plain = {"--type": "task", "--priority": "2"}
+    more = [name for name, value in others.items() if value and value != plain.get(name)]
+    if len(ways) + len(more) > 1:
+        raise BadInput(f"{ways[0]} and {[*ways[1:], *more][0]} contradict each other", why="the file says it for each bead")
 
 
 def _place(where: World, bead_id: str | None, parent: str | None, prefix: str | None, rig: str | None) -> tuple[Ledger, str | None]:

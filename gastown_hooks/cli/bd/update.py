@@ -9,7 +9,8 @@ import click
 from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _shared, _values
 from gastown_hooks.core import clock
-from gastown_hooks.rules import fields
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import edits, fields
 from gastown_hooks.work import beads
 
 
@@ -37,10 +38,15 @@ from gastown_hooks.work import beads
 @click.option("--due", metavar="TIME", help='+6h, +1d, 2026-01-31, RFC 3339; "" clears.')
 @click.option("--defer", metavar="TIME", help='Not ready before then; "" clears.')
 @click.option("--external-ref", metavar="REF")
+@click.option("--spec-id", metavar="ID", help="The specification it comes from.")
+@click.option("--metadata", metavar="JSON|@FILE", help="These keys of the metadata; others stay.")
+@click.option("--set-metadata", multiple=True, metavar="KEY=VALUE", help="One key of the metadata.")
+@click.option("--unset-metadata", multiple=True, metavar="KEY", help="Remove one key of the metadata.")
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],
-        parent: str | None, dry_run: bool, as_json: bool, **given: Any) -> None:
+        parent: str | None, metadata: str | None, set_metadata: tuple[str, ...], unset_metadata: tuple[str, ...], dry_run: bool,
+        as_json: bool, **given: Any) -> None:
     """Change fields of one or more beads. A status of closed asks the same questions as bd close.
 
     \b
@@ -54,10 +60,14 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     where = _shared.world()
     values = _values.update_values(given, now)
     add, remove = fields.labels(add_labels), fields.labels(remove_labels)
-    _values.update_check(given, values, claim, append_notes, add, remove, parent)
+    keys = {**(_values.metadata(metadata) if metadata is not None else {}), **dict(map(edits.metadata_pair, set_metadata))}
+    gone = [edits.metadata_key(key) for key in unset_metadata]
+    if set(keys) & set(gone):
+        raise BadInput("--unset-metadata of a key that is set contradicts it")
+    _values.update_check(given, values, claim, append_notes, add, remove, parent, bool(keys or gone))
     if parent:
         parent = _shared.target(where, parent)
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.update(
-        ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove, append_notes=append_notes, parent=parent,
-        claim=claim, dry_run=dry), dry_run)
+        ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove, append_notes=append_notes,
+        set_metadata=keys, unset_metadata=gone, parent=parent, claim=claim, dry_run=dry), dry_run)
     fast_write.say_updated(after, as_json=as_json, dry_run=dry_run)

@@ -1,0 +1,69 @@
+"""A plan's beads (rules/plan) made in one transaction: all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.record import touched
+from gastown_hooks.rules import graph
+from gastown_hooks.rules.plan import End, Plan
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
+from gastown_hooks.work.verbs import put_new
+from gastown_hooks.work.world import World
+
+Record = dict[str, Any]
+
+
+def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = False) -> dict[str, Record]:
+    """Key to the bead made, in the plan's order. Ids in the plan are whole ids. Raises NotFound, Refused (a cycle)."""
+    named = [end.name for link in plan.edges for end in link[:2] if not end.is_key]
+    around = where.around({}, named)
+    ids: dict[str, str] = {}
+
+    def fill(draft: Draft) -> None:
+        ids.clear()
+        for node in plan.nodes:
+            above = _id(ids, node.parent) if node.parent else None
+            links = [(graph.PARENT, above)] if above else []
+            before = set(draft.changed)
+            refs = {field: ids.get(key, "") for field, key in node.refs.items()}
+            given = {"priority": 2, "issue_type": "task", **node.values}
+            if refs:
+                given["metadata"] = {**given.get("metadata", {}), **refs}
+            put_new(draft, ledger, where.caller, now, given, parent=above, edges=links)
+            ids[node.key] = next(iter(set(draft.changed) - before))
+        for node in plan.nodes:
+            late = {field: ids[key] for field, key in node.refs.items()}
+            if late:
+                record = draft.changed[ids[node.key]]
+                draft.put({**record, "metadata": {**record["metadata"], **late}})
+        for start, end, kind in plan.edges:
+            _link(where, draft, around, (_id(ids, start), _id(ids, end), kind), now)
+        _check_circles(draft, {name for link in plan.edges for name in (_id(ids, link[0]), _id(ids, link[1]))})
+
+    draft = commit(ledger, where.caller, now, fill, dry_run)
+    return {key: draft.changed[bead_id] for key, bead_id in ids.items()}
+
+
+def _id(ids: Mapping[str, str], end: End) -> str:
+    return ids[end.name] if end.is_key else end.name
+
+
+def _link(where: World, draft: Draft, around: Mapping[str, Record], link: tuple[str, str, str], now: int) -> None:
+    child, target, kind = link
+    record = existing(draft, child)
+    if any((found.kind, found.target) == (kind, target) for found in graph.edges(record)):
+        return
+    two = {name: found for name in (child, target) if (found := draft.get(name) or around.get(name))}
+    check_edge(two, child, kind, target)  # circles: once for all edges, below
+    there = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
+    draft.put(touched(record, {"dependencies": there}, where.caller.actor, now))
+
+
+def _check_circles(draft: Draft, linked: set[str]) -> None:
+    for circle in graph.cycles(draft.all()) if linked else ():
+        if linked & set(circle):
+            raise Refused("the plan makes a cycle", why=" -> ".join([*circle[:8], circle[0]]), next="bd dep cycles")
