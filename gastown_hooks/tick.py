@@ -18,7 +18,7 @@ from gastown_hooks.core import clock, errors, fsio, lock
 from gastown_hooks.core.errors import BadInput, Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town, town_at
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import config
+from gastown_hooks.stores import config, index
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import wake
@@ -97,7 +97,11 @@ def _fold(town: Town) -> None:
     failed = []
     for beads in {beads.root: beads for beads in Routes(town).prefixes().values()}.values():
         try:
-            Ledger(beads).fold()
+            ledger = Ledger(beads)
+            # No reader pays for it; and what is folded away unseen would make the index anew.
+            index.current(ledger)
+            if ledger.fold():
+                index.current(ledger)
         except GastownError as error:
             failed.append(str(error))
     if failed:

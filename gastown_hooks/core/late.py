@@ -5,10 +5,12 @@
     else:
         merge3 = late("gastown_hooks.rules.merge3")
 
-The type checker, and the tests of who may import whom, see a plain import.
+The type checker, and the tests of who may import whom, see a plain import; after the first use it is one.
 """
 
 from __future__ import annotations
+
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class late:
-    """Stands for the module of that name."""
+    """Stands for the module of that name, until it is used, among the names of the module that wrote it down."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_name", "_there")
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name, self._there = name, sys._getframe(1).f_globals
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(__import__(self._name, fromlist=("",)), attribute)
+        module = __import__(self._name, fromlist=("",))
+        for name in [name for name, value in self._there.items() if value is self]:
+            self._there[name] = module
+        return getattr(module, attribute)

@@ -50,7 +50,8 @@ def decode(line: bytes) -> Record:
         line_again = record.get("id") if isinstance(record, dict) else None
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
-        if not isinstance(line_again, str) or not line_again or any(c in line_again for c in " \t\n\r"):
+        if not isinstance(line_again, str) or not line_again or (" " in line_again or "\t" in line_again or "\n" in line_again
+                                                                 or "\r" in line_again):
             raise ValueError("no usable id")
         if b"\\ud" in line or b"\\uD" in line:
             jsons.dumps(record).encode()  # a lone surrogate loads, and would then break every later write

@@ -45,7 +45,7 @@ def edges(record: Record) -> Iterator[Edge]:
 
 
 def parents(record: Record) -> list[str]:
-    return [edge.target for edge in edges(record) if edge.kind == PARENT]
+    return [] if not record.get("dependencies") else [edge.target for edge in edges(record) if edge.kind == PARENT]
 
 
 def children(records: Mapping[str, Record]) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from _collections_abc import Mapping
 
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import index, sqlite
+from gastown_hooks.stores import index, pairs, sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
             _remove(beads)
             db = _writable(beads)
             db.execute("BEGIN")
-            odd, now_ready = _build(db, pair)
+            odd, now_ready = pairs.uncollected(lambda: _build(db, pair))
         else:
             db.execute("BEGIN IMMEDIATE")
             odd, now_ready = _apply(db, pair, _changed(pair.journal()[start:]), row[8], row[9])
@@ -169,6 +169,7 @@ class _Kin(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: igno
         return sum(1 for _ in self)
 
 
+
 def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
     records = pair.records()
     family = graph.children(records)
@@ -239,7 +240,7 @@ def _row(bead: Record, since: int | None) -> tuple[Any, ...]:
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:
     """The bead's rows of `edge`; a deleted bead depends on nothing."""
-    if bead.get("status") == "tombstone":
+    if not bead.get("dependencies") or bead.get("status") == "tombstone":
         return
     found = [(edge.target, edge.kind) for edge in graph.edges(bead)] + [(target, index.SPAWNER) for target in ready.watched(bead)]
     for place, (target, kind) in enumerate(found):
