@@ -8,7 +8,6 @@ facts say that the runner hangs), throw away work (retiring saves it first), sta
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import replace
 
 from gastown_hooks.core import clock
@@ -46,7 +45,7 @@ def patrol(one: Round) -> int:
     records = Ledger(rig.beads).all()  # a ledger that cannot be read ends the round here: unknown destroys nothing
     failed = 0
     names = sorted({*workers.slots(rig), *claims.unsubmitted(rig.name, records)})
-    hung = workers.observe(rig, names, time.monotonic_ns(), dry_run=one.dry_run)
+    hung = workers.observe(rig, names, clock.awake(), dry_run=one.dry_run)
     for name in names:
         try:
             _tend(one, name, records, name in hung)

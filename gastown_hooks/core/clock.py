@@ -13,6 +13,11 @@ def now() -> int:
     return time.time_ns()
 
 
+def awake() -> int:
+    """How long the machine was awake since it booted, in nanoseconds: it stands still while the machine sleeps."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+
+
 def since_boot() -> int:
     """Nanoseconds since boot, suspend included: the clock to judge ages by."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
