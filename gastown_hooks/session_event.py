@@ -1,11 +1,13 @@
 """The session events of an agent program: `session_event HOME EVENT`, with the event's JSON on standard input.
 
 Lean on purpose: it runs at every event with `-I -S`, answers at once where there is nothing to say, and else becomes
-`gastown_hooks.runtime.session`. An agent program takes exit code 2 as "block", so a failure of ours is always 1.
+`gastown_hooks.runtime.session`. `status` is the line below a session by hand. An agent program takes exit code 2 as "block", so a failure
+of ours is always 1.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -24,6 +26,29 @@ def _run(argv: list[str]) -> int:
         raise BadInput("an agent program's settings file starts this", why="HOME EVENT")
     home, event = Home(argv[0]), argv[1]
     lease = fsio.read_json(home.lease)
-    if not isinstance(lease, dict) or (event == "stop" and lease.get("state") == "done"):
+    if event == "status":
+        return _status(home, lease)
+    if not isinstance(lease, dict):
+        if event not in ("start", "prompt") or not os.path.isdir(home.mail):
+            return 0
+    elif event == "stop" and lease.get("state") == "done":
         return 0
     os.execv(sys.executable, [sys.executable, "-I", "-m", "gastown_hooks.runtime.session", home.root, event])
+
+
+def _status(home: Home, lease: object) -> int:
+    """Say what the session cost so far, and keep it: the events that account for it are not told."""
+    try:
+        payload = json.load(sys.stdin)
+        session, total = str(payload["session_id"]), float(payload["cost"]["total_cost_usd"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+    if not isinstance(lease, dict):
+        return 0
+    before = fsio.read_json(home.spending)
+    first = before["first"] if isinstance(before, dict) and before.get("session") == session else total
+    value = {"session": session, "first": first, "total": total}
+    if value != before:
+        fsio.write_json(home.spending, value, durable=False)
+    print(f"{lease.get('bead')} ${total:.2f}")
+    return 0

@@ -72,7 +72,11 @@ def turn(rig: Rig, home: Home, lease: Lease, prompt: str) -> tuple[list[str], di
 
 def judged(rig: Rig, home: Home, lease: Lease, record: Record, now: int, *, dry_run: bool = False) -> Record:
     """The record of turns with the last turn's end as the agent program itself reported it; what the turn cost is recorded."""
-    if not record.begun or not record.ended or not speaks(config.town_settings(rig.town), lease.agent):
+    if not speaks(config.town_settings(rig.town), lease.agent):
+        return record
+    if not dry_run:
+        claude.settle(rig, home, lease, now)
+    if not record.begun or not record.ended:
         return record
     report = claude.report(home.transcript, record.offset)
     if report is None:

@@ -11,20 +11,21 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadConfig
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.rules.reports import Report
-from gastown_hooks.stores import config
-from gastown_hooks.work import sling
+from gastown_hooks.stores import config, git
+from gastown_hooks.work import costs, sling
 from gastown_hooks.work.lease import Lease
 
 TURN = ("-p", "--output-format", "stream-json", "--verbose")
 ENVIRONMENT = {"CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1"}
 UNDER_RUNNER = "GT_RUNNER"  # in the environment of a turn, not of a session by hand
-EVENTS = {"SessionStart": "start", "UserPromptSubmit": "prompt", "Stop": "stop"}
+EVENTS = {"SessionStart": "start", "UserPromptSubmit": "prompt", "Stop": "stop", "SessionEnd": "end"}
 MODES = ("bypassPermissions", "acceptEdits", "dontAsk", "auto", "default")
 _MODE_WORDS = ("--permission-mode", "--dangerously-skip-permissions")
 _ALLOWED = ("gt:*", "bd:*", "git add:*", "git commit:*", "git status:*", "git diff:*", "git log:*")
@@ -48,8 +49,12 @@ def words(rig: Rig, home: Home, lease: Lease, command: tuple[str, ...], environm
 
 
 def by_hand(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> list[str]:
-    """The options with which a person starts it in a terminal; the settings file is written."""
+    """The options with which a person starts it in a terminal; the settings file is written, also where it is found without the option."""
     session = resumable(home)
+    settings = fsio.read_json(write_settings(rig, home, lease, environment))
+    if os.path.isdir(home.tree) and not git.run(home.tree, "ls-files", "--", home.local_settings).out:  # the project's own is left alone
+        fsio.make_folder(os.path.dirname(home.local_settings))
+        fsio.write_json(home.local_settings, settings)
     return ["--settings", write_settings(rig, home, lease, environment), *(["--resume", session] if session else [])]
 
 
@@ -58,6 +63,7 @@ def write_settings(rig: Rig, home: Home, lease: Lease, environment: dict[str, st
     value = {
         "hooks": {event: [{"hooks": [{"type": "command", "command": _command(home, word), "timeout": 60}]}]
                   for event, word in EVENTS.items()},
+        "statusLine": {"type": "command", "command": _command(home, "status")},
         "env": {**sling.worker_environment(rig, lease), **ENVIRONMENT, **environment},
         "autoMemoryEnabled": False,
         "permissions": {"allow": [f"Bash({words})" for words in _ALLOWED]},
@@ -90,8 +96,57 @@ def report(transcript: str, offset: int) -> Report | None:
             answers[str(line["message"].get("id"))] = line["message"].get("usage") or {}
     if not answers:
         return None
-    tokens = {name: sum(_whole(usage.get(key)) for usage in answers.values()) for name, key in _USAGE.items()}
-    return Report(f"{session}:{list(answers)[-1]}", session, tokens=tokens)
+    return Report(f"{session}:{list(answers)[-1]}", session, tokens=_tokens(answers))
+
+
+def begin_account(home: Home, payload: dict[str, Any], *, by_hand: bool) -> None:
+    """A session begins: what it used so far is not its own to account for. The program tells a resumed session's old costs again."""
+    transcript, source = str(payload.get("transcript_path") or ""), payload.get("source")
+    told = {"session": payload.get("session_id"), "transcript": transcript, "blocks": 0, "by_hand": by_hand}
+    if source != "compact":
+        told["offset"] = os.path.getsize(transcript) if os.path.isfile(transcript) else 0
+    if source == "startup":
+        told["paid"] = 0.0
+    elif source not in ("clear", "compact"):
+        fsio.remove(home.spending)
+        told["paid"] = None  # what the status line tells first
+    fsio.write_json(home.session, {**(fsio.read_json(home.session) or {}), **told}, durable=False)
+
+
+def settle(rig: Rig, home: Home, lease: Lease, now: int, *, last: bool = True) -> None:
+    """Account for what a session by hand used since it was last asked. With `last` also where the program has not told its cost yet."""
+    noted, spending = fsio.read_json(home.session), fsio.read_json(home.spending)
+    if not isinstance(noted, dict) or not noted.get("by_hand"):
+        return
+    offset, paid = _whole(noted.get("offset")), noted.get("paid")
+    tokens, end = _used(str(noted.get("transcript")), offset)
+    total = spending.get("total") if isinstance(spending, dict) else None
+    if isinstance(spending, dict) and paid is None:
+        paid = spending.get("first")
+    cost = None if total is None else round(total - paid if paid is not None and paid <= total else total, 6)
+    if not cost and not (last and any(tokens.values())):
+        return
+    costs.add(rig, lease, Report(f"{noted.get('session')}:{offset}:{paid}", str(noted.get("session")), cost=cost, tokens=tokens), now)
+    fsio.write_json(home.session, {**noted, "offset": end, "paid": total}, durable=False)
+
+
+def _used(transcript: str, offset: int) -> tuple[dict[str, int], int]:
+    """The tokens of the answers in the program's own transcript from there on, and where its whole lines end."""
+    try:
+        with open(transcript, "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        data = b""
+    answers: dict[str, dict[str, Any]] = {}
+    for line in _objects(text for text in fsio.whole_lines(data) if b'"type":"assistant"' in text):
+        if isinstance(message := line.get("message"), dict):
+            answers[str(message.get("id"))] = message.get("usage") or {}
+    return _tokens(answers), offset + data.rfind(b"\n") + 1
+
+
+def _tokens(answers: dict[str, dict[str, Any]]) -> dict[str, int]:
+    return {name: sum(_whole(usage.get(key)) for usage in answers.values()) for name, key in _USAGE.items()}
 
 
 def readable(line: str) -> list[str]:
@@ -145,16 +200,19 @@ def lines(path: str, offset: int) -> list[dict[str, Any]]:
     try:
         with open(path, "rb") as file:
             file.seek(offset)
-            texts = [line for line in file if line.startswith(b'{"type":"')]
+            return _objects(line for line in file if line.startswith(b'{"type":"'))
     except FileNotFoundError:
         return []
+
+
+def _objects(texts: Iterable[bytes]) -> list[dict[str, Any]]:
     found = []
     for text in texts:
         try:
             found.append(json.loads(text))
         except ValueError:
             continue  # cut by the program's death
-    return found
+    return [value for value in found if isinstance(value, dict)]
 
 
 def _whole(value: Any) -> int:

@@ -1,7 +1,9 @@
-"""What a worker's agent program is told at its session events, in the form that Claude Code takes.
+"""What an agent program is told at its session events, in the form that Claude Code takes.
 
-start: the session is noted, and `gt prime` becomes its context (also after a compaction). prompt: news, and whether this session may
-work here at all. stop: while the hook is not empty it is told to go on, a few times for each prompt; then the runner decides.
+start: a worker's session is noted, and `gt prime` becomes its context (also after a compaction). prompt: news, and whether this session
+may work here at all. stop: while the hook is not empty it is told to go on, a few times for each prompt; then the runner decides. end, and
+before each prompt: what a session by hand used is put to the bead's account; when its budget is used up, prompts are refused.
+The mayor and crew members have no lease: they get their context and are told of mail. Any other home is told nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from gastown_hooks.core.paths import Home, Rig, town_at
 from gastown_hooks.rules.turns import Facts, Record
 from gastown_hooks.runtime import claude
 from gastown_hooks.stores import beats, config, mail, processes
+from gastown_hooks.work import costs, prime, turns
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import prime, turns
 from gastown_hooks.work.lease import Lease
 
 BLOCKS, BLOCKS_BY_HAND = 3, 1  # how often a stop is answered with "go on" for one prompt
@@ -31,10 +33,9 @@ class Event:
         self.home, self.payload = Home(root), payload
         town = town_at(root)
         parts = root[len(town.root) + 1:].split("/")
-        if len(parts) != 3:
-            raise BadInput(f"{root} is no worker's home")
         self.rig: Rig = town.rig(parts[0])
         self.lease: Lease | None = leases.read(self.home)
+        self.resident = config.Caller("/".join(parts), root, town) if parts == ["mayor"] or parts[1:-1] == ["crew"] else None
         self.by_hand = not config.variable(claude.UNDER_RUNNER)
 
     def note(self, **changes: Any) -> None:
@@ -65,8 +66,10 @@ def start(event: Event, lease: Lease) -> int:
     if stranger:
         print(f"[GAS TOWN] {stranger}: change nothing here.")
         return 0
-    event.note(session=event.payload.get("session_id"), transcript=event.payload.get("transcript_path"), blocks=0)
-    print(prime.text(turns.worker(event.rig, lease, event.home), clock.now()))
+    now = clock.now()
+    claude.settle(event.rig, event.home, lease, now)
+    claude.begin_account(event.home, event.payload, by_hand=event.by_hand)
+    print(prime.text(turns.worker(event.rig, lease, event.home), now))
     return 0
 
 
@@ -76,11 +79,14 @@ def prompt(event: Event, lease: Lease) -> int:
     if stranger:
         who = f"{event.rig.name}/{event.home.name}"
         return _block(f"{stranger}; one agent a tree. End it first: gt session stop {who}")
+    claude.settle(event.rig, event.home, lease, clock.now(), last=False)
+    if event.by_hand and (over := _over_budget(event, lease)):
+        return _block(over)
     event.note(blocks=0)
     if _facts(event, lease).claim is False:
         print(f"[GAS TOWN] Your claim on {lease.bead} is over: it was given to somebody else. Change nothing more; your work is kept.")
-    elif unread := len(mail.unread(event.home.mail)):
-        print(f"[GAS TOWN] Mail: {unread} unread.")
+    else:
+        _tell_mail(event)
     return 0
 
 
@@ -89,6 +95,8 @@ def stop(event: Event, lease: Lease) -> int:
     facts = _facts(event, lease)
     blocks = (fsio.read_json(event.home.session) or {}).get("blocks", 0)
     if not facts.claim or not facts.prepared or facts.submitted or blocks >= (BLOCKS_BY_HAND if event.by_hand else BLOCKS):
+        return 0
+    if event.by_hand and _over_budget(event, lease):
         return 0
     event.note(blocks=blocks + 1)
     if facts.dirty:
@@ -101,7 +109,22 @@ def stop(event: Event, lease: Lease) -> int:
                   "(If you cannot go on: gt done --status ESCALATED --reason TEXT)")
 
 
-EVENTS = {"start": start, "prompt": prompt, "stop": stop}
+def end(event: Event, lease: Lease) -> int:
+    """The session is over: its last turn is accounted for."""
+    claude.settle(event.rig, event.home, lease, clock.now())
+    return 0
+
+
+def resident(event: Event, word: str) -> int:
+    """The mayor, a crew member: who they are, what is on their hook, what is new."""
+    if event.resident is not None and word == "start":
+        print(prime.text(event.resident, clock.now()))
+    elif event.resident is not None and word == "prompt":
+        _tell_mail(event)
+    return 0
+
+
+EVENTS = {"start": start, "prompt": prompt, "stop": stop, "end": end}
 
 
 def main() -> int:
@@ -117,11 +140,25 @@ def _run() -> int:
     except ValueError:
         raise BadInput("a session event is JSON on standard input") from None
     event = Event(sys.argv[1], payload if isinstance(payload, dict) else {})
-    return EVENTS[sys.argv[2]](event, event.lease) if event.lease is not None else 0
+    return EVENTS[sys.argv[2]](event, event.lease) if event.lease is not None else resident(event, sys.argv[2])
 
 
 def _facts(event: Event, lease: Lease) -> Facts:
     return turns.facts(event.rig, event.home, lease, Record(lease.fence))
+
+
+def _tell_mail(event: Event) -> None:
+    if unread := len(mail.unread(event.home.mail)):
+        print(f"[GAS TOWN] Mail: {unread} unread.")
+
+
+def _over_budget(event: Event, lease: Lease) -> str:
+    """In words; "" while something is left."""
+    left = costs.left(event.rig, lease.bead)
+    if left is None or left > 0:
+        return ""
+    key = f"{event.rig.name}.budget_usd"
+    return f"the budget of {lease.bead} is used up (${costs.spent(event.rig, lease.bead):.2f}). More of it: gt config set {key} AMOUNT"
 
 
 def _block(reason: str) -> int:

@@ -259,6 +259,24 @@ def test_by_hand_the_printed_line_lands_the_bead(town: ClaudeTown) -> None:
     town.role("witness", "patrol")
     assert not os.path.exists(home.root)
     town.landed()
+    assert costs.spent(town.rig, "gp-aaaaa") == pytest.approx(0.00525 * len(town.server.conversations("/toast")))
+
+
+def test_a_budget_is_a_hard_stop_by_hand_too(town: ClaudeTown) -> None:
+    line, env = by_hand(town)
+    config.set(town.town, town.rig, "budget_usd", 0.001)
+    town.server.scripts["/toast"] = lambda conversation: Say("Let me think.")
+    terminal = Terminal(line.partition(" --settings")[0], env)  # its settings are found without the option, too
+    try:
+        terminal.until(lambda: os.path.exists(town.rig.polecat("toast").session))
+        terminal.type("go")
+        terminal.until(lambda: (fsio.read_json(town.rig.polecat("toast").spending) or {}).get("total", 0) > 0.01)
+        assert len(town.server.conversations("/toast")) == 2  # it was told to go on, once
+        terminal.type("again")
+        terminal.until(lambda: b"used" in terminal.screen and b"budget_usd" in terminal.screen)
+        assert len(town.server.conversations("/toast")) == 2
+    finally:
+        terminal.close()
 
 
 def test_a_session_by_hand_is_taken_up_again(town: ClaudeTown) -> None:

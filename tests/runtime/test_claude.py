@@ -87,7 +87,7 @@ def test_the_settings_file_is_outside_the_tree(slot: tuple[WorkerTown, Home, Lea
     assert not path.startswith(home.tree + "/") and os.stat(path).st_mode & 0o777 == 0o600
     value = json.loads(fsio.read(path) or b"")
     assert value["env"]["GT_FENCE"] == str(lease.fence) and value["autoMemoryEnabled"] is False
-    assert sorted(value["hooks"]) == ["SessionStart", "Stop", "UserPromptSubmit"]
+    assert sorted(value["hooks"]) == ["SessionEnd", "SessionStart", "Stop", "UserPromptSubmit"]
     before = os.stat(path).st_ino
     assert value["env"]["ANTHROPIC_MODEL"] == "m"
     assert claude.write_settings(town.rig, home, lease, {"ANTHROPIC_MODEL": "m"}) == path and os.stat(path).st_ino == before

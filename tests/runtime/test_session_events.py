@@ -13,7 +13,8 @@ from workers import WorkerTown
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.paths import Home
 from gastown_hooks.runtime import claude
-from gastown_hooks.stores import beats, mail, processes
+from gastown_hooks.stores import beats, config, mail, processes
+from gastown_hooks.work import costs
 from gastown_hooks.work import lease as leases
 
 
@@ -29,12 +30,23 @@ class Slot:
         self.lease = lease
         self.settings = json.loads(fsio.read(claude.write_settings(self.town.rig, self.home, lease, {})) or b"")
 
-    def event(self, name: str, *, by_hand: bool = False, cwd: str | None = None) -> builders.Finished:
-        [entry] = self.settings["hooks"][name]
+    def event(self, name: str, *, by_hand: bool = False, cwd: str | None = None, **more: object) -> builders.Finished:
         env = {**self.settings["env"], **({} if by_hand else {claude.UNDER_RUNNER: "1"})}
-        payload = {"session_id": "s1", "transcript_path": "/none/s1.jsonl", "hook_event_name": name}
-        words = ["sh", "-c", entry["hooks"][0]["command"] + "; exit $?"]
-        return builders.run(words, cwd=cwd or self.home.tree, env=env, input=json.dumps(payload))
+        command = self.settings["statusLine"]["command"] if name == "status" else self.settings["hooks"][name][0]["hooks"][0]["command"]
+        payload = {"session_id": "s1", "transcript_path": str(self.town.path / "s1.jsonl"), "hook_event_name": name, **more}
+        return builders.run(["sh", "-c", command + "; exit $?"], cwd=cwd or self.home.tree, env=env, input=json.dumps(payload))
+
+    def used(self, cost: float, *answers: str) -> None:
+        """The program answers, and tells in its status line what the session cost in all."""
+        with open(self.town.path / "s1.jsonl", "a") as file:
+            for one in answers:
+                message = {"id": one, "usage": {"input_tokens": 100, "output_tokens": 5}}
+                file.write(json.dumps({"parentUuid": None, "message": message, "type": "assistant"}, separators=(",", ":")) + "\n")
+        shown = self.event("status", by_hand=True, cost={"total_cost_usd": cost})
+        assert shown.out == f"gp-aaaaa ${cost:.2f}\n", shown.err
+
+    def account(self) -> list[tuple[float | None, int]]:
+        return [(entry["cost"], entry["tokens"]["input"]) for entry in costs.read(self.town.rig)]
 
     def reason(self, **how: bool) -> str:
         done = self.event("Stop", **how)
@@ -112,3 +124,80 @@ def test_no_session_by_hand_beside_another_agent(slot: Slot) -> None:
                                                 state="by hand", bead=""))
     assert "process 1 works in this tree" in slot.event("UserPromptSubmit", by_hand=True).out
     assert fsio.read_json(slot.home.session) is None
+
+
+def test_what_a_session_by_hand_used_is_accounted_for_once(slot: Slot) -> None:
+    slot.used(0.0)
+    slot.event("SessionStart", by_hand=True, source="startup")
+    assert slot.event("UserPromptSubmit", by_hand=True).out == "" and slot.account() == []
+    slot.used(0.25, "m1", "m1", "m2")
+    slot.event("UserPromptSubmit", by_hand=True)
+    assert slot.account() == [(0.25, 200)]
+    slot.event("UserPromptSubmit", by_hand=True)
+    slot.used(0.75, "m3")
+    for _ in range(2):
+        slot.event("SessionEnd", by_hand=True, reason="prompt_input_exit")
+    assert slot.account() == [(0.25, 200), (0.5, 100)]
+    slot.event("SessionStart", by_hand=True, source="resume")
+    slot.used(0.75)  # the program tells the old costs of a resumed session again
+    slot.used(1.0, "m4")
+    slot.event("SessionEnd", by_hand=True)
+    assert slot.account()[2:] == [(0.25, 100)] and costs.spent(slot.town.rig, "gp-aaaaa") == 1.0
+
+
+def test_a_killed_session_by_hand_is_accounted_for_by_the_next_one(slot: Slot) -> None:
+    slot.event("SessionStart", by_hand=True, source="startup")
+    slot.used(0.25, "m1")
+    slot.event("SessionStart", source="resume")  # under the runner, which reports its own costs
+    slot.used(9.0, "m2")
+    slot.event("SessionEnd")
+    assert slot.account() == [(0.25, 100)]
+
+
+def test_a_program_that_tells_no_cost_is_accounted_for_by_its_tokens(slot: Slot) -> None:
+    slot.event("SessionStart", by_hand=True, source="startup")
+    slot.used(0.0, "m1")
+    fsio.remove(slot.home.spending)
+    slot.event("SessionEnd", by_hand=True)
+    assert slot.account() == [(None, 100)]
+    assert slot.event("status", by_hand=True).out == ""
+
+
+def test_a_budget_stops_a_session_by_hand_at_its_next_prompt(slot: Slot) -> None:
+    config.set(slot.town.town, slot.town.rig, "budget_usd", 0.5)
+    slot.event("SessionStart", by_hand=True, source="startup")
+    slot.used(0.4, "m1")
+    assert slot.event("UserPromptSubmit", by_hand=True).out == ""
+    slot.used(0.6, "m2")
+    answer = json.loads(slot.event("UserPromptSubmit", by_hand=True).out)
+    assert answer["decision"] == "block" and "the budget of gp-aaaaa is used up ($0.60)" in answer["reason"]
+    assert slot.reason(by_hand=True) == ""  # nor is it told to go on
+    config.set(slot.town.town, slot.town.rig, "budget_usd", 1)
+    assert slot.event("UserPromptSubmit", by_hand=True).out == ""
+
+
+def test_who_starts_the_program_without_options_has_the_events_too(slot: Slot) -> None:
+    claude.by_hand(slot.town.rig, slot.home, slot.lease, {})
+    assert fsio.read(slot.home.local_settings) == fsio.read(slot.home.settings)
+    assert builders.git(slot.home.tree, "status", "--porcelain") == ""
+    builders.git(slot.home.tree, "add", "--force", "--sparse", ".claude/settings.local.json")
+    fsio.write(slot.home.local_settings, b"{}")
+    claude.by_hand(slot.town.rig, slot.home, slot.lease, {})
+    assert fsio.read(slot.home.local_settings) == b"{}"  # the project's own
+
+
+@pytest.mark.parametrize(("place", "says"), [
+    ("mayor", "[GAS TOWN] mayor in"), ("gp/crew/anna", "[GAS TOWN] gp/crew/anna in"), ("gp/witness", ""), ("gp/polecats/nobody", ""),
+    ("deacon", ""), ("gp/crew/no/body", ""), ("settings", "")])
+def test_residents_get_their_context_and_mail_and_nobody_else(slot: Slot, place: str, says: str) -> None:
+    root = f"{slot.town.town.root}/{place}"
+    home = Home(root)
+    mail.deliver(home.mail, "overseer", place, "hi", "there", now=clock.now())
+    ran = {}
+    for word in ("start", "prompt", "stop", "end", "status"):
+        command = slot.settings["hooks"]["Stop"][0]["hooks"][0]["command"].replace(slot.home.root, root).removesuffix("stop") + word
+        ran[word] = builders.run(["sh", "-c", command], input="{}")
+    assert all(done.code == 0 for done in ran.values()), ran
+    assert says in ran["start"].out and bool(ran["start"].out) == bool(says)
+    assert ran["prompt"].out == ("[GAS TOWN] Mail: 1 unread.\n" if says else "")
+    assert not any(ran[word].out for word in ("stop", "end", "status"))

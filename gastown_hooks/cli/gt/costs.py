@@ -17,9 +17,10 @@ from gastown_hooks.work import costs
 @click.option("--rig", "rig_name", metavar="RIG", help="Only this rig.")
 @json_option
 def cli(key: str, rig_name: str | None, as_json: bool) -> None:
-    """Tokens and US dollars of every turn whose agent program reported them, summed, the dearest first.
+    """Tokens and US dollars of every turn whose agent program reported them, of sessions by hand too, summed, the dearest first.
 
-    A bead's budget is the rig setting budget_usd; what a turn cost whose program was killed is not known ("?").
+    A bead's budget is the rig setting budget_usd: when it is used up, no turn begins, and a session by hand refuses its next prompt.
+    What a turn cost whose program was killed is not known ("?").
 
     \b
     Examples:
