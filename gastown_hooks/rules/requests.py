@@ -72,6 +72,11 @@ class Request:
         return found if isinstance(found, dict) else {}
 
     @property
+    def untold(self) -> bool:
+        """Whether it is closed and its pull request is still open, as far as is known."""
+        return STATUS[self.state] == "closed" and self.pull.get("state") == "open"
+
+    @property
     def is_fix(self) -> bool:
         """Whether it may land while the target is red."""
         return FIX_LABEL in (self.record.get("labels") or [])
@@ -110,6 +115,11 @@ def among(records: Iterable[Record], *, closed: bool = False) -> list[Record]:
     """The merge requests that are not settled (queued, waiting, failed, conflict); with `closed` all of them."""
     return [found for found in records if found.get("issue_type") == TYPE and found.get("status") != "tombstone"
             and (closed or found.get("status") != "closed")]
+
+
+def has_work(records: Iterable[Record]) -> bool:
+    """Whether a round of the refinery has something to look at: a request that is not settled, or a pull request to be told."""
+    return any(found.get("status") != "closed" or (is_usable(found) and parse(found).untold) for found in among(records, closed=True))
 
 
 def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:

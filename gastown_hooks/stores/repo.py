@@ -23,7 +23,6 @@ class Repo:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._patches: dict[tuple[str | None, str], str | None] = {}
         with _reading(path):
             self._repo = pygit2.Repository(path)
 
@@ -132,11 +131,6 @@ class Repo:
 
     def _patch(self, old: str | None, new: str) -> str | None:
         """A hash of the difference, without line numbers; None for no difference."""
-        if (old, new) not in self._patches:
-            self._patches[old, new] = self._hashed(old, new)
-        return self._patches[old, new]
-
-    def _hashed(self, old: str | None, new: str) -> str | None:
         with _reading(self.path):
             tree = self._tree(new)
             diff = tree.diff_to_tree(swap=True) if old is None else self._tree(old).diff_to_tree(tree)

@@ -1,7 +1,7 @@
 """Whether work is in a commit already: the one definition, for the queue, for the proof that closes a bead, for what is removed.
 
-By ancestry, by what merging would change, or by patch (a squash, a rebase, somebody else's same commit). Work that was taken
-back later counts: it had landed, and the same patch from an old branch must not bring it back unasked.
+By ancestry; else by what merging would change: nothing means that it is there, something that it is not. Where the target changed the
+same lines since, and merging says nothing therefore, by patch (a squash, a rebase, somebody else's same commit).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def contained(repo: Repo, base: str | None, head: str, tip: str, merged: Merged 
     begin = base if base is not None and repo.kind(base) == "commit" else start
     if start is None or begin is None or repo.tree(begin) == repo.tree(head):
         return False
-    if start == head or repo.contains_patch(head, start, tip):
+    if start == head:
         return True
     tree, files = merged or merge(repo.path, tip, head)
-    return not files and tree == repo.tree(tip)
+    return repo.contains_patch(head, start, tip) if files else tree == repo.tree(tip)

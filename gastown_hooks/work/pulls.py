@@ -26,8 +26,8 @@ TOLD = {requests.LANDED: "landed on {target} as {commit}", requests.REJECTED: "w
 
 def look(desk: Desk) -> None:
     """Make the pull requests that are missing and take over the word about all others, if it is time to ask."""
-    waiting = [requests.parse(found) for found in queue.in_order(desk.rig, desk.now)] if _host(desk) else []
-    if not waiting:
+    waiting = [requests.parse(found) for found in queue.in_order(desk.rig, desk.now)]
+    if not waiting or config.rig_settings(desk.rig).review != turn.PULL:
         return
     last, desk.away = _seen(desk)
     due = desk.now - last >= config.rig_settings(desk.rig).review_seconds * clock.SECOND
@@ -37,25 +37,25 @@ def look(desk: Desk) -> None:
 
 
 def finish(desk: Desk) -> None:
-    """Tell and close the pull requests of requests that are closed; one of a branch that was submitted again stays."""
-    host = _host(desk)
-    if host is None or desk.away:
+    """Tell and close the pull requests of requests that are closed; one of a branch that was submitted again stays.
+
+    Whatever the rig's review is by now: what was opened is closed.
+    """
+    if desk.away or not desk.remote:
         return
     known = [requests.parse(found) for found in queue.requests(desk.rig, closed=True) if requests.is_usable(found)]
     live = {request.branch for request in known if requests.STATUS[request.state] != "closed"}
     for request in known:
-        if request.state in TOLD and request.pull.get("state") == pulls.OPEN and request.branch not in live:
+        if request.untold and request.branch not in live:
             with desk.apart(request.id):
                 try:
-                    _finish(desk, host, request)
+                    _finish(desk, _host(desk), request)
                 except GitFailed as error:
                     desk.away = str(error)
                     return
 
 
-def _host(desk: Desk) -> Host | None:
-    if config.rig_settings(desk.rig).review != turn.PULL:
-        return None
+def _host(desk: Desk) -> Host:
     return Host(desk.settings.url or "", desk.rig.root)
 
 
@@ -71,7 +71,7 @@ def _seen(desk: Desk) -> tuple[int, str]:
 def _asked(desk: Desk, waiting: list[Request]) -> str:
     """Why the host could not be asked; "" when it was."""
     host = _host(desk)
-    if host is None or not desk.remote:
+    if not desk.remote:
         return f"the rig has no remote. Next: gt config set {desk.rig.name}.review human"
     try:
         listed = host.listed(pulls.OPEN)

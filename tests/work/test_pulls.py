@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import builders
@@ -12,6 +15,8 @@ from peers.gh import Host
 from queueyard import Yard
 
 from gastown_hooks.rules import requests
+from gastown_hooks.stores import gh
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import proof, queue
 
 URL = "https://host.test/o/r/pull/1"
@@ -119,8 +124,7 @@ def test_merged_at_the_host_but_not_there_for_git_waits_and_says_so(yard: Yard, 
 
 @pytest.mark.parametrize("mode, words", [("offline", "error connecting"), ("auth", "gh auth login"), ("garbage", "gave no answer"),
                                          ("missing", "gh is missing")])
-def test_a_host_that_cannot_be_asked_is_nobodys_change(yard: Yard, host: Host, mode: str, words: str, tmp_path: Path,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_cannot_be_asked_is_nobodys_change(yard: Yard, host: Host, mode: str, words: str, tmp_path: Path) -> None:
     one = yard.submit("one")
     if mode == "missing":
         (tmp_path / "home/.bin/gh").rename(tmp_path / "gh")
@@ -138,6 +142,17 @@ def test_a_host_that_cannot_be_asked_is_nobodys_change(yard: Yard, host: Host, m
     assert yard.request(two).reason.startswith("waits for the approval of")
 
 
+def test_the_role_itself_asks_and_a_rejection_by_hand_is_told_at_the_next_tick(yard: Yard, host: Host, run_cli: builders.Run) -> None:
+    role = Path(__file__).resolve().parents[2] / "roles/refinery.py"
+    words = [sys.executable, str(role), "patrol", "--town", yard.rig.town.root, "--rig", "gp"]
+    one = yard.submit("one")
+    assert builders.run(words).code == 0 and yard.request(one).pull["url"] == URL
+    assert run_cli("gt", "mq", "reject", one, "--reason", "not now", cwd=yard.rig.root).code == 0
+    assert requests.has_work(Ledger(yard.rig.beads).all().values()) and builders.run(words).code == 0
+    assert host.pull()["state"] == "CLOSED" and host.pull()["comments"][0]["body"] == f"{one} was rejected: not now"
+    assert not requests.has_work(Ledger(yard.rig.beads).all().values())
+
+
 def test_the_host_is_asked_once_an_interval(yard: Yard, host: Host) -> None:
     yard.submit("one")
     yard.round()
@@ -152,18 +167,39 @@ def test_the_host_is_asked_once_an_interval(yard: Yard, host: Host) -> None:
     assert verbs(host) == ["list"]
 
 
-def test_a_killed_round_makes_no_second_pull_request(yard: Yard, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["create", "comment", "close", "annotate"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_killed_at_any_word_to_the_host_and_run_again_each_is_said_once(yard: Yard, host: Host, step: str, before: bool,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     one = yard.submit("one")
+    with killing(monkeypatch, step, before):
+        yard.round()
+    yard.round(later=31)
+    queue.reject(yard.rig, one, reason="no", caller=yard.person(), now=yard.now)
+    with killing(monkeypatch, step, before):
+        yard.round()
+    yard.round()
+    assert verbs(host).count("create") == verbs(host).count("close") == len(host.pull()["comments"]) == 1
+    assert yard.request(one).pull["state"] == "closed" and not yard.request(one).untold
 
-    def killed(*_: object, **__: object) -> None:
+
+@contextmanager
+def killing(monkeypatch: pytest.MonkeyPatch, step: str, before: bool) -> Iterator[None]:
+    """Whatever runs in here ends right before, or right after, its first such step."""
+    owner: object = queue if step == "annotate" else gh.Host
+    real = getattr(owner, step)
+
+    def stand_in(*args: object, **named: object) -> None:
+        if not before:
+            real(*args, **named)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(queue, "annotate", killed)
-    with pytest.raises(KeyboardInterrupt):
-        yard.round()
-    monkeypatch.undo()
-    yard.round()
-    assert verbs(host).count("create") == 1 and yard.request(one).pull["number"] == 1
+    monkeypatch.setattr(owner, step, stand_in)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    monkeypatch.setattr(owner, step, real)
 
 
 def test_an_approval_counts_for_the_submitted_commit_alone(yard: Yard, host: Host) -> None:

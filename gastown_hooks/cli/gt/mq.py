@@ -155,6 +155,8 @@ def reject(request: str, reason: str, dry_run: bool, as_json: bool) -> None:
     town, caller = town_and_caller()
     rig = _rig_of(town, request)
     made = queue.reject(rig, _request(rig, request).id, reason=reason, caller=caller, now=clock.now(), dry_run=dry_run)
+    if requests.parse(made).untold:
+        wake.wake(town, "refinery", rig.name)  # its pull request is told
     _told(made, as_json, "would be rejected" if dry_run else "rejected")
 
 
