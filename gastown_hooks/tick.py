@@ -87,7 +87,7 @@ def _round(town: Town, role: str, rig: Rig | None = None) -> None:
 
 def _has_queue(this: Tick, rig: Rig) -> bool:
     try:
-        return bool(requests.among(Ledger(rig.beads).all().values()))
+        return requests.has_work(Ledger(rig.beads).all().values())
     except GastownError as error:
         this.failed[f"{rig.name}.queue"] = str(error)
         return True  # unreadable is not empty: the refinery looks and says so
