@@ -70,8 +70,9 @@ def test_the_boot_clock_and_its_boot() -> None:
     assert abs(clock.now() - nanoseconds(datetime.datetime.now(datetime.UTC))) < 10 * clock.SECOND
 
 
-@pytest.mark.parametrize("text", ["2026-03-04T24:00:00Z", "2026-03-04T00:60:00Z", "2026-03-04T00:00:00x000000Z", "2026-03-04T00:00:00.00000\u0663Z",
-                                  "2026-03-04T00:00:0 Z", "2026-03-04 00:00:00Z0", "2026-03-04T00-00-00Z", "2026-03-04T00:00:00.12345Zx"])
+@pytest.mark.parametrize("text", ["2026-03-04T24:00:00Z", "2026-03-04T00:60:00Z", "2026-03-04T00:00:00x000000Z",
+                                  "2026-03-04T00:00:00.00000\u0663Z", "2026-03-04T00:00:0 Z", "2026-03-04 00:00:00Z0",
+                                  "2026-03-04T00-00-00Z", "2026-03-04T00:00:00.12345Zx"])
 def test_a_day_met_before_makes_no_bad_time_good(text: str) -> None:
     assert clock.stamp(clock.parse("2026-03-04T05:06:07.000008Z")) == "2026-03-04T05:06:07.000008Z"
     assert clock.parse("2026-03-04T05:06:07Z") == clock.parse("2026-03-04T06:06:07+01:00")

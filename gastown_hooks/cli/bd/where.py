@@ -23,7 +23,7 @@ def cli(as_json: bool) -> None:
     caller = config.caller()
     beads, rule = home_beads(caller)
     ledger = Ledger(beads)
-    ledger.all()  # a folder without a ledger is an error here, not at the first bead
+    ledger.view(lambda view: None)  # a folder without a ledger is an error here, not at the first bead
     found = {"path": beads.root, "prefix": ledger.prefix, "mode": CODE_BRANCH if ledger.write_through else OWN_BRANCH, "rule": rule,
              "known_prefixes": sorted(World(caller).prefixes())}
     first = nearest_beads(caller.cwd)
