@@ -10,7 +10,7 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
-from gastown_hooks.rules import graph, ready
+from gastown_hooks.rules import statistics
 from gastown_hooks.work import beads
 from gastown_hooks.work.world import World
 
@@ -22,16 +22,7 @@ def cli() -> None:
 
 def _progress(where: World) -> list[dict[str, Any]]:
     own = _shared.everything(where.shown())
-    known = where.around(own)
-    family = graph.children(known)
-    found = []
-    for epic in sorted(own.values(), key=ready.in_order):
-        if ready.kind(epic) == "epic" and ready.status(epic) not in ("closed", "tombstone"):
-            below = [known[child] for child in family.get(epic["id"], ())]
-            closed = sum(ready.status(child) == "closed" for child in below)
-            found.append({"epic": epic, "total_children": len(below), "closed_children": closed,
-                          "eligible_for_close": bool(below) and closed == len(below)})
-    return found
+    return statistics.epics(own, where.around(own))
 
 
 @cli.command(short_help="Show how many children of each epic are closed.")
