@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
-    from gastown_hooks.stores import lines, pairs
+    from gastown_hooks.stores import lines, pairs, quarantine
     from gastown_hooks.stores.config import Writer
     from gastown_hooks.stores.pairs import Pair
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 else:
     lock, record, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.core.record"), late("gastown_hooks.rules.merge3")
     lines, pairs = late("gastown_hooks.stores.lines"), late("gastown_hooks.stores.pairs")
+    quarantine = late("gastown_hooks.stores.quarantine")
 
 CODE_BRANCH = "code-branch"
 OWN_BRANCH = "own-branch"
@@ -176,6 +177,15 @@ class Ledger:
             finally:
                 fsio.remove(staged)
 
+    def mend(self) -> None:
+        """Take the lines that are no bead, or a bead's second one, out of issues.jsonl into quarantine.log; the others keep their bytes."""
+        for _ in range(3):
+            with lock.acquire(self.beads.ledger_lock):
+                self._absorb(self._open(), mending=True)
+            if not self.problems():
+                return
+        raise self._restless()
+
     # ---- inside -------------------------------------------------------------------------------------------
 
     def _config(self) -> dict[str, str]:
@@ -279,8 +289,11 @@ class Ledger:
                 fsio.remove(journal)
         return True
 
-    def _absorb(self, pair: Pair) -> None:
-        """Under the lock: bring a file that the journal does not continue (edited, restored, half a fold) together with it."""
+    def _absorb(self, pair: Pair, *, mending: bool = False) -> None:
+        """Under the lock: bring a file that the journal does not continue (edited, restored, half a fold) together with it.
+
+        Lines that are no bead stay, at the end, unless we are `mending`.
+        """
         found = lines.parse(pair.issues())
         for bead_id, last in pair.journaled().items():
             there, history = found.lines.get(bead_id), pair.history()[bead_id]
@@ -290,19 +303,21 @@ class Ledger:
                 found.lines[bead_id] = last  # a fold died after its first rename, or a line removed that we had changed since
             else:
                 found.lines[bead_id] = _merged(history[0], last, there)
+        if mending:
+            found.losers, found.bad = found.losers + found.bad, []
         if found.losers:
-            with lock.acquire(self.beads.quarantine + ".lock"):
-                fsio.append(self.beads.quarantine, b"".join(line + b"\n" for line in found.losers))
+            quarantine.keep(self.beads, found.losers)
         base, text = pair.base, found.text()
         if text != pair.issues():
-            staged = fsio.stage(self.beads.issues, text)
+            staged = fsio.stage(self.beads.issues, text, mode=0o644 if self.write_through else 0o600)
             base = pairs.signature(os.stat(staged))
             if pairs.signature(os.stat(self.beads.issues)) != pair.base:
                 fsio.remove(staged)  # edited again since we read it: look again
                 return
             fsio.swap(staged, self.beads.issues)
         # The signature of what was read or written, not of what is there by now: an edit in between must show.
-        fsio.write(self.beads.journal, pairs.header(base))
+        if not self.write_through:
+            fsio.write(self.beads.journal, pairs.header(base))
 
 
 def _merged(base: bytes | None, ours: bytes, theirs: bytes) -> bytes:

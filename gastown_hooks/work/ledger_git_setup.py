@@ -40,8 +40,8 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
     acts = []
     if not os.path.lexists(beads.config) or not os.path.exists(beads.issues):
         acts.append(Act(f"make the ledger in {beads.root}", partial(Ledger.create_files, beads, prefix, mode)))
-    if hidden and (path := exclude_file(top)) and _EXCLUDED not in (fsio.read(path) or b"").splitlines():
-        acts.append(Act("keep it out of the code's branches (info/exclude)", partial(_exclude, path)))
+    if hidden and not is_stealth(top):
+        acts.append(Act("keep it out of the code's branches (info/exclude)", partial(_exclude, exclude_file(top))))
     if not hidden and _ATTRIBUTES.strip() not in (fsio.read(beads.attributes) or b"").splitlines():
         acts.append(Act("tell git that the ledger is merged by bd (.beads/.gitattributes)", partial(_attribute, beads)))
     if not hidden and git.run(top, "config", "--get", DRIVER, check=False).line != driver_command():
@@ -52,6 +52,11 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
 def exclude_file(top: str) -> str:
     """git's list of what this clone ignores; all its worktrees share it."""
     return f"{common_dir(top)}/info/exclude"
+
+
+def is_stealth(top: str) -> bool:
+    """Whether git does not see the ledger here."""
+    return _EXCLUDED in (fsio.read(exclude_file(top)) or b"").splitlines()
 
 
 def _exclude(path: str) -> None:

@@ -7,7 +7,7 @@ import os
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.core import fsio, ids
+from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.paths import BEADS, Beads, nearest_beads
 from gastown_hooks.stores import config
@@ -53,8 +53,8 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
         mode = _agrees(beads, prefix, OWN_BRANCH if own_branch else None)
     wanted = Ledger(beads).prefix if known else ids.prefix(prefix) if prefix is not None else (
         remote or _prefix_of(beads) or _prefix_from(os.path.basename(top)))
-    done = acts.carry_out(ledger_git_setup.plan(top, beads, wanted, mode, stealth=stealth or (known and _excluded(top, beads))),
-                          dry_run=dry_run)
+    stealth = stealth or (known and ledger_git_setup.is_stealth(top))
+    done = acts.carry_out(ledger_git_setup.plan(top, beads, wanted, mode, stealth=stealth), dry_run=dry_run)
     if remote and not dry_run:
         ledger_git.adopt(Ledger(beads), top)
     count = len(Ledger(beads).all()) if os.path.exists(beads.issues) else 0
@@ -75,11 +75,6 @@ def _agrees(beads: Beads, prefix: str | None, mode: str | None) -> str:
     if prefix not in (None, there.prefix) or mode not in (None, is_mode):
         raise Conflict("a ledger is there", why=f"{beads.root}, prefix {there.prefix}, {is_mode}", next="bd where")
     return is_mode
-
-
-def _excluded(top: str, beads: Beads) -> bool:
-    """Whether it was made with --stealth."""
-    return f"/{BEADS}/".encode() in (fsio.read(ledger_git_setup.exclude_file(top)) or b"").splitlines()
 
 
 def _top(folder: str) -> str:

@@ -1,0 +1,91 @@
+"""What is wrong with a ledger and its place in git, and what of it can be put right without losing a byte: `bd doctor`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gastown_hooks.core import fsio, ids, record
+from gastown_hooks.core.paths import Beads
+from gastown_hooks.rules import health
+from gastown_hooks.stores import git, lines
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+from gastown_hooks.work import ledger_git_setup
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be. `line`: of issues.jsonl, from 1. `fix`: how it is put right; None: a person must.
+
+    A remark hinders nobody: it alone is no failure.
+    """
+
+    check: str
+    text: str
+    line: int | None = None
+    fix: Callable[[], object] | None = None
+    remark: bool = False
+
+
+def examine(ledger: Ledger, caller: Caller) -> list[Finding]:
+    """Every finding, in the order of the checks; nothing is changed."""
+    return [*_lines(ledger), *_values(ledger), *_journal(ledger), *_strays(ledger.beads), *_clone(ledger, caller)]
+
+
+def cure(findings: list[Finding]) -> list[Finding]:
+    """Put right what can be put right, each thing once; returns what is left."""
+    for fix in dict.fromkeys(finding.fix for finding in findings if finding.fix):
+        fix()
+    return [finding for finding in findings if finding.fix is None]
+
+
+def _lines(ledger: Ledger) -> Iterator[Finding]:
+    text = fsio.read(ledger.beads.issues) or b""
+    found, mend = lines.parse(text), ledger.mend
+    for problem in found.problems:
+        yield Finding("lines", problem.why, problem.number, mend)
+    if not found.problems and found.text() != text:
+        yield Finding("order", "the lines are not sorted by id, some stand twice, or the last one is not ended", fix=mend)
+
+
+def _values(ledger: Ledger) -> Iterator[Finding]:
+    for number, line in enumerate((fsio.read(ledger.beads.issues) or b"").split(b"\n"), 1):
+        try:
+            bead = record.decode(line) if line.strip() else None
+        except ValueError:
+            continue  # told by `_lines`
+        if bead is not None:
+            wrong = health.faults(bead)
+            yield from (Finding("values", f"{ids.shown(bead['id'])}: {fault}", number) for fault in wrong)
+            if not wrong:
+                yield from (Finding("values", f"{ids.shown(bead['id'])}: {odd}", number, remark=True) for odd in health.oddities(bead))
+
+
+def _journal(ledger: Ledger) -> Iterator[Finding]:
+    """A transaction that is damaged: nobody can say what it held."""
+    for number, line in enumerate(fsio.whole_lines(fsio.read(ledger.beads.journal) or b"")[1:], 2):
+        for entry in line.split(b"\t"):
+            name, _, value = entry.partition(b" ")
+            try:
+                if value != b"null" or not name.startswith(b"="):
+                    record.decode(value)
+            except ValueError as error:
+                yield Finding("journal", f"{ledger.beads.journal} line {number}: {error}")
+
+
+def _strays(beads: Beads) -> Iterator[Finding]:
+    for name in sorted(os.listdir(beads.root)):
+        if name.endswith(".jsonl") and f"{beads.root}/{name}" not in (beads.issues, beads.routes):
+            yield Finding("strays", f"{ids.shown(name)}: other programs may take it for the ledger; import it, or move it", remark=True)
+
+
+def _clone(ledger: Ledger, caller: Caller) -> Iterator[Finding]:
+    """What this clone's git does not know of the ledger; a town's ledgers are in no work tree."""
+    top = os.path.dirname(ledger.beads.root)
+    if (caller.town is not None and f"{top}/".startswith(f"{caller.town.root}/")) or git.top(top) != os.path.realpath(top):
+        return
+    mode = CODE_BRANCH if ledger.write_through else OWN_BRANCH
+    for act in ledger_git_setup.plan(top, ledger.beads, ledger.prefix, mode, stealth=ledger_git_setup.is_stealth(top)):
+        yield Finding("git", f"not done yet: {act.text}", fix=act.do)
