@@ -32,9 +32,10 @@ DUTY = {
 
 def patrol(one: Round) -> int:
     """Land what has landed, then start what may begin."""
-    for words in launch.patrol(one.town, one.caller, one.now, dry_run=one.dry_run):
+    found = launch.patrol(one.town, one.caller, one.now, dry_run=one.dry_run)
+    for words in [*found.done, *found.troubles]:
         one.say(words)
-    return 0
+    return 1 if found.troubles else 0
 
 
 if __name__ == "__main__":

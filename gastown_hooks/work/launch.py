@@ -7,10 +7,11 @@ what came back (refused, escalated, deferred) waits for somebody's word, as its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import GastownError, NotFound, Refused
+from gastown_hooks.core.errors import Conflict, GastownError, NotFound, Refused
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import claims, ready
@@ -24,6 +25,14 @@ from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 Records = Mapping[str, Record]
+
+
+@dataclass(slots=True)
+class Round:
+    """What a round did, in words, and what it could not do."""
+
+    done: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
 
 
 def is_batch(town: Town, bead_id: str) -> bool:
@@ -45,29 +54,29 @@ def launch(town: Town, bead_id: str, *, agent: str | None = None, caller: Caller
         raise Refused(f"{chosen['id']} is closed", next=f"gt convoy add {chosen['id']} BEAD opens it again")
     if not dry_run:
         chosen = _mark(town, chosen, agent, caller, now)
-    known = World(caller).everything()
+    known, agent = World(caller).everything(), agent or _agent(chosen)
     made = []
-    for bead, rig in _next(town, known, [chosen], now):
-        made += sling.sling(town, [bead["id"]], rig, agent=agent or _agent(chosen), caller=caller, now=now, start=start, dry_run=dry_run)
+    for rig, beads in _by_rig(town, rules.startable([chosen], ready.ready(known, now))):
+        for bead in _fitting(rig, beads, known):
+            made += sling.sling(town, [bead["id"]], rig, agent=agent, caller=caller, now=now, start=start, dry_run=dry_run)
     return chosen, made
 
 
-def patrol(town: Town, caller: Caller, now: int, *, dry_run: bool = False) -> list[str]:
-    """One round over all convoys; what was done, in words. One convoy's trouble does not stop the others'."""
-    done: list[str] = []
+def patrol(town: Town, caller: Caller, now: int, *, dry_run: bool = False) -> Round:
+    """One round over all convoys. One convoy's, or one rig's, trouble does not stop the others'."""
+    found = Round()
     known = World(caller).everything()
-    for rig in town.rigs():
-        if not dry_run:
-            for bead in claims.unsubmitted(rig.name, known).values():
-                convoy.ensure(town, [bead], caller, now)  # a sling that was killed after its claim
+    for rig in () if dry_run else town.rigs():
+        for bead in claims.unsubmitted(rig.name, known).values():
+            convoy.ensure(town, [bead], caller, now)  # a sling that was killed after its claim
     for one in [one for one in known.values() if rules.is_convoy(one)]:
         try:
-            done += _tend(town, one, known, caller, now, dry_run)
+            found.done += _tend(town, one, known, caller, now, dry_run)
         except GastownError as error:
-            done.append(f"{one['id']}: {error}")
+            found.troubles.append(f"{one['id']}: {error}")
     if config.mode(town) == "running":
-        done += _feed(town, caller, now, dry_run)
-    return done
+        _feed(town, caller, now, dry_run, found)
+    return found
 
 
 def _tend(town: Town, one: Record, known: Records, caller: Caller, now: int, dry_run: bool) -> list[str]:
@@ -78,34 +87,41 @@ def _tend(town: Town, one: Record, known: Records, caller: Caller, now: int, dry
     return [f"{one['id']} landed"] if convoy.settle(town, one, known, caller, now) else []
 
 
-def _feed(town: Town, caller: Caller, now: int, dry_run: bool) -> list[str]:
+def _feed(town: Town, caller: Caller, now: int, dry_run: bool, found: Round) -> None:
     """Sling what is ready of the launched convoys."""
-    done = []
     known = World(caller).everything()
     launched = [one for one in known.values() if rules.is_open(one) and rules.data(one).get("launched")]
-    for bead, rig in _next(town, known, launched, now):
-        agent = next(_agent(one) for one in launched if bead["id"] in rules.tracked(one))
+    for rig, beads in _by_rig(town, rules.startable(launched, ready.ready(known, now))):
         try:
-            made = sling.sling(town, [bead["id"]], rig, agent=agent, caller=caller, now=clock.now(), dry_run=dry_run)
-            done += [f"{'would give' if dry_run else 'gave'} {one.bead} to {one.actor}" for one in made]
+            for bead in _fitting(rig, beads, known):
+                agent = next(_agent(one) for one in launched if bead["id"] in rules.tracked(one))
+                found.done.append(_give(town, bead["id"], rig, agent, caller, dry_run))
         except GastownError as error:
-            done.append(f"{bead['id']}: {error}")
-    return done
+            found.troubles.append(f"{rig.name}: {error}")
 
 
-def _next(town: Town, known: Records, convoys: Iterable[Record], now: int) -> list[tuple[Record, Rig]]:
-    """What can be slung now, the most urgent first, as many as the rigs have room for."""
-    routes, room, chosen = Routes(town), dict[str, int](), []
-    for bead in rules.startable(convoys, ready.ready(known, now)):
+def _give(town: Town, bead_id: str, rig: Rig, agent: str | None, caller: Caller, dry_run: bool) -> str:
+    try:
+        (made,) = sling.sling(town, [bead_id], rig, agent=agent, caller=caller, now=clock.now(), dry_run=dry_run)
+    except (Conflict, Refused) as error:
+        return f"{bead_id}: {error}"  # somebody was first, or the rig is full: the next round looks again
+    return f"{'would give' if dry_run else 'gave'} {made.bead} to {made.actor}"
+
+
+def _by_rig(town: Town, beads: Iterable[Record]) -> list[tuple[Rig, list[Record]]]:
+    """The beads of each rig, in their order; the town's own chores are for people."""
+    routes = Routes(town)
+    sorted_out: dict[str, list[Record]] = {}
+    for bead in beads:
         rig = routes.rig_of(bead["id"])
-        if rig is None:
-            continue  # the town's own chores are for people
-        if rig.name not in room:
-            room[rig.name] = config.rig_settings(rig).max_workers - len(sling.names_in_use(rig, dict(known)))
-        if room[rig.name] > 0:
-            room[rig.name] -= 1
-            chosen.append((bead, rig))
-    return chosen
+        if rig is not None:
+            sorted_out.setdefault(rig.name, []).append(bead)
+    return [(town.rig(name), found) for name, found in sorted_out.items()]
+
+
+def _fitting(rig: Rig, beads: list[Record], known: Records) -> list[Record]:
+    """As many as the rig has room for."""
+    return beads[:max(0, config.rig_settings(rig).max_workers - len(sling.names_in_use(rig, dict(known))))]
 
 
 def _convoy_of(town: Town, bead_id: str, caller: Caller, now: int, dry_run: bool) -> Record:

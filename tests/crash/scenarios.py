@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crash import refinery, storage, verbs
+from crash import convoys, refinery, storage, verbs
 from crash.engine import Scenario
 
-ALL: dict[str, Scenario] = {scenario.name: scenario for scenario in [*storage.SCENARIOS, *verbs.SCENARIOS, *refinery.SCENARIOS]}
+ALL: dict[str, Scenario] = {scenario.name: scenario for scenario in [
+    *storage.SCENARIOS, *verbs.SCENARIOS, *refinery.SCENARIOS, *convoys.SCENARIOS]}

@@ -89,6 +89,9 @@ def claimed(*beads: str) -> Check:
                 bad.append(f"{bead}: the new tree is dirty")
         slots = os.listdir(f"{town.rig}/polecats")
         bad += [f"slots for {len(beads)} beads: {sorted(slots)}"] if len(slots) != len(beads) else []
+        convoys = checker.Ledger(f"{town.root}/.beads").records.values()
+        followed = [edge["depends_on_id"] for one in convoys for edge in one.get("dependencies", [])]
+        bad += [] if sorted(followed) == sorted(beads) else [f"convoys track {followed}"]
         fences = [r.get("claim_fence") for r in ledger.records.values() if r.get("claim_fence")]
         return bad + ([f"a fence twice: {fences}"] if len(set(fences)) != len(fences) else []) + laws(story) + bystanders(story, *beads)
     return check

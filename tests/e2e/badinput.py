@@ -34,7 +34,8 @@ ELSEWHERE = {("gt", "daemon", "run"), ("gt", "demo")}
 FREE = {"title", "title_option", "description", "design", "acceptance_criteria", "notes", "append_notes", "reason", "run", "labels",
         "any_labels", "add_labels", "remove_labels", "set_labels", "external_ref", "gates", "title_contains", "assignee",
         "body_file", "reason_file"}
-FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"}}
+FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"},
+           ("gt", "convoy", "create"): {"notify"}}  # its value may be left out: then what follows is the title
 
 # What goes through the whole town; a broken file is one of many things they meet, and tells no single line.
 ACTS = {("gt", "daemon", "tick"), ("gt", "down"), ("gt", "up"), ("gt", "daemon", "start"), ("gt", "daemon", "stop")}

@@ -49,7 +49,9 @@ class Yard:
         return str(convoy.create(self.town, "The batch", names, caller=self.me, now=NOW, **more)["id"])
 
     def patrol(self, now: int = NOW) -> list[str]:
-        return launch.patrol(self.town, Caller("deacon", self.town.root, self.town), now)
+        found = launch.patrol(self.town, Caller("deacon", self.town.root, self.town), now)
+        assert found.troubles == []
+        return found.done
 
     def convoys(self) -> list[Record]:
         return [one for one in Ledger(self.town.beads).all().values() if rules.is_convoy(one)]

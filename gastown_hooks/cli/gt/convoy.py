@@ -8,13 +8,12 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.common import cleaned, dry_run_option, json_option, say, town_and_caller
+from gastown_hooks.cli.gt import sling
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Town
 from gastown_hooks.rules import convoys as rules
-from gastown_hooks.runtime import agents
-from gastown_hooks.stores import config
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import addresses, convoy, launch
 from gastown_hooks.work.convoy import Progress
@@ -140,7 +139,7 @@ def launch_(convoy_id: str, agent: str | None, dry_run: bool, as_json: bool) -> 
 
     `gt sling CONVOY|EPIC` is the same. A bead that comes back is not started again: look at it, mend it, then gt sling it.
     """
-    start(convoy_id, agent, asked=False, dry_run=dry_run, as_json=as_json)
+    sling.start_batch(convoy_id, agent, asked=False, dry_run=dry_run, as_json=as_json)
 
 
 @cli.command("close", short_help="Close a convoy before it has landed.")
@@ -162,33 +161,17 @@ def close_(convoy_id: str, reason: str, force: bool, dry_run: bool, as_json: boo
 def refresh(dry_run: bool, as_json: bool) -> None:
     """What the deacon does by itself: close the convoys whose beads are all closed, tell their subscribers, start what became ready."""
     town, caller = town_and_caller()
-    done = launch.patrol(town, caller, clock.now(), dry_run=dry_run)
+    found = launch.patrol(town, caller, clock.now(), dry_run=dry_run)
     if as_json:
-        common.emit_json(done)
-        return
-    for words in done or ["nothing to do"]:
-        say(cleaned(words))
+        common.emit_json({"done": found.done, "troubles": found.troubles})
+    else:
+        for words in [*found.done, *found.troubles] or ["nothing to do"]:
+            say(cleaned(words))
+    if found.troubles:
+        click.get_current_context().exit(1)
 
 
 # ---- showing ------------------------------------------------------------------------------------------------
-
-def start(convoy_id: str, agent: str | None, *, asked: bool, dry_run: bool, as_json: bool) -> None:
-    """Launch a convoy or an epic, and tell."""
-    town, caller = town_and_caller()
-    if agent is not None:
-        agents.check(config.town_settings(town), agent)
-    chosen, made = launch.launch(town, convoy_id, agent=agent, caller=caller, now=clock.now(), start=asked, dry_run=dry_run)
-    left = len(rules.tracked(chosen)) - len(made)
-    if as_json:
-        common.emit_json({"convoy": chosen["id"], "dry_run": dry_run, "started": [
-            {"bead": one.bead, "rig": one.rig, "worker": one.actor, "fence": one.fence, "branch": one.branch} for one in made]})
-        return
-    for one in made:
-        say(f"would give {one.bead} to {one.actor}" if dry_run else f"✓ {one.bead} → {one.actor} (fence {one.fence})")
-    rest = "follow as they become ready" if config.mode(town) == "running" else f"wait: gt up, or gt convoy launch {chosen['id']} again"
-    say(f"🚚 {chosen['id']}: {_beads(len(made))} {'would start' if dry_run else 'started'}, {left} {rest}")
-    say(f"Next: gt convoy status {chosen['id']}")
-
 
 def line(one: Progress) -> str:
     """`🚚 hq-cv-abc12  ███░░░  3/6  Title  (working 2, blocked 1)`"""

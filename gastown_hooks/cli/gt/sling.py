@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.gt import convoy
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.rules import convoys
 from gastown_hooks.runtime import agents
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
@@ -40,7 +42,7 @@ def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, a
     """
     town, caller = common.town_and_caller()
     if len(words) == 1 and launch.is_batch(town, ids.bead(words[0])):
-        convoy.start(words[0], agent, asked=start, dry_run=dry_run, as_json=as_json)
+        start_batch(words[0], agent, asked=start, dry_run=dry_run, as_json=as_json)
         return
     if len(words) < 2:
         raise BadInput("a bead and a rig are needed", next=_completed(town, *words))
@@ -52,11 +54,33 @@ def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, a
     made = sling.sling(town, beads, rig, agent=agent, name=name.removeprefix("polecats/") or None, caller=caller, now=clock.now(),
                        start=start, dry_run=dry_run)
     if as_json:
-        common.emit_json([{"bead": a.bead, "rig": a.rig, "worker": a.actor, "fence": a.fence, "branch": a.branch, "tree": a.tree,
-                           "started": a.started, "by_hand": None if dry_run else _line_by_hand(rig, a), "dry_run": dry_run} for a in made])
+        common.emit_json([_json(rig, one, dry_run) for one in made])
         return
     for assignment in made:
         _tell(rig, assignment, dry_run)
+
+
+def start_batch(bead_id: str, agent: str | None, *, asked: bool, dry_run: bool, as_json: bool) -> None:
+    """Launch a convoy or an epic, and tell."""
+    town, caller = common.town_and_caller()
+    if agent is not None:
+        agents.check(config.town_settings(town), agent)
+    chosen, made = launch.launch(town, bead_id, agent=agent, caller=caller, now=clock.now(), start=asked, dry_run=dry_run)
+    if as_json:
+        common.emit_json({"convoy": chosen["id"], "dry_run": dry_run, "given": [_json(town.rig(one.rig), one, dry_run) for one in made]})
+        return
+    for one in made:
+        _tell(town.rig(one.rig), one, dry_run)
+    total = len(convoys.tracked(chosen))
+    then = "the others follow as they become ready" if config.mode(town) == "running" else "for the others: gt up, or launch it again later"
+    common.say(f"🚚 {chosen['id']}: {len(made)} of {total} {'would go' if dry_run else 'went'} to workers; {then}")
+    if not dry_run:
+        common.say(f"Next: gt convoy status {chosen['id']}")
+
+
+def _json(rig: Rig, made: sling.Assignment, dry_run: bool) -> dict[str, Any]:
+    return {"bead": made.bead, "rig": made.rig, "worker": made.actor, "fence": made.fence, "branch": made.branch, "tree": made.tree,
+            "started": made.started, "by_hand": None if dry_run else _line_by_hand(rig, made), "dry_run": dry_run}
 
 
 def _completed(town: Town, word: str = "BEAD") -> str:

@@ -45,7 +45,7 @@ def test_an_epic_of_two_rigs_from_create_to_status(run_cli: Run, town: Path) -> 
     batch = json.loads(gt(run_cli, "convoy", "create", "Sign-in", "--epic", epic, "--human", "--json"))["id"]
     assert f"would give {one}" in gt(run_cli, "sling", batch, "--dry-run")
     told = gt(run_cli, "convoy", "launch", epic)
-    assert f"✓ {one} → api/polecats/toast" in told and f"{batch}: 1 bead started, 1 wait: gt up" in told
+    assert f"✓ {one} → api/polecats/toast" in told and f"{batch}: 1 of 2 went to workers; for the others: gt up" in told
     [found] = json.loads(gt(run_cli, "convoy", "list", "--json"))
     assert (found["id"], found["done"], found["total"], found["launched"], found["notify"]) == (batch, 0, 2, True, ["overseer"])
     assert [(bead["id"], bead["rig"], bead["state"]) for bead in found["beads"]] == [(one, "api", "working"), (two, "web", "blocked")]
