@@ -49,6 +49,11 @@ def created(request: Record, now: int) -> int:
     return _time(request.get("created_at"), now)
 
 
+def closed(request: Record, now: int) -> int:
+    """When it was closed; an unreadable time counts as now."""
+    return _time(request.get("closed_at"), now)
+
+
 def _key(request: Record, now: int, tau_hours: float) -> tuple[bool, float, int, str]:
     urgent = priority(request) == 0
     return not urgent, 0.0 if urgent else -score(request, now, tau_hours=tau_hours), created(request, now), str(request.get("id"))

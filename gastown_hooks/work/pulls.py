@@ -12,7 +12,7 @@ from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids
 from gastown_hooks.core.errors import Corrupt, GitFailed, Refused, RemoteRefused
-from gastown_hooks.rules import pulls, requests, turn
+from gastown_hooks.rules import order, pulls, requests, turn
 from gastown_hooks.rules.pulls import Pull
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git
@@ -139,9 +139,20 @@ def _body(desk: Desk, request: Request) -> str:
             "Requested changes send it back, closing this rejects it.\n")
 
 
+def _is_about_to_be_seen(desk: Desk, request: Request) -> bool:
+    """Whether the host will mark it as merged by itself: the commit is in the target's history, and came there just now."""
+    repo, tip = desk.repo(), desk.repo().resolve(desk.landed_ref)
+    if request.state != requests.LANDED or tip is None or not repo.is_ancestor(request.head, tip):
+        return False
+    landed = order.closed(request.record, desk.now)
+    return desk.now - landed < config.rig_settings(desk.rig).review_seconds * clock.SECOND
+
+
 def _finish(desk: Desk, host: Host, request: Request) -> None:
     number = request.pull["number"]
     pull, comments = host.view(number)
+    if pull is not None and pull.state == pulls.OPEN and _is_about_to_be_seen(desk, request):
+        return
     if pull is not None and pull.state != pulls.MERGED:
         text = f"{request.id} {TOLD[request.state]}".format(target=request.target, commit=request.record["metadata"].get("landed_as"))
         if not any(text in comment for comment in comments):

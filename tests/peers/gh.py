@@ -19,7 +19,8 @@ FLAGS = {"list": {"repo", "json", "state", "limit", "head"}, "view": {"repo", "j
 
 
 class Host:
-    """The host, seen by a person: `calls` lists what gh was asked; `mode` is "", "offline", "auth", "garbage" or a refusal of creation."""
+    """The host, seen by a person: `calls` lists what gh was asked; `mode` is "", "offline", "auth", "garbage", "slow" (has not
+    seen yet what was pushed) or a branch that may have no pull request."""
 
     def __init__(self, home: Path, remote: Path) -> None:
         self.path = home / ".gh.json"
@@ -87,6 +88,8 @@ def shown(state: Record, pull: Record) -> Record:
                            capture_output=True, text=True)
     head = found.stdout.strip() or pull["headRefOid"]
     word = pull["state"]
+    if state["mode"] == "slow":
+        return pull
     inside = subprocess.run(["git", "-C", state["remote"], "merge-base", "--is-ancestor", head, "main"], capture_output=True)
     if word == "OPEN":
         word = "MERGED" if inside.returncode == 0 else "CLOSED" if found.returncode else "OPEN"

@@ -75,6 +75,18 @@ def test_where_the_host_does_not_see_the_landing_it_is_told_once(yard: Yard, hos
     assert len(host.pull()["comments"]) == 1
 
 
+@pytest.mark.parametrize("at_last", ["MERGED", "CLOSED"])
+def test_a_host_that_is_slow_to_see_a_merge_has_time(yard: Yard, host: Host, at_last: str) -> None:
+    one = yard.submit("one")
+    yard.round()
+    host.review("APPROVED")
+    host.mode("slow")
+    assert soon(yard) == [one] and host.pull()["state"] == "OPEN" and yard.request(one).untold
+    host.mode("" if at_last == "MERGED" else "slow")
+    yard.round(later=31)
+    assert host.pull()["state"] == at_last and len(host.pull()["comments"]) == (at_last == "CLOSED") and not yard.request(one).untold
+
+
 def test_requested_changes_send_it_back_with_the_reviewers_words(yard: Yard, host: Host) -> None:
     one = yard.submit("one")
     yard.round()
