@@ -253,7 +253,7 @@ def closed_is_landed(town: Town, ledger: Ledger) -> list[str]:
         if (record.get("close_reason") or "").startswith("no-code") or record.get("ephemeral"):
             continue
         request = by_source.get(record["id"]) or {}
-        commit = request.get("landed_as") or request.get("head")
+        commit = metadata(record).get("landed_as") or request.get("landed_as") or request.get("head")
         if not commit:
             found.append(f"{record['id']} is closed without any merge request")
         elif not is_ancestor(town.origin, commit, tip):
