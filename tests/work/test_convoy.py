@@ -17,7 +17,7 @@ from gastown_hooks.rules import convoys as rules
 from gastown_hooks.stores import config, mail
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import beads, convoy, launch, sling, wake
+from gastown_hooks.work import beads, convoy, launch, sling, tracking, wake
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -207,3 +207,15 @@ def test_progress_names_state_worker_and_reason(yard: Yard) -> None:
     assert found.record["id"] == batch and found.done == 0
     assert [(bead.state, bead.worker, bead.waits_for) for bead in found.beads] == [
         ("working", "api/polecats/toast", []), ("blocked", "", [f"{one} is hooked"])]
+
+
+@pytest.mark.parametrize("searched", [1 << 17, 0])
+def test_who_is_followed(yard: Yard, monkeypatch: pytest.MonkeyPatch, searched: int) -> None:
+    """The same by a search of the bytes and by the index; what was written since is seen too."""
+    monkeypatch.setattr(tracking, "_SEARCHED", searched)
+    one, two = yard.bead("we"), yard.bead("we")
+    assert not tracking.is_followed(yard.town, [one, two]) and not tracking.is_followed(None, [one])
+    yard.create(one)
+    assert tracking.is_followed(yard.town, [two, one]) and not tracking.is_followed(yard.town, [two])
+    Ledger(yard.town.beads).fold()
+    assert tracking.is_followed(yard.town, [one]) and not tracking.is_followed(yard.town, [two])
