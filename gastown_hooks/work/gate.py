@@ -63,7 +63,7 @@ class Trials:
         elif passes.find(self._rig, Repo(self._rig.repo).tree(commit)) is not None or recorded(self._rig, commit) is not None:
             self._known[number] = Verdict(PASS, "passed before")
         else:
-            job = trial.Job(self._rig, commit, last_red.in_order(self._rig, wanted), name, again)
+            job = trial.Job(self._rig, commit, last_red.in_order(self._rig, wanted), name, again, not self._trials)
             self._trials[number] = job, Trial(trial.steps(job))
 
     def keep(self, wanted: Collection[int]) -> None:

@@ -33,8 +33,9 @@ def lay_out(rig: Rig, folder: str) -> dict[str, str]:
     _, tests = _known(rig)
     path = f"{folder}/failed-tests"
     fsio.write(path, "".join(f"{test}\n" for test in tests).encode(), durable=False)
-    fsio.make_folder(f"{path}.pytest/v/cache")
-    fsio.write_json(f"{path}.pytest/v/cache/lastfailed", dict.fromkeys(tests, True), durable=False)
+    if tests:
+        fsio.make_folder(f"{path}.pytest/v/cache")
+        fsio.write_json(f"{path}.pytest/v/cache/lastfailed", dict.fromkeys(tests, True), durable=False)
     return {VARIABLE: path}
 
 

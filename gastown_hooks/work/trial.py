@@ -65,13 +65,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The commands to run on a commit's tree, and the name of their log; `again` adds to the log of the run before."""
+    """The commands to run on a commit's tree, and the name of their log; `again` adds to the log of the run before. `alone`: no other
+    run is under way, so that what runs in trees nobody holds was left by a killed one."""
 
     rig: Rig
     commit: str
     commands: list[str]
     name: str
     again: bool = False
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def steps(job: Job) -> Steps:
         held = lock.attempt(rig.lock(f"gate-{slot}"))
         if held is not None:
             with held:
-                _end_strays(rig, slot, count)
+                _end_strays(rig, slot, count if job.alone else 0)
                 return (yield from _run(job, slot))
     raise LockTimeout(f"no free gate tree in {rig.name}", why=f"{count} gates are running")
 
@@ -167,13 +169,13 @@ def _line(rig: Rig, slot: int | None = None) -> str:
     return f"{config.town_id(rig.town)}.{rig.name}-gate-" + ("" if slot is None else f"{slot}.")
 
 
-def _end_strays(rig: Rig, own: int, count: int) -> None:
-    """End what a killed refinery left running, in this tree and in every other that nobody holds."""
+def _end_strays(rig: Rig, own: int, others: int) -> None:
+    """End what a killed refinery left running: in this tree, and in so many others, as far as nobody holds them."""
     if not processes.with_token(_line(rig), prefix=True):
         return
     _end(_line(rig, own))
-    for slot in range(count):
-        if slot != own and (held := lock.attempt(rig.lock(f"gate-{slot}"))) is not None:
+    for slot in set(range(others)) - {own}:
+        if (held := lock.attempt(rig.lock(f"gate-{slot}"))) is not None:
             with held:
                 _end(_line(rig, slot))
 

@@ -13,7 +13,7 @@ from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.stores import processes
-from gastown_hooks.work import gate, passes, trial
+from gastown_hooks.work import flakes, gate, passes, trial
 
 
 @pytest.fixture
@@ -132,7 +132,8 @@ def test_it_runs_on_exactly_the_commits_files_whatever_the_gate_before_left(yard
     assert Path(yard.rig.refinery.root, "seen").read_text().split() == [".git", "README.md", "src"]
 
 
-def test_nothing_of_the_callers_claim_git_or_keys_reaches_a_gate(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:  # M18
+def test_nothing_of_the_callers_claim_git_or_keys_reaches_a_gate(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M18: no claim, no git variable, no secret is in the gate's environment."""
     for name in ("GT_TOKEN", "GT_BEAD", "GT_FENCE", "BD_ACTOR", "BEADS_DIR", "GIT_DIR", "GIT_INDEX_FILE", "AWS_SECRET_ACCESS_KEY",
                  "SSH_AUTH_SOCK", "GIT_CONFIG_COUNT", "CLAUDE_CODE_SESSION"):
         monkeypatch.setenv(name, "0" if name == "GIT_CONFIG_COUNT" else "leak")
@@ -144,7 +145,8 @@ def test_nothing_of_the_callers_claim_git_or_keys_reaches_a_gate(yard: Yard, mon
     assert not [name for name in seen if name.startswith(("BD_", "BEADS_")) or (name.startswith("GIT_") and name != "GIT_TERMINAL_PROMPT")]
 
 
-def test_a_hanging_gate_is_ended_with_its_grandchildren(yard: Yard) -> None:  # M13
+def test_a_hanging_gate_is_ended_with_its_grandchildren(yard: Yard) -> None:
+    """M13: 0 processes left."""
     yard.gates("sh -c 'trap \"\" TERM; sleep 600 & setsid sleep 600 & wait' & sleep 600", gate_timeout=1)
     verdict = gate.run(yard.rig, yard.tip(), yard.now)
     assert verdict.result == gate.TIMEOUT and "1 s" in verdict.reason
@@ -190,10 +192,12 @@ def test_extras_of_the_rig_are_in_the_tree(yard: Yard) -> None:
 
 
 def test_red_then_green_is_a_flake(yard: Yard) -> None:
-    yard.gates(f"test -e {yard.root}/again || {{ touch {yard.root}/again; false; }}")
+    """M21: listed with the test's name, however much was printed after it."""
+    yard.gates(f"test -e {yard.root}/again || {{ touch {yard.root}/again; echo 'FAILED a.py::b - c'; seq 3000; false; }}")
     verdict = gate.confirmed(yard.rig, yard.tip(), yard.now)
     assert verdict.green and verdict.flake and verdict.runs == 2
     assert [event["commit"] for event in yard.events("gate_flake")] == [yard.tip()]
+    assert [(flake["test"], flake["count"]) for flake in flakes.listing(yard.rig)] == [("a.py::b", 1)]
 
 
 def test_plain_text_does_nothing_to_a_terminal() -> None:

@@ -74,14 +74,18 @@ def test_a_run_that_can_tell_nothing_more_is_ended_with_its_processes(yard: Yard
     assert strays(yard) == [] and verdicts(yard).count("cancelled") >= 3
 
 
-def test_a_longer_prefix_that_still_runs_when_a_shorter_one_lands_is_not_run_again(yard: Yard) -> None:
+@pytest.mark.parametrize("landing", ["merge", "linear"])
+def test_a_longer_prefix_that_still_runs_when_a_shorter_one_lands_is_not_run_again(yard: Yard, landing: str) -> None:
+    """M22: the commit that lands has its own record, which names the one that the gates ran on, where that is another."""
     moved = f"while test $(git --git-dir={yard.rig.repo} rev-parse main) = {yard.tip()}; do sleep 0.05; done"
-    yard.gates(f"test ! -e b3.txt || {{ {moved}; }}", gate_slots=2)
+    yard.gates(f"test ! -e b3.txt || {{ {moved}; }}", gate_slots=2, landing=landing)
     made = many(yard, 4)
     assert [request for request, _ in yard.round().landed] == made and yard.journal() == ["land", "settled"] * 2
     assert verdicts(yard) == [gate.PASS] * 2
     note = json.loads(yard.rig_git("notes", "--ref=gates", "show", "main"))
-    assert note["from"] != note["commit"] == yard.tip() and note["tree"] == yard.tip(f"{note['from']}^{{tree}}")
+    ran_on = note.get("from", note["commit"])
+    assert note["commit"] == yard.tip() and (ran_on != yard.tip()) is (landing == "merge")
+    assert note["tree"] == yard.tip("main^{tree}") == yard.tip(f"{ran_on}^{{tree}}")
     yard.check_green()
 
 
@@ -96,7 +100,8 @@ def test_each_tree_has_the_rigs_extras_and_its_own_set_up(yard: Yard) -> None:
 
 
 @pytest.mark.parametrize("slots", [1, 3])
-def test_a_hanging_gate_is_a_failure_after_one_confirming_run_and_leaves_nothing(yard: Yard, slots: int) -> None:  # M13
+def test_a_hanging_gate_is_a_failure_after_one_confirming_run_and_leaves_nothing(yard: Yard, slots: int) -> None:
+    """M13: one confirming run, 0 processes left."""
     hang = "setsid sleep 600 & sh -c 'trap \"\" TERM; sleep 600'"
     yard.gates(yard.counted(f"test ! -e b1.txt || {{ {hang}; }}"), gate_timeout=1, gate_slots=slots)
     many(yard, 1)
@@ -106,7 +111,8 @@ def test_a_hanging_gate_is_a_failure_after_one_confirming_run_and_leaves_nothing
     assert strays(yard) == []
 
 
-def test_a_gate_that_cannot_run_in_one_slot_ejects_nobody(yard: Yard) -> None:  # M14
+def test_a_gate_that_cannot_run_in_one_slot_ejects_nobody(yard: Yard) -> None:
+    """M14: nobody goes back for what is nobody's change."""
     yard.gates("test ! -e b1.txt || test -e b2.txt || kill -9 $$; test ! -e b2.txt || sleep 600", gate_slots=3, gate_timeout=60)
     made = many(yard, 3)
     result = yard.round()
