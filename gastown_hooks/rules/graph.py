@@ -100,6 +100,20 @@ def descendants(records: Mapping[str, Record], root: str) -> list[str]:
     return queue[1:]
 
 
+def connected(records: Mapping[str, Record], root: str) -> list[str]:
+    """The bead and every known one that edges lead to from it, in either direction and over any number of others."""
+    above = dependents(records)
+    found = [root]
+    seen = {root}
+    for bead_id in found:
+        near = [edge.target for edge in edges(records[bead_id])] + [other for other, _ in above.get(bead_id, ())]
+        new = [other for other in dict.fromkeys(near)
+               if other not in seen and other in records and records[other].get("status") != "tombstone"]
+        seen.update(new)
+        found += new
+    return found
+
+
 # ---- cycles ------------------------------------------------------------------------------------------------
 
 def cycle_from(records: Mapping[str, Record], child: str, parent: str, kind: str = "blocks") -> list[str] | None:

@@ -58,6 +58,15 @@ def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     return found + sorted(names - set(found), key=_number)
 
 
+def waves(records: Mapping[str, Record], names: Iterable[str]) -> list[list[str]]:
+    """The beads by the longest chain of what they wait for: those of one wave wait for none of the same."""
+    level: dict[str, int] = {}
+    for name in in_order(records, names):
+        below = [level[edge.target] for edge in graph.edges(records[name]) if edge.kind in graph.BLOCKING and edge.target in level]
+        level[name] = 1 + max(below, default=0)
+    return [[name for name in level if level[name] == number] for number in range(1, max(level.values(), default=0) + 1)]
+
+
 def following(records: Mapping[str, Record], closed: str, actor: str, now: int) -> Next:
     """What comes for this actor after a step: its own that is begun, else the first that is ready, no gate and nobody else's."""
     whole = whole_of(records, closed)

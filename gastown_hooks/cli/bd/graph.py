@@ -1,0 +1,75 @@
+"""`bd graph`, `bd graph check`"""
+
+from __future__ import annotations
+
+import click
+
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared, _words
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import drawing, fields, graph, ready, steps
+
+
+@click.group(cls=_shared.DefaultGroup, default="show", short_help="Draw what waits for what.")
+def cli() -> None:
+    """Show beads in the order in which they can be done, or draw them, or check what they depend on.
+
+    \b
+    Examples:
+      bd graph gp-epic1
+      bd graph show --all --format mermaid
+      bd graph check
+    """
+
+
+@cli.command(short_help="Show a bead and all that is connected with it.")
+@click.argument("bead_id", metavar="ID", required=False)
+@click.option("--all", "every", is_flag=True, help="All beads that are not closed.")
+@click.option("--format", "form", type=click.Choice(["dot", "mermaid"]), help="As a drawing.")
+@common.json_option
+def show(bead_id: str | None, every: bool, form: str | None, as_json: bool) -> None:
+    """Show a bead and what is connected with it, in waves: what is in one wave can be done at the same time."""
+    if (bead_id is None) == (not every) or (as_json and form):
+        raise BadInput("one of ID and --all is needed, and one of --format and --json at most", next="bd graph ID")
+    where = _shared.world()
+    own = _shared.everything(where.shown())
+    if bead_id is None:
+        names = [name for name, record in own.items() if ready.status(record) not in ("closed", "tombstone")]
+        known = where.around(own)
+    else:
+        (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
+        known = where.around(ledger.all())
+        names = graph.connected(known, name)
+    waves = steps.waves(known, names)
+    if as_json:
+        edges = [{"issue_id": one, "depends_on_id": edge.target, "type": edge.kind} for one in names for edge in graph.edges(known[one])]
+        common.emit_json({"issues": [known[one] for one in names], "dependencies": edges, "layers": waves})
+    elif form:
+        common.say(drawing.draw([known[one] for one in names], form))
+    else:
+        for number, wave in enumerate(waves, 1):
+            common.say(f"Wave {number}:")
+            for one in wave:
+                common.say(f"  {_words.line(known[one])}")
+
+
+@cli.command(short_help="Check what beads depend on.")
+@common.json_option
+def check(as_json: bool) -> int:
+    """Look for circles, and for dependencies on beads that are not there. Exit code 1 when there are any."""
+    where = _shared.world()
+    own = _shared.everything(where.shown())
+    known = where.around(own)
+    circles = graph.cycles(known)
+    lost = [(name, edge.target) for name, record in own.items() if ready.status(record) != "tombstone" for edge in graph.edges(record)
+            if edge.target not in known and not fields.is_foreign(edge.target)]
+    if as_json:
+        common.emit_json({"cycles": circles, "missing": [{"issue_id": name, "depends_on_id": on} for name, on in lost]})
+    else:
+        for circle in circles:
+            common.say(f"a cycle: {' -> '.join([*circle, circle[0]])}")
+        for name, on in lost:
+            common.say(f"{name} depends on {common.cleaned(on)}, which is not there")
+        if not circles and not lost:
+            common.say("✓ No cycles, nothing missing")
+    return 1 if circles or lost else 0

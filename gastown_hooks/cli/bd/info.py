@@ -1,0 +1,40 @@
+"""`bd info`"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from gastown_hooks import __version__
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared
+from gastown_hooks.core import record
+from gastown_hooks.rules import graph, states
+from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH
+
+
+@click.command(short_help="Show facts about this ledger.")
+@click.option("--schema", is_flag=True, help="Show the fields, states, types and kinds of dependencies.")
+@common.json_option
+def cli(schema: bool, as_json: bool) -> None:
+    """Show where this directory's ledger is, how it is kept, how large it is, and with --schema what a bead may hold.
+
+    \b
+    Examples:
+      bd info
+      bd info --schema --json
+    """
+    ledger = _shared.world().home()
+    count = sum(found.get("status") != states.TOMBSTONE for found in ledger.all().values())
+    facts: dict[str, object] = {
+        "path": ledger.beads.root, "prefix": ledger.prefix, "mode": CODE_BRANCH if ledger.write_through else OWN_BRANCH,
+        "issue_count": count, "bytes": os.path.getsize(ledger.beads.issues), "version": __version__}
+    if schema:
+        facts |= {"fields": list(record.FIELDS), "statuses": [*states.STATUSES, states.TOMBSTONE], "types": list(states.TYPES),
+                  "dependency_types": list(graph.KINDS)}
+    if as_json:
+        common.emit_json(facts)
+        return
+    for name, value in facts.items():
+        common.say(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
