@@ -12,15 +12,14 @@ the command line, which everybody on the machine can read).
 from __future__ import annotations
 
 import _ctypes
+import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`: memory of every runner
 import fcntl
-import json
 import os
 import select
-import signal
 import sys
 import time
 
-from gastown_hooks.core import clock, errors, fsio
+from gastown_hooks.core import clock, errors, fsio, jsons
 from gastown_hooks.stores import beats, processes
 
 TYPE_CHECKING = False
@@ -92,7 +91,7 @@ class Runner:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKED)
         if status or not lines:
             return None
-        plan = json.loads(lines[-1])
+        plan = jsons.loads(lines[-1].decode())
         return plan if isinstance(plan, dict) else None
 
     def _heard(self, fd: int) -> bytes:
@@ -235,7 +234,7 @@ class Runner:
 def become(spec: dict[str, Any], lock_fd: int) -> NoReturn:
     """Replace this process by a lean runner that keeps the lock; nothing but the few modules of this file stays in memory."""
     memory = fcntl.fcntl(os.memfd_create("spec"), fcntl.F_DUPFD_CLOEXEC, LOCK_FD + 1)
-    os.write(memory, json.dumps(spec).encode())
+    os.write(memory, jsons.dumps_ascii(spec).encode())
     os.lseek(memory, 0, os.SEEK_SET)
     os.dup2(lock_fd, LOCK_FD)
     os.set_inheritable(LOCK_FD, True)
@@ -249,7 +248,7 @@ def main() -> int:
     """The runner's process."""
     os.set_inheritable(LOCK_FD, False)
     with os.fdopen(SPEC_FD, "rb") as file:
-        spec = json.load(file)
+        spec = jsons.loads(file.read().decode())
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -10,9 +10,9 @@ Linux only. Kept lean: the runner, one process a worker, imports it.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`
 import os
 import select
-import signal
 import time
 
 from gastown_hooks.core import clock
