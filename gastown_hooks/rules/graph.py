@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PARENT = "parent-child"
 BLOCKING = frozenset(("blocks", "conditional-blocks", "waits-for", PARENT))
+REPLACING = frozenset(("duplicates", "supersedes"))  # the bead was closed for the other one
 KINDS = ("blocks", PARENT, "conditional-blocks", "waits-for", "related", "relates-to", "discovered-from", "tracks", "duplicates",
          "supersedes", "replies-to", "caused-by", "validates", "until", "attests", "authored-by", "assigned-to", "approved-by",
          "delegated-from")

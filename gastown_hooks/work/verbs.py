@@ -202,13 +202,15 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
 
 
 def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str = "", *, dry_run: bool = False) -> list[Record]:
-    """Closed beads to open, nobody's if a worker had them; one that is not closed stays as it is. The reason becomes a comment."""
+    """Closed beads to open, nobody's if a worker had them, in no other's place; one that is not closed stays as it is. The reason
+    becomes a comment."""
     def one(draft: Draft, record: Record) -> Record:
         if ready.status(record) == states.TOMBSTONE:
             raise Refused(f"{record['id']} cannot be reopened", why="it was deleted")
         if ready.status(record) != "closed":
             return record
-        changes: Record = {**dict.fromkeys(CLOSING), "status": "open", "defer_until": None}
+        kept = [found.raw for found in graph.edges(record) if found.kind not in graph.REPLACING]
+        changes: Record = {**dict.fromkeys(CLOSING), "status": "open", "defer_until": None, "dependencies": kept or None}
         if states.needs_landing(record):
             changes["assignee"] = None
         if reason:
