@@ -56,9 +56,13 @@ def prepare_commit_msg(work: Work, args: list[str]) -> int:
         return 0
     if name == work.name and fence and fence != work.fence:
         raise Refused("this claim is over", why=f"{name} works on {work.bead} under fence {work.fence}, not {fence}", next="stop here")
+    return sign(args, [f"Bead: {work.bead}", f"Executed-By: {work.actor}", f"Claim-Fence: {work.fence}"])
+
+
+def sign(args: list[str], words: list[str]) -> int:
+    """Add trailers to the message that prepare-commit-msg was called for, but not to a merge's; each once."""
     if args[1:2] in (["merge"], ["squash"]):
         return 0
-    words = [f"Bead: {work.bead}", f"Executed-By: {work.actor}", f"Claim-Fence: {work.fence}"]
     path = os.path.abspath(args[0])
     if len(args) == 1 and _is_empty(path):
         return _become("sh", "-c", _ABOVE_AN_EMPTY_MESSAGE, "sh", "\n".join(words), path)

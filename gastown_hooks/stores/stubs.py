@@ -31,7 +31,7 @@ def install(folder: str, home: Home, rig: Rig, target: str) -> None:
     """
     lease = fsio.read_json(home.lease) or {}
     claim = {key: str(lease.get(key, "")) for key in ("bead", "actor", "fence")}
-    values = {"python": sys.executable, "code": _CODE, "folder": folder, "guard": rig.guard, "name": home.name, "tree": home.tree,
+    values = {"folder": folder, "guard": rig.guard, "name": home.name, "tree": home.tree,
               "target": target, **claim}
     fsio.make_folder(folder)
     _write(folder, "_run", values)
@@ -46,13 +46,13 @@ def install(folder: str, home: Home, rig: Rig, target: str) -> None:
 def install_guard(folder: str, rig: Rig, target: str) -> None:
     """Write the guard of the target branch into the folder; a user's own hook of that name goes on working."""
     fsio.make_folder(folder)
-    users = f"{_users_folder(folder, rig.repo, rig.guard)}/reference-transaction"
+    users = f"{users_folder(folder, rig.repo, rig.guard)}/reference-transaction"
     _write(folder, "reference-transaction", {"target": f"refs/heads/{target}", "users": users if os.access(users, os.X_OK) else ""})
 
 
 def chain(folder: str, tree: str) -> list[str]:
     """Link to `_chain` the hooks that the user of `tree` has, unlink those that are gone; returns the linked names."""
-    users = _users_folder(folder, tree, _guard_of(folder))
+    users = users_folder(folder, tree, _guard_of(folder))
     framework = (fsio.read(f"{tree}/{_FRAMEWORK}") or b"").decode("utf-8", "replace") if os.path.isfile(f"{tree}/{_FRAMEWORK}") else ""
     linked = []
     for name in CHAINED:
@@ -75,7 +75,7 @@ def problems(folder: str) -> list[str]:
     return found
 
 
-def _users_folder(ours: str, tree: str, guard: str) -> str:
+def users_folder(ours: str, tree: str, guard: str) -> str:
     """Where the user's own hooks are: the last core.hooksPath that is not ours, else the repository's hooks folder."""
     values = git.run(tree, "config", "-z", "--type=path", "--get-all", "core.hooksPath", check=False).out.split("\0")
     own = [value for value in values if value and value not in (ours, guard, os.devnull)]
@@ -91,10 +91,15 @@ def _guard_of(folder: str) -> str:
     return found[1].replace("'\\''", "'") if found else ""
 
 
-def _write(folder: str, name: str, values: dict[str, str]) -> None:
+def rendered(name: str, values: dict[str, str]) -> bytes:
+    """A githook from its template, each `@value@` as one word of sh; `@python@` and `@code@` are this program's."""
     template = (fsio.read(f"{data.folder('templates')}/githooks/{name}") or b"").decode()
-    text = re.sub(r"@([a-z]+)@", lambda found: _quoted(values[found[1]]), template)
-    content = text.encode("utf-8", "surrogateescape")
+    values = {"python": sys.executable, "code": _CODE, **values}
+    return re.sub(r"@([a-z]+)@", lambda found: _quoted(values[found[1]]), template).encode("utf-8", "surrogateescape")
+
+
+def _write(folder: str, name: str, values: dict[str, str]) -> None:
+    content = rendered(name, values)
     if fsio.read(f"{folder}/{name}") != content or not os.access(f"{folder}/{name}", os.X_OK):
         fsio.write(f"{folder}/{name}", content, mode=0o700)
 

@@ -49,6 +49,27 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
     return acts
 
 
+def shared(top: str) -> str | None:
+    """In a linked worktree: the main one's ledger folder, where that is kept out of the code's branches and so is not here as well."""
+    common = common_dir(top)
+    main = os.path.dirname(common) if common and os.path.basename(common) == ".git" else None
+    if main is None or os.path.realpath(main) == os.path.realpath(top) or not is_stealth(top):
+        return None
+    there = Beads(f"{main}/{BEADS}")
+    return there.root if os.path.exists(there.issues) or os.path.lexists(there.redirect) else None
+
+
+def redirect(beads: Beads, target: str) -> list[Act]:
+    """What is still to be done so that this folder leads to the other."""
+    text = os.path.relpath(target, os.path.dirname(beads.root)).encode("utf-8", "surrogateescape") + b"\n"
+    return [] if fsio.read(beads.redirect) == text else [Act(f"lead to the ledger in {target}", partial(_redirect, beads, text))]
+
+
+def _redirect(beads: Beads, text: bytes) -> None:
+    fsio.make_folder(beads.root)
+    fsio.write(beads.redirect, text, mode=0o644)
+
+
 def exclude_file(top: str) -> str:
     """git's list of what this clone ignores; all its worktrees share it."""
     return f"{common_dir(top)}/info/exclude"

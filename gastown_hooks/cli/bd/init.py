@@ -9,7 +9,7 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
-from gastown_hooks.core.paths import BEADS, Beads, nearest_beads
+from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
 from gastown_hooks.stores import config
 from gastown_hooks.stores.gitdir import git_dir
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
@@ -27,8 +27,9 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
     """Make .beads/ at the top of this git repository. The ledger is tracked in the code's own branch, so each branch has its list,
     and git is told to merge it with `bd merge`; or see --own-branch and --stealth.
 
-    In a clone whose repository has a ledger, do what that clone still needs; so it does no harm to repeat it. An issues.jsonl that lies
-    there already (from another program of this format) is taken over as it is.
+    In a clone whose repository has a ledger, do what that clone still needs; so it does no harm to repeat it. A linked worktree is led to
+    the main one's ledger, where the branches do not track it. An issues.jsonl that lies there already (from another program of this
+    format) is taken over as it is.
 
     \b
     Examples:
@@ -44,6 +45,10 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
     top = _top(caller.cwd)
     beads = Beads(f"{top}/{BEADS}")
     there = nearest_beads(caller.cwd)
+    if not os.path.lexists(beads.issues) and (main := ledger_git_setup.shared(top)) is not None:
+        done = acts.carry_out(ledger_git_setup.redirect(beads, main), dry_run=dry_run)
+        _say_known(follow_redirect(Beads(main)), done, quiet, dry_run, as_json)
+        return
     if os.path.lexists(beads.redirect) or (there is not None and there.root != beads.root):
         raise Conflict("a ledger is there", why=(there or beads).root, next="bd where")
     remote = None if stealth or os.path.lexists(beads.issues) else ledger_git.fetched_prefix(top)
@@ -57,15 +62,26 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
     done = acts.carry_out(ledger_git_setup.plan(top, beads, wanted, mode, stealth=stealth), dry_run=dry_run)
     if remote and not dry_run:
         ledger_git.adopt(Ledger(beads), top)
+    if known:
+        _say_known(beads, done, quiet, dry_run, as_json)
+        return
     count = len(Ledger(beads).all()) if os.path.exists(beads.issues) else 0
     if as_json:
         common.emit_json({"path": beads.root, "prefix": wanted, "mode": mode, "issues": count, "acts": done, "dry_run": dry_run})
-    elif not quiet and known:
-        common.say(f"✓ The ledger in {beads.root} is set up" + "".join(f"\n  {'would ' * dry_run}{text}" for text in done))
     elif not quiet:
         common.say(f"{'Would make' if dry_run else '✓ Made'} a ledger in {beads.root}")
         common.say(f"  Issue prefix: {wanted}\n  Ids look like: {wanted}-a3f2k" + (f"\n  Issues found: {count}" if count else ""))
         common.say('\nNext: bd create "What is to be done"')
+
+
+def _say_known(beads: Beads, done: list[str], quiet: bool, dry_run: bool, as_json: bool) -> None:
+    ledger = Ledger(beads)
+    if as_json:
+        mode = CODE_BRANCH if ledger.write_through else OWN_BRANCH
+        common.emit_json({"path": beads.root, "prefix": ledger.prefix, "mode": mode, "issues": len(ledger.all()), "acts": done,
+                          "dry_run": dry_run})
+    elif not quiet:
+        common.say(f"✓ The ledger in {beads.root} is set up" + "".join(f"\n  {'would ' * dry_run}{text}" for text in done))
 
 
 def _agrees(beads: Beads, prefix: str | None, mode: str | None) -> str:
