@@ -35,29 +35,23 @@ def _words(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
     return words[:-1], fields.labels(words[-1:])
 
 
-@cli.command(short_help="Add a label to beads.")
-@click.argument("words", nargs=-1, required=True, metavar="ID... LABEL[,…]")
-@common.dry_run_option
-@common.json_option
-def add(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Add a label (or several, with commas) to beads."""
-    bead_ids, labels = _words(words)
-    after = _edit.edited(bead_ids, lambda record, caller, now: edits.labelled(record, add=labels), dry_run=dry_run)
-    _edit.report(after, f"Added {', '.join(labels)} to", dry_run=dry_run, as_json=as_json)
+def _command(said: tuple[str, str], key: str, help: str, short_help: str) -> click.Command:
+    @click.command(help=help, short_help=short_help)
+    @click.argument("words", nargs=-1, required=True, metavar="ID... LABEL[,…]")
+    @common.dry_run_option
+    @common.json_option
+    def change(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+        bead_ids, labels = _words(words)
+        after = _edit.edited(bead_ids, lambda record, caller, now: edits.labelled(record, **{key: labels}), dry_run=dry_run)
+        _edit.report(after, f"{said[0]} {', '.join(labels)} {said[1]}", dry_run=dry_run, as_json=as_json)
+    return change
 
 
-@cli.command(short_help="Take a label from beads.")
-@click.argument("words", nargs=-1, required=True, metavar="ID... LABEL[,…]")
-@common.dry_run_option
-@common.json_option
-def remove(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Take a label (or several, with commas) from beads; one that is not there is no error."""
-    bead_ids, labels = _words(words)
-    after = _edit.edited(bead_ids, lambda record, caller, now: edits.labelled(record, remove=labels), dry_run=dry_run)
-    _edit.report(after, f"Removed {', '.join(labels)} from", dry_run=dry_run, as_json=as_json)
-
-
-cli.add_command(remove, "rm")
+_remove = _command(("Removed", "from"), "remove", "Take a label (or several, with commas) from beads; one that is not there is no error.",
+                   "Take a label from beads.")
+cli.add_command(_command(("Added", "to"), "add", "Add a label (or several, with commas) to beads.", "Add a label to beads."), "add")
+cli.add_command(_remove, "remove")
+cli.add_command(_remove, "rm")
 
 
 @cli.command("list", short_help="Show the labels of a bead.")
