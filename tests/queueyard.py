@@ -90,6 +90,11 @@ class Yard:
                             target="main", caller=self.worker(bead_id, worker, fence), now=self.now)
         return str(made["id"])
 
+    def many(self, count: int, bad: tuple[int, ...] = ()) -> list[str]:
+        """Requests b0, b1, …, side by side; those in `bad` hold the word BAD."""
+        base = self.tip()
+        return [self.submit(f"b{n}", {f"b{n}.txt": "BAD\n" if n in bad else "fine\n"}, worker=f"w{n}", base=base) for n in range(count)]
+
     def branch(self, name: str, worker: str = "toast", fence: int = 1) -> str:
         return f"polecat/{worker}/{name}@{fence}"
 

@@ -31,15 +31,9 @@ def near(tmp_path: Path) -> Yard:
     return queueyard.make(tmp_path)
 
 
-def many(yard: Yard, count: int, bad: tuple[int, ...] = ()) -> list[str]:
-    """Requests b0, b1, …; those in `bad` fail the gate."""
-    base = yard.tip()
-    return [yard.submit(f"b{n}", {f"b{n}.txt": "BAD\n" if n in bad else "fine\n"}, worker=f"w{n}", base=base) for n in range(count)]
-
-
 def test_several_requests_take_one_gate_run_and_land_as_one_merge_commit(yard: Yard) -> None:
     yard.gates(yard.counted(GATE))
-    old, made = yard.tip(), many(yard, 5)
+    old, made = yard.tip(), yard.many(5)
     new = [commit for _, commit in yard.round().landed]
     assert new == [yard.tip()] * 5 and yard.runs() == 1 and yard.journal() == ["land", "settled"]
     first, second = yard.rig_git("rev-list", "--parents", "-1", new[0]).split()[1:]
@@ -54,7 +48,7 @@ def test_several_requests_take_one_gate_run_and_land_as_one_merge_commit(yard: Y
 @pytest.mark.parametrize("bad", [(0,), (4,), (8,), (2, 3), (0, 4, 8)])
 def test_the_culprits_go_back_and_all_others_land(near: Yard, bad: tuple[int, ...]) -> None:
     near.gates(GATE)
-    made = many(near, 9, bad)
+    made = near.many(9, bad)
     result = near.round()
     assert sorted(result.sent_back) == sorted(made[n] for n in bad)
     assert sorted(request for request, _ in result.landed) == sorted(one for n, one in enumerate(made) if n not in bad)
@@ -66,7 +60,7 @@ def test_the_culprits_go_back_and_all_others_land(near: Yard, bad: tuple[int, ..
 
 def test_the_stack_grows_with_what_lands_and_shrinks_with_what_does_not(near: Yard) -> None:
     near.gates(GATE)
-    many(near, 6)
+    near.many(6)
     near.round()
     grown = stack_size(open_desk(near.rig, near.now).estimate().rate)
     assert grown > stack_size(0.05)
@@ -91,7 +85,7 @@ def test_conflicts_cost_no_gate_run_and_hold_up_nobody(near: Yard) -> None:
     base = near.tip()
     first = near.submit("first", {"src/app.py": "first\n"}, worker="first")
     clashing = [near.submit(f"c{n}", {"src/app.py": f"c{n}\n"}, base=base, worker=f"c{n}") for n in range(2)]
-    made = many(near, 4)
+    made = near.many(4)
     result = near.round()
     assert sorted(request for request, _ in result.landed) == sorted([first, *made]) and sorted(result.sent_back) == sorted(clashing)
     assert near.runs() == 1
@@ -105,7 +99,7 @@ def test_conflicts_cost_no_gate_run_and_hold_up_nobody(near: Yard) -> None:
 def test_green_alone_and_red_together_within_one_stack(near: Yard) -> None:
     """M19: green alone and red together: exactly one goes back, the target stays green."""
     near.gates("test ! -e b1.txt || test ! -e b3.txt")
-    made = many(near, 5)
+    made = near.many(5)
     result = near.round()
     assert result.sent_back == [made[3]] and len(result.landed) == 4
     near.check_green()
@@ -141,7 +135,7 @@ def test_a_child_whose_parent_was_sent_back_is_parked_with_the_reason(near: Yard
 def test_a_red_base_under_a_stack_blames_nobody(near: Yard) -> None:
     """M20: on a red target only fixes land; somebody is told at once, a fix opens it again."""
     near.gates("test -e fixed.txt")
-    made = many(near, 4)
+    made = near.many(4)
     result = near.round()
     assert result.closed and not result.landed and not result.sent_back
     fix = near.submit("fix", {"fixed.txt": "x"}, worker="fix", labels=[requests.FIX_LABEL])
@@ -150,7 +144,7 @@ def test_a_red_base_under_a_stack_blames_nobody(near: Yard) -> None:
 
 
 def test_what_is_taken_back_while_the_stack_is_tested_does_not_land_the_others_do(near: Yard) -> None:
-    made = many(near, 3)
+    made = near.many(3)
     taken = near.get(made[1])
     later = json.dumps({**taken, "status": "closed", "metadata": {**taken["metadata"], "state": "rejected"}})
     script = near.root / "take.py"
@@ -165,7 +159,7 @@ def test_what_is_taken_back_while_the_stack_is_tested_does_not_land_the_others_d
 
 def test_a_gate_that_cannot_run_puts_the_stack_off_and_a_shorter_one_is_tried(near: Yard) -> None:  # M14
     near.gates("test ! -e b0.txt || test ! -e b3.txt || kill -9 $$")
-    made = many(near, 4)
+    made = near.many(4)
     assert near.round().put_off == made
     landed = [request for request, _ in near.round(later=31).landed]
     assert landed[:2] == made[:2] and all(near.get(one)["metadata"]["state"] != requests.FAILED for one in made)
@@ -174,7 +168,7 @@ def test_a_gate_that_cannot_run_puts_the_stack_off_and_a_shorter_one_is_tried(ne
 def test_a_flake_in_a_stack_sends_nobody_back_and_is_in_the_registry(near: Yard) -> None:  # M4, M21
     fails = f"test -e {near.root}/second || {{ touch {near.root}/second; echo 'FAILED tests/test_x.py::test_y - boom'; false; }}"
     near.gates(f"test ! -e b0.txt || {{ {fails}; }}")
-    made = many(near, 1)
+    made = near.many(1)
     assert [request for request, _ in near.round().landed] == made
     (flake,) = flakes.listing(near.rig)
     assert flake["test"] == "tests/test_x.py::test_y" and flake["count"] == 1 and flake["trees"] == [near.tip("main^{tree}")]
@@ -182,7 +176,7 @@ def test_a_flake_in_a_stack_sends_nobody_back_and_is_in_the_registry(near: Yard)
 
 def test_where_gates_never_err_a_culprit_is_not_asked_twice(near: Yard) -> None:
     near.gates(near.counted(GATE), confirm_red=False)
-    many(near, 1)
+    near.many(1)
     near.round()
     bad = near.submit("bad", {"bad.txt": "BAD\n"}, worker="bad")
     assert near.round().sent_back == [bad] and near.runs() == 2
@@ -203,7 +197,7 @@ def test_a_landing_of_the_older_journal_is_finished(near: Yard) -> None:
 
 def test_a_person_holds_and_approves(near: Yard, run_cli: builders.Run) -> None:
     near.gates(GATE, review="human")
-    one, two = many(near, 2)
+    one, two = near.many(2)
     near.round()
     assert "approval" in near.request(one).reason and near.journal() == []
     assert run_cli("gt", "mq", "approve", one, "--dry-run", cwd=near.rig.root).code == 0

@@ -27,11 +27,6 @@ def yard(tmp_path: Path) -> Yard:
     return queueyard.make(tmp_path)
 
 
-def many(yard: Yard, count: int, bad: tuple[int, ...] = ()) -> list[str]:
-    base = yard.tip()
-    return [yard.submit(f"b{n}", {f"b{n}.txt": "BAD\n" if n in bad else "fine\n"}, worker=f"w{n}", base=base) for n in range(count)]
-
-
 def meet(yard: Yard, count: int) -> str:
     """A gate command that passes once `count` of it were seen running."""
     return (f"mkdir -p {yard.root}/here; touch {yard.root}/here/$$; n=0; while test $(ls {yard.root}/here | wc -l) -lt {count}; "
@@ -48,7 +43,7 @@ def verdicts(yard: Yard) -> list[str]:
 
 def test_prefixes_are_tested_at_once_each_in_a_tree_of_its_own(yard: Yard) -> None:
     yard.gates(meet(yard, 3), gate_slots=3)
-    made = many(yard, 3)
+    made = yard.many(3)
     assert [request for request, _ in yard.round().landed] == made
     assert len(verdicts(yard)) == 3 and strays(yard) == []
     assert sorted(os.listdir(yard.rig.refinery.gates)) == ["gp-gate-0", "gp-gate-1", "gp-gate-2"]
@@ -58,7 +53,7 @@ def test_prefixes_are_tested_at_once_each_in_a_tree_of_its_own(yard: Yard) -> No
 @pytest.mark.parametrize("bad", [(0,), (8,), (2, 3), (0, 4, 8)])
 def test_the_culprits_go_back_and_all_others_land(yard: Yard, bad: tuple[int, ...]) -> None:
     yard.gates(GATE, gate_slots=4)
-    made = many(yard, 9, bad)
+    made = yard.many(9, bad)
     result = yard.round()
     assert sorted(result.sent_back) == sorted(made[n] for n in bad)
     assert sorted(request for request, _ in result.landed) == sorted(one for n, one in enumerate(made) if n not in bad)
@@ -67,7 +62,7 @@ def test_the_culprits_go_back_and_all_others_land(yard: Yard, bad: tuple[int, ..
 
 def test_a_run_that_can_tell_nothing_more_is_ended_with_its_processes(yard: Yard) -> None:
     yard.gates(f"{GATE} || {{ test -e b1.txt || exit 1; setsid sleep 600 & sleep 600; }}", gate_slots=4, confirm_red=False)
-    made = many(yard, 4, bad=(0,))
+    made = yard.many(4, bad=(0,))
     began = time.monotonic()
     result = yard.round()
     assert result.sent_back == made[:1] and [request for request, _ in result.landed] == made[1:] and time.monotonic() - began < 300
@@ -79,7 +74,7 @@ def test_a_longer_prefix_that_still_runs_when_a_shorter_one_lands_is_not_run_aga
     """M22: the commit that lands has its own record, which names the one that the gates ran on, where that is another."""
     moved = f"while test $(git --git-dir={yard.rig.repo} rev-parse main) = {yard.tip()}; do sleep 0.05; done"
     yard.gates(f"test ! -e b3.txt || {{ {moved}; }}", gate_slots=2, landing=landing)
-    made = many(yard, 4)
+    made = yard.many(4)
     assert [request for request, _ in yard.round().landed] == made and yard.journal() == ["land", "settled"] * 2
     assert verdicts(yard) == [gate.PASS] * 2
     note = json.loads(yard.rig_git("notes", "--ref=gates", "show", "main"))
@@ -93,7 +88,7 @@ def test_each_tree_has_the_rigs_extras_and_its_own_set_up(yard: Yard) -> None:
     Path(yard.rig.root, "cache").mkdir()
     yard.gates(f"grep -q KEY .env && test $(cat made) = $PWD && touch cache/$$ && {meet(yard, 3)}", gate_slots=3,
                setup="test ! -e made; pwd > made", copy=[".env"], link=["cache"])
-    made = many(yard, 3)
+    made = yard.many(3)
     assert [request for request, _ in yard.round().landed] == made
     assert len(os.listdir(f"{yard.rig.root}/cache")) == 3
 
@@ -103,7 +98,7 @@ def test_a_hanging_gate_is_a_failure_after_one_confirming_run_and_leaves_nothing
     """M13: one confirming run, 0 processes left."""
     hang = "setsid sleep 600 & sh -c 'trap \"\" TERM; sleep 600'"
     yard.gates(yard.counted(f"test ! -e b1.txt || {{ {hang}; }}"), gate_timeout=1, gate_slots=slots)
-    many(yard, 1)
+    yard.many(1)
     assert len(yard.round().landed) == 1 and yard.runs() == 1
     hanging = yard.submit("b1", worker="w1")
     assert yard.round().sent_back == [hanging] and yard.request(hanging).reason.startswith("timeout") and yard.runs() == 3
@@ -113,7 +108,7 @@ def test_a_hanging_gate_is_a_failure_after_one_confirming_run_and_leaves_nothing
 def test_a_gate_that_cannot_run_in_one_slot_ejects_nobody(yard: Yard) -> None:
     """M14: nobody goes back for what is nobody's change."""
     yard.gates("test ! -e b1.txt || test -e b2.txt || kill -9 $$; test ! -e b2.txt || sleep 600", gate_slots=3, gate_timeout=60)
-    made = many(yard, 3)
+    made = yard.many(3)
     result = yard.round()
     assert not result.sent_back and result.put_off == made[len(result.landed):2] and strays(yard) == []
     assert all(yard.request(one).state != requests.FAILED for one in made)
@@ -121,7 +116,7 @@ def test_a_gate_that_cannot_run_in_one_slot_ejects_nobody(yard: Yard) -> None:
 
 def test_what_a_killed_refinery_left_in_any_tree_is_ended_at_the_next_run(yard: Yard) -> None:
     yard.gates(f"test -e {yard.root}/go || {{ setsid sleep 600 & {meet(yard, 3)}; sleep 600; }}", gate_slots=3)
-    made = many(yard, 3)
+    made = yard.many(3)
     code = (f"import sys; sys.path[:0] = [{str(ROOT)!r}]\nfrom gastown_hooks.core.paths import Town\nfrom gastown_hooks.work import land\n"
             f"land.round(Town({yard.rig.town.root!r}).rig('gp'), {yard.now + 1})")
     refinery = subprocess.Popen([sys.executable, "-c", code])

@@ -32,18 +32,13 @@ def near(tmp_path: Path) -> Yard:
     return made
 
 
-def many(yard: Yard, count: int, bad: tuple[int, ...] = ()) -> list[str]:
-    base = yard.tip()
-    return [yard.submit(f"b{n}", {f"b{n}.txt": "BAD\n" if n in bad else "fine\n"}, worker=f"w{n}", base=base) for n in range(count)]
-
-
 def log(yard: Yard, span: str, form: str) -> list[str]:
     return yard.rig_git("log", "--reverse", f"--format={form}", span).splitlines()
 
 
 def test_a_batch_lands_as_a_chain_whose_tip_is_the_tested_tree(yard: Yard, run_cli: builders.Run) -> None:
     """M22 where landing is linear: the tips of batches have gate notes, and prove says which commits lie between."""
-    old, made = yard.tip(), many(yard, 3)
+    old, made = yard.tip(), yard.many(3)
     heads = [yard.request(one).head for one in made]
     result = yard.round()
     chain = log(yard, f"{old}..main", "%H")
@@ -67,7 +62,7 @@ def test_a_batch_lands_as_a_chain_whose_tip_is_the_tested_tree(yard: Yard, run_c
 @pytest.mark.parametrize("bad", [(0,), (3,), (1, 2)])
 def test_the_culprits_go_back_and_what_landed_is_one_chain(near: Yard, bad: tuple[int, ...]) -> None:
     """M1 in linear mode: whatever the target was set to has a green record of exactly its tree."""
-    old, made = near.tip(), many(near, 4, bad)
+    old, made = near.tip(), near.many(4, bad)
     result = near.round()
     assert sorted(result.sent_back) == sorted(made[n] for n in bad) and len(result.landed) == 4 - len(bad)
     assert {len(parents.split()) for parents in log(near, f"{old}..main", "%P")} == {1}
@@ -120,7 +115,7 @@ def test_an_author_that_git_would_not_take_stops_nobody(near: Yard) -> None:
 
 
 def test_the_same_chain_whenever_it_is_built(near: Yard) -> None:
-    found = [near.request(one) for one in many(near, 3)]
+    found = [near.request(one) for one in near.many(3)]
     first, second = (stack.build(near.rig, near.tip(), found) for _ in range(2))
     assert first.tip == second.tip and linear.chain(Repo(near.rig.repo), near.tip(), first.tip, 3) == [one.commit for one in first.members]
 
@@ -132,7 +127,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("step", ["_follow", "_close", "_drop_branch", "_refresh"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_killed_while_it_settles_the_chain_lands_once(yard: Yard, step: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, made, real, calls = yard.tip(), many(yard, 2), getattr(settle, step), []
+    old, made, real, calls = yard.tip(), yard.many(2), getattr(settle, step), []
 
     def killed(*args: object) -> object:
         calls.append(1)
