@@ -14,6 +14,7 @@ from gastown_hooks import tick
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import wake
 
 
 @pytest.fixture
@@ -110,3 +111,10 @@ def test_an_idle_tick_is_cheap(town: WorkerTown) -> None:
     begun = clock.since_boot()
     tick.tick(town.town)
     assert clock.since_boot() - begun < 500_000_000
+
+
+def test_the_deacon_is_looked_for_when_somebody_asked(town: WorkerTown) -> None:
+    assert "deacon" in (tick.tick(town.town) or {})["done"]
+    assert (tick.tick(town.town) or {})["done"] == []
+    wake.ask(town.town, "deacon")
+    assert (tick.tick(town.town) or {})["done"] == ["deacon"] and not wake.is_dirty(town.town, "deacon")

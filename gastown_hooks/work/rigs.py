@@ -9,7 +9,7 @@ from typing import Any
 
 from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town
-from gastown_hooks.rules import requests
+from gastown_hooks.rules import claims, convoys, requests
 from gastown_hooks.stores import config, git
 from gastown_hooks.stores.ledger import Ledger
 
@@ -67,7 +67,16 @@ def status(rig: Rig) -> dict[str, Any]:
             "roles": [role for role, home in (("witness", rig.witness), ("refinery", rig.refinery), ("mayor", rig.mayor))
                       if os.path.isdir(home.root)],
             "polecats": folders(rig.polecats), "crew_names": folders(rig.crew_root),
-            "queue": request_lines(Ledger(rig.beads).all())}
+            "hooks": hook_lines(rig), "queue": request_lines(Ledger(rig.beads).all())}
+
+
+def hook_lines(rig: Rig) -> list[dict[str, object]]:
+    """Each worker with its bead and the open convoys that follow it."""
+    open_convoys = [one for one in Ledger(rig.town.beads).all().values() if convoys.is_open(one)]
+    held = {str(claims.worker(rig.name, bead["assignee"])): bead["id"] for bead in Ledger(rig.beads).all().values()
+            if claims.is_claim(rig.name, bead)}
+    return [{"worker": name, "bead": bead, "convoys": [one["id"] for one in open_convoys if bead in convoys.tracked(one)]}
+            for name, bead in sorted(held.items())]
 
 
 def request_lines(records: Mapping[str, Record]) -> list[dict[str, object]]:

@@ -96,8 +96,10 @@ def status(name: str, as_json: bool) -> None:
         emit_json(found)
         return
     for key, value in {**found, "gates": _words(found["gates"])}.items():
-        if key != "queue" and value not in ("", None, []):
+        if key not in ("queue", "hooks") and value not in ("", None, []):
             say(f"{key:12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    for hook in found["hooks"]:
+        say(f"  {hook['worker']}  {hook['bead']}  {' '.join(hook['convoys'])}")
     for request in found["queue"]:
         say(f"  {request['id']}  {request['state']:9} {request['bead']}  {request['reason']}")
 

@@ -73,4 +73,6 @@ def test_a_sling_without_a_convoy_makes_one(run_cli: Run, town: Path) -> None:
     one = made(run_cli, "Alone", "--prefix", "we", "--run", "true")
     gt(run_cli, "sling", one, "web")
     assert "0/1  Work: Alone  (working 1)" in gt(run_cli, "convoy", "list")
+    [batch] = json.loads(gt(run_cli, "convoy", "status", "--json"))
+    assert f"  toast  {one}  {batch['id']}\n" in gt(run_cli, "rig", "status", "web")
     assert "neither" in gt(run_cli, "convoy", "launch", one, code=3)
