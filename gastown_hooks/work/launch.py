@@ -66,10 +66,13 @@ def patrol(town: Town, caller: Caller, now: int, *, dry_run: bool = False) -> Ro
     """One round over all convoys. One convoy's, or one rig's, trouble does not stop the others'."""
     found = Round()
     known = World(caller).everything()
+    convoys = [one for one in known.values() if rules.is_convoy(one)]
+    followed = {bead for one in convoys for bead in rules.tracked(one)}
     for rig in () if dry_run else town.rigs():
         for bead in claims.unsubmitted(rig.name, known).values():
-            convoy.ensure(town, [bead], caller, now)  # a sling that was killed after its claim
-    for one in [one for one in known.values() if rules.is_convoy(one)]:
+            if bead["id"] not in followed:
+                convoy.ensure(town, [bead], caller, now)  # a sling that was killed after its claim
+    for one in convoys:
         try:
             found.done += _tend(town, one, known, caller, now, dry_run)
         except GastownError as error:

@@ -158,6 +158,9 @@ def test_a_claim_without_a_convoy_gets_one_at_the_next_round(yard: Yard) -> None
     yard.patrol()
     yard.patrol()
     assert [(found["title"], rules.tracked(found)) for found in yard.convoys()] == [("Work: Cut short", [one])]
+    convoy.close(yard.town, yard.convoys()[0]["id"], "not wanted", force=True, caller=yard.me, now=NOW)
+    yard.patrol()
+    assert len(yard.convoys()) == 1, "what a person closed does not come back"
 
 
 def test_an_epic_over_two_rigs(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
