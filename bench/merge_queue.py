@@ -213,7 +213,7 @@ def goals_of(task: Task) -> set[str]:
     """The goals that a history counts for."""
     if task.slots > 1:
         return {"M6"}
-    often = {"M2"} if task.order == RANDOM and task.flakes in (0.0, 0.02) else set()
+    often = {"M2"} if task.order == RANDOM and (task.rate, task.flakes) in RUNS else set()
     return often | ({"M4"} if task.flakes else {"M3"})
 
 

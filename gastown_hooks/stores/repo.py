@@ -9,13 +9,15 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pygit2
-from pygit2.enums import SortMode
-
 from gastown_hooks.core.errors import GitFailed
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.late import late
 
-pygit2.settings.enable_fsync_gitdir(True)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pygit2
+else:
+    pygit2 = late("pygit2")  # half of what a command's start takes, and many open no repository
 
 
 class Repo:
@@ -24,6 +26,7 @@ class Repo:
     def __init__(self, path: str) -> None:
         self.path = path
         with _reading(path):
+            pygit2.settings.enable_fsync_gitdir(True)
             self._repo = pygit2.Repository(path)
 
     def resolve(self, rev: str) -> str | None:
@@ -87,7 +90,7 @@ class Repo:
     def commits(self, tip: str, *without: str) -> list[str]:
         """What is reachable from `tip` but from none of `without`, parents after children."""
         with _reading(self.path):
-            walk = self._repo.walk(tip, SortMode.TOPOLOGICAL)
+            walk = self._repo.walk(tip, pygit2.enums.SortMode.TOPOLOGICAL)
             for commit in without:
                 walk.hide(commit)
             return [str(commit.id) for commit in walk]
