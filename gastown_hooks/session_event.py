@@ -45,10 +45,12 @@ def _status(home: Home, lease: object) -> int:
         return 0
     if not isinstance(lease, dict):
         return 0
-    before = fsio.read_json(home.spending)
+    print(f"{lease.get('bead')} ${total:.2f}")
+    noted, before = fsio.read_json(home.session), fsio.read_json(home.spending)
+    if not isinstance(noted, dict) or noted.get("session") != session:
+        return 0  # before its start was told; or who was told to keep out
     first = before["first"] if isinstance(before, dict) and before.get("session") == session else total
     value = {"session": session, "first": first, "total": total}
     if value != before:
         fsio.write_json(home.spending, value, durable=False)
-    print(f"{lease.get('bead')} ${total:.2f}")
     return 0

@@ -52,6 +52,7 @@ class Home:
         self.heartbeat = f"{root}/heartbeat.json"
         self.settings = f"{root}/settings.json"
         self.local_settings = f"{self.tree}/.claude/settings.local.json"
+        self.own_settings = f"{root}/.claude/settings.json"
         self.githooks = f"{root}/githooks"
         self.lease = f"{root}/lease.json"
         self.runner_lock = f"{root}/runner.lock"

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,19 +16,16 @@ from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadConfig
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.rules.reports import Report
-from gastown_hooks.stores import config, git
+from gastown_hooks.stores import config, event_hooks, git
 from gastown_hooks.work import costs, sling
 from gastown_hooks.work.lease import Lease
 
 TURN = ("-p", "--output-format", "stream-json", "--verbose")
 ENVIRONMENT = {"CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1"}
 UNDER_RUNNER = "GT_RUNNER"  # in the environment of a turn, not of a session by hand
-EVENTS = {"SessionStart": "start", "UserPromptSubmit": "prompt", "Stop": "stop", "SessionEnd": "end"}
 MODES = ("bypassPermissions", "acceptEdits", "dontAsk", "auto", "default")
 _MODE_WORDS = ("--permission-mode", "--dangerously-skip-permissions")
 _ALLOWED = ("gt:*", "bd:*", "git add:*", "git commit:*", "git status:*", "git diff:*", "git log:*")
-_CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.session_event import main; sys.exit(main(sys.argv[2:]))"
 _TOKENS = {"input": "inputTokens", "output": "outputTokens", "cache_read": "cacheReadInputTokens",
            "cache_write": "cacheCreationInputTokens"}
 _USAGE = {"input": "input_tokens", "output": "output_tokens", "cache_read": "cache_read_input_tokens",
@@ -61,9 +56,8 @@ def by_hand(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> 
 def write_settings(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> str:
     """The path of the settings file, brought up to date."""
     value = {
-        "hooks": {event: [{"hooks": [{"type": "command", "command": _command(home, word), "timeout": 60}]}]
-                  for event, word in EVENTS.items()},
-        "statusLine": {"type": "command", "command": _command(home, "status")},
+        "hooks": event_hooks.hooks(home, event_hooks.WORKER),
+        "statusLine": {"type": "command", "command": event_hooks.command(home, "status")},
         "env": {**sling.worker_environment(rig, lease), **ENVIRONMENT, **environment},
         "autoMemoryEnabled": False,
         "permissions": {"allow": [f"Bash({words})" for words in _ALLOWED]},
@@ -120,9 +114,8 @@ def settle(rig: Rig, home: Home, lease: Lease, now: int, *, last: bool = True) -
         return
     offset, paid = _whole(noted.get("offset")), noted.get("paid")
     tokens, end = _used(str(noted.get("transcript")), offset)
-    total = spending.get("total") if isinstance(spending, dict) else None
-    if isinstance(spending, dict) and paid is None:
-        paid = spending.get("first")
+    told = spending if isinstance(spending, dict) and spending.get("session") == noted.get("session") else {}
+    total, paid = told.get("total"), told.get("first") if paid is None else paid
     cost = None if total is None else round(total - paid if paid is not None and paid <= total else total, 6)
     if not cost and not (last and any(tokens.values())):
         return
@@ -217,10 +210,6 @@ def _objects(texts: Iterable[bytes]) -> list[dict[str, Any]]:
 
 def _whole(value: Any) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _command(home: Home, event: str) -> str:
-    return shlex.join([sys.executable, "-I", "-S", "-c", _BOOT, _CODE, home.root, event])
 
 
 def _mode(rig: Rig, environment: dict[str, str]) -> str:

@@ -111,7 +111,8 @@ def stop(event: Event, lease: Lease) -> int:
 
 def end(event: Event, lease: Lease) -> int:
     """The session is over: its last turn is accounted for."""
-    claude.settle(event.rig, event.home, lease, clock.now())
+    if (fsio.read_json(event.home.session) or {}).get("session") == event.payload.get("session_id"):
+        claude.settle(event.rig, event.home, lease, clock.now())
     return 0
 
 

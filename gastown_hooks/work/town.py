@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gastown_hooks.core import clock, data, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.paths import Beads, Home, Town, find_town
-from gastown_hooks.stores import events, git, maildir
+from gastown_hooks.stores import event_hooks, events, git, maildir
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work.acts import Act, carry_out
@@ -119,6 +119,8 @@ def _plan(town: Town, with_git: bool, now: int) -> Iterator[Act]:
     if not os.path.exists(town.mayor.instructions):
         text = template("mayor-CLAUDE.md", {"town": os.path.basename(town.root)})
         yield Act(f"write {town.mayor.instructions}", partial(fsio.create, town.mayor.instructions, text))
+    if not os.path.exists(town.mayor.own_settings):
+        yield Act(f"write {town.mayor.own_settings}", partial(_write_settings, town.mayor))
     if with_git and not (os.path.exists(f"{town.root}/.git") and os.path.exists(town.gitignore)):
         yield Act("make the town a git repository", partial(git_init, town))
     if not os.path.exists(town.marker):
@@ -128,6 +130,12 @@ def _plan(town: Town, with_git: bool, now: int) -> Iterator[Act]:
 def _make_home(home: Home) -> None:
     for folder in maildir.FOLDERS:
         fsio.make_folder(f"{home.mail}/{folder}")
+
+
+def _write_settings(home: Home) -> None:
+    """An agent program that is started in the home is told its context and its mail."""
+    fsio.make_folder(os.path.dirname(home.own_settings))
+    fsio.create(home.own_settings, json.dumps({"hooks": event_hooks.hooks(home, event_hooks.RESIDENT)}, indent=2).encode() + b"\n")
 
 
 def _is_routed(town: Town) -> bool:

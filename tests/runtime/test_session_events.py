@@ -141,6 +141,9 @@ def test_what_a_session_by_hand_used_is_accounted_for_once(slot: Slot) -> None:
     slot.event("SessionStart", by_hand=True, source="resume")
     slot.used(0.75)  # the program tells the old costs of a resumed session again
     slot.used(1.0, "m4")
+    slot.event("status", by_hand=True, session_id="s2", cost={"total_cost_usd": 99})  # somebody who was told to keep out
+    slot.event("SessionEnd", by_hand=True, session_id="s2")
+    slot.used(1.0)
     slot.event("SessionEnd", by_hand=True)
     assert slot.account()[2:] == [(0.25, 100)] and costs.spent(slot.town.rig, "gp-aaaaa") == 1.0
 
@@ -201,3 +204,9 @@ def test_residents_get_their_context_and_mail_and_nobody_else(slot: Slot, place:
     assert says in ran["start"].out and bool(ran["start"].out) == bool(says)
     assert ran["prompt"].out == ("[GAS TOWN] Mail: 1 unread.\n" if says else "")
     assert not any(ran[word].out for word in ("stop", "end", "status"))
+
+
+def test_the_mayors_own_settings_start_the_events(slot: Slot) -> None:
+    hooks = json.loads(fsio.read(slot.town.town.mayor.own_settings) or b"")["hooks"]
+    ran = [builders.run(["sh", "-c", hooks[name][0]["hooks"][0]["command"]], input="{}") for name in ("SessionStart", "UserPromptSubmit")]
+    assert "[GAS TOWN] mayor in" in ran[0].out and [(done.code, done.err) for done in ran] == [(0, "")] * 2
