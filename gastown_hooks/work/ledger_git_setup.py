@@ -16,7 +16,7 @@ from gastown_hooks.core.errors import Conflict
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
 from gastown_hooks.stores import git
 from gastown_hooks.stores.gitdir import common_dir
-from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
+from gastown_hooks.stores.ledger import IGNORED, OWN_BRANCH, Ledger
 from gastown_hooks.work.acts import Act
 
 DRIVER = "merge.beads.driver"
@@ -42,6 +42,8 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
         acts.append(Act(f"make the ledger in {beads.root}", partial(Ledger.create_files, beads, prefix, mode)))
     if hidden and not is_stealth(top):
         acts.append(Act("keep it out of the code's branches (info/exclude)", partial(_exclude, exclude_file(top))))
+    if os.path.lexists(beads.gitignore) and _unignored(beads):
+        acts.append(Act("keep bd's local files out of git (.beads/.gitignore)", partial(_ignore, beads)))
     if not hidden and _ATTRIBUTES.strip() not in (fsio.read(beads.attributes) or b"").splitlines():
         acts.append(Act("tell git that the ledger is merged by bd (.beads/.gitattributes)", partial(_attribute, beads)))
     if not hidden and git.run(top, "config", "--get", DRIVER, check=False).line != driver_command():
@@ -84,6 +86,17 @@ def _exclude(path: str) -> None:
     text = fsio.read(path) or b""
     fsio.make_folder(os.path.dirname(path))
     fsio.write(path, text + (b"" if text.endswith(b"\n") or not text else b"\n") + _EXCLUDED + b"\n", mode=0o644)
+
+
+def _unignored(beads: Beads) -> list[bytes]:
+    """What another program's .gitignore does not know."""
+    return [line for line in IGNORED.splitlines() if line not in (fsio.read(beads.gitignore) or b"").splitlines()]
+
+
+def _ignore(beads: Beads) -> None:
+    text = fsio.read(beads.gitignore) or b""
+    lines = [text.rstrip(b"\n")] if text else []
+    fsio.write(beads.gitignore, b"\n".join([*lines, *_unignored(beads), b""]), mode=0o644)
 
 
 def _attribute(beads: Beads) -> None:

@@ -84,6 +84,19 @@ def test_what_a_clone_needs_is_made_once(tmp_path: Path, run_cli: builders.Run) 
     assert run_cli("bd", "init", "--own-branch", cwd=one).code == 1 and ledger.write_through
 
 
+def test_another_programs_repository_is_taken_over_as_it_is(repo: Path, run_cli: builders.Run) -> None:
+    data, theirs = ledgers.sample("bv"), {"config.yaml": "issue-prefix: x\n", "metadata.json": "{}", ".gitignore": "*.db\ndaemon.*"}
+    builders.commit(repo, {".beads/issues.jsonl": data, **{f".beads/{name}": text for name, text in theirs.items()}}, "beads")
+    done = json.loads(run_cli("bd", "init", "--json", cwd=repo).out)
+    prefix = json.loads(data.splitlines()[0])["id"].rpartition("-")[0]
+    assert (done["issues"], done["prefix"]) == (data.count(b"\n"), prefix)
+    assert run_cli("bd", "create", "One", cwd=repo).code == 0 and json.loads(run_cli("bd", "init", "--json", cwd=repo).out)["acts"] == []
+    names = {line[3:] for line in builders.git(repo, "status", "--porcelain", "--untracked-files=all").splitlines()}
+    assert {f".beads/{name}" for name in (".gitattributes", "config.json", "issues.jsonl", ".gitignore")} == names | {".beads/issues.jsonl"}
+    assert (repo / ".beads/.gitignore").read_text().startswith("*.db\ndaemon.*\n")
+    assert set(data.splitlines()) < set((repo / ".beads/issues.jsonl").read_bytes().splitlines())
+
+
 @pytest.mark.parametrize("option", ["--stealth", "--own-branch"])
 def test_a_hidden_ledger_is_none_of_gits_business(option: str, repo: Path, run_cli: builders.Run) -> None:
     assert run_cli("bd", "init", option, cwd=repo).code == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import builders
 import ledgers
 import pytest
+import rigtown
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
@@ -178,6 +179,36 @@ def test_a_bad_line_is_not_shared(mode: str, tmp_path: Path) -> None:
     yard.sync(0)
     yard.sync(1)
     assert b"<<<" not in yard.remote() and b"<<<" in yard.text(0) and yard.text(0).replace(b"<<<<<<< HEAD\n", b"") == yard.text(1)
+
+
+def test_a_rigs_ledger_is_shared_with_a_clone_outside_the_town(tmp_path: Path, run_cli: builders.Run) -> None:
+    bare = builders.make_bare(tmp_path / "remote.git", builders.make_repo(tmp_path / "seed", {"code.txt": "1\n"}))
+    town = rigtown.make_town(tmp_path)
+    rigtown.add(town, "gp", bare, gates="none")
+    rig, main = town.rig("gp"), builders.git(bare, "rev-parse", "main")
+    for words in (["create", "From the rig"], ["sync", "--push"]):
+        assert run_cli("bd", *words, cwd=rig.root).code == 0
+    clone = tmp_path / "clone"
+    builders.git(tmp_path, "clone", "-q", str(bare), str(clone))
+    for words in (["init"], ["create", "From outside"], ["sync", "--push"]):
+        assert run_cli("bd", *words, cwd=clone).code == 0
+    done = json.loads(run_cli("bd", "sync", "--json", cwd=rig.root).out)
+    assert len(done["received"]) == 1 and done["branch"] == "beads"
+    assert [json.loads(line)["title"] for line in sorted(Ledger(rig.beads).text().splitlines(), key=lambda line: b"outside" in line)] == [
+        "From the rig", "From outside"]
+    assert Ledger(rig.beads).text() == Ledger(Beads(str(clone / ".beads"))).text() and builders.git(bare, "rev-parse", "main") == main
+    assert run_cli("bd", "sync", cwd=town.root).code == 1, "the town's own ledger is in no repository"
+
+
+def test_the_many_versions_of_a_ledger_are_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard, edits = Yard(tmp_path, "own-branch", 1, ledgers.generated(40)), ledgers.Edits("a", 1)
+    for limit in (10**9, 0):
+        monkeypatch.setattr(ledger_git, "_LOOSE", limit)
+        yard.edit(0, edits)
+        yard.sync(0)
+        loose = int(builders.git(yard.clones[0], "count-objects").split()[0])
+        assert (loose > 0) == (limit > 0)
+    assert yard.text(0) == yard.remote() and builders.git(yard.clones[0], "fsck") == ""
 
 
 def test_what_cannot_be_synced_says_why(tmp_path: Path, repo: Path) -> None:
