@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from crash import checker, engine
 from crash.engine import Command, Scenario, Story
@@ -71,9 +72,13 @@ def batched(root: str) -> None:
     run(witness(root), root)  # the done workers' slots go
 
 
-def batched_linear(root: str) -> None:
-    batched(root)
-    run(gt("config", "set", f"{RIG}.landing", "linear", cwd=f"{root}/town"), root)
+def batched_with(key: str, value: str) -> Callable[[str], None]:
+    """The same under another setting of the rig."""
+    def prepare(root: str) -> None:
+        batched(root)
+        run(gt("config", "set", f"{RIG}.{key}", value, cwd=f"{root}/town"), root)
+
+    return prepare
 
 
 def witness(root: str) -> Command:
@@ -223,8 +228,8 @@ def work_landed(story: Story) -> list[str]:
 SCENARIOS = [
     Scenario("refinery", queued, patrol, landed, recover=refinery_later, glance=always, promises=False),
     Scenario("queue", batched, patrol, batch_landed, recover=tick_later, glance=always, promises=False, effort=gate_runs),
-    Scenario("queue-linear", batched_linear, patrol, batch_landed, recover=tick_later, glance=always, promises=False, effort=gate_runs,
-             thin=5),
+    *(Scenario(f"queue-{name}", batched_with(key, value), patrol, batch_landed, recover=tick_later, glance=always, promises=False,
+               effort=gate_runs, thin=5) for name, key, value in (("linear", "landing", "linear"), ("slots", "gate_slots", "3"))),
     Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost,
              promises=False, thin=5),
     Scenario("sling-to-landed", runnable, sling_and_run, work_landed, recover=sling_and_tick, glance=always, promises=False, thin=5),
