@@ -51,7 +51,7 @@ def sources() -> list[tuple[str, str]]:
 
 
 def supervision(rig: Rig) -> None:
-    for role in ("witness", "refinery"):
+    for role in ("witness", "refinery", "deacon"):
         text = (builders.ROOT / f"roles/{role}.py").read_text(encoding="utf-8")
         assert "runtime.agents" not in text and "import agents" not in text, f"{role} could start an agent program"
 

@@ -17,7 +17,7 @@ from gastown_hooks.rules import convoys as rules
 from gastown_hooks.stores import config, mail
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import beads, convoy, launch, sling, tracking, wake
+from gastown_hooks.work import beads, convoy, launch, queue, sling, tracking, wake
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -222,3 +222,16 @@ def test_who_is_followed(yard: Yard, monkeypatch: pytest.MonkeyPatch, searched: 
     assert tracking.is_followed(yard.town, [two, one]) and not tracking.is_followed(yard.town, [two])
     Ledger(yard.town.beads).fold()
     assert tracking.is_followed(yard.town, [one]) and not tracking.is_followed(yard.town, [two])
+
+
+def test_a_request_waits_for_another_rigs_bead(yard: Yard) -> None:
+    one = yard.bead("ap")
+    two = yard.bead("we", deps=[("blocks", one)], parent=yard.bead("hq", "Epic", values={"issue_type": "epic"}))
+    rig = yard.town.rig("web")
+    request = {**yard.get(two), "id": "we-mr-1", "issue_type": "merge-request", "dependencies": [], "metadata": {
+        "source": two, "branch": "b", "head": "0" * 40, "target": "main", "worker": "w", "fence": 1, "state": "queued"}}
+    Ledger(rig.beads).transact(lambda view: [request])
+    found = queue.turn_of(rig, NOW, size=4)
+    assert (found.batch, found.held) == ([], {"we-mr-1": f"behind {one}: {one} is open"})
+    yard.close(one)
+    assert [request.id for request in queue.turn_of(rig, NOW, size=4).batch] == ["we-mr-1"]
