@@ -18,6 +18,7 @@ CUT = "cut"                  # the runner itself was killed: no verdict on the a
 LIMITED = "limited"          # the model's server gives no more before `until`
 ACCOUNT = "account"          # the model's server does not know the account, or is not paid
 BUDGET = "budget"            # the turn reached the bead's budget
+UNCOUNTED = (CUT, LIMITED, ATTACHED)  # the next turn is the same one again
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _after_turn(facts: Facts, record: Record) -> Step:
         return Step("stall", f"its permission mode denies what it needs: {', '.join(record.refused)}")
     if record.unfinished > MAX_UNFINISHED or (record.unfinished and record.begun >= facts.max_turns):
         return Step("finalise", "it stopped without gt done") if work else Step("stall", "it stops without having changed anything")
-    if record.begun >= facts.max_turns:
+    if record.begun >= facts.max_turns and record.ended not in UNCOUNTED:
         return Step("stall", f"{record.begun} turns are over (max_turns)")
     if record.until > facts.now:
         return Step("turn", how(record), record.until - facts.now)

@@ -106,7 +106,8 @@ def _worker(rig: Rig, name: str, claim: Record | None, submitted: set[tuple[str,
     fence = lease.fence if lease else claim.get("claim_fence", 0) if claim else 0
     bead = lease.bead if lease else claim["id"] if claim else ""
     worker = Worker(claimed=None if fault else mine or (lease is None and claim is not None), submitted=(bead, fence) in submitted,
-                    home=os.path.isdir(home.root), lease=lease_state, running=running, alive=alive, stalled=bool(stalled),
+                    home=os.path.isdir(home.root), lease=lease_state, alive=alive, stalled=bool(stalled),
+                    running=running and evidence.get("says") != beats.ATTACHED,  # a person has its session
                     agents_start=config.mode(rig.town) == "running")
     return Agent(f"{rig.name}/polecats/{name}", "polecat", rig.name, states.of_worker(worker), bead, age,
                  {"lock": running, "fence": fence, "lease": lease_state or "none", **evidence}, why or stalled)

@@ -60,7 +60,7 @@ def facts(rig: Rig, home: Home, lease: Lease, record: Record, now: int = 0) -> F
 
 def begin(rig: Rig, home: Home, lease: Lease, record: Record) -> Record:
     """Write down that a turn begins. A turn that the runner's death cut, a limit or a person is not counted twice."""
-    begun = record.begun + (record.ended not in (rules.CUT, rules.LIMITED, rules.ATTACHED))
+    begun = record.begun + (record.ended not in rules.UNCOUNTED)
     started = Record(lease.fence, max(1, begun), "", 0, record.failures, record.unfinished, offset=_size(home.transcript),
                      limited=record.limited, until=record.until)
     write(home, started)

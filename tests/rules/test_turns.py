@@ -38,6 +38,9 @@ def facts(record: Record | None = None, **changes: Any) -> Facts:
     (facts(Record(1, 3, "exited", 1, failures=3), commits=True), "stall"),
     (facts(Record(1, 8, "exited", 1, failures=1), commits=True), "stall"),
     (facts(Record(1, 8, "exited", 0, unfinished=1), commits=True), "finalise"),
+    (facts(Record(1, 8, "stopped")), "stall"),
+    (facts(Record(1, 8, "attached")), "turn"),  # the last turn again
+    (facts(Record(1, 8, "cut")), "turn"),
 ])
 def test_next_step(given: Facts, act: str) -> None:
     assert turns.next_step(given).act == act
@@ -55,6 +58,7 @@ def test_a_failed_turn_waits_longer_each_time() -> None:
     (Record(1, 2, "idle", 0), 1, 0),
     (Record(1, 2, "cut", 0, failures=1, unfinished=0), 1, 0),
     (Record(1, 2, "stopped", 0, unfinished=1), 0, 1),
+    (Record(1, 2, "attached", 0, unfinished=1), 0, 1),
 ])
 def test_counting(record: Record, failures: int, unfinished: int) -> None:
     counted = turns.counted(record)

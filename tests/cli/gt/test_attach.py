@@ -94,6 +94,7 @@ def test_the_turn_is_awaited_and_the_runner_ends_what_the_person_submitted(at_wo
     beat = beats.read(at_work.home.heartbeat)
     assert beat is not None and beat.pid == terminal.process.pid and beat.state == beats.ATTACHED
     assert "running already" in at_work.town.work().out and at_work.town.role("witness", "patrol").out == ""
+    assert json.loads(at_work.gt("polecat", "status", "gp/toast", "--json").out)["state"] == "by-hand"
     other = at_work.attach()
     other.until(lambda: b"taken over already" in other.screen and other.process.poll() not in (None, 0))
     terminal.type("echo x > x.txt; git add -A; git commit -qm x && gt done")
