@@ -46,6 +46,7 @@ COMMANDS: list[tuple[str, float, list[str]]] = [
     ("bd ready, after an outside edit", 0, ["bd", "ready"]),
     ("bd ready, no index", 0, ["bd", "ready"]),
     ("bd ready -p 0 -n 5", 8, ["bd", "ready", "-p", "0", "-n", "5"]),
+    ("bd list -p 1 -t bug", 4, ["bd", "list", "-p", "1", "-t", "bug"]),
     ("bd list -n 5", 8, ["bd", "list", "-n", "5"]),
     ("bd blocked", 8, ["bd", "blocked"]),
     ("gt status", 8, ["gt", "status"]),

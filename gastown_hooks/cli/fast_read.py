@@ -1,4 +1,4 @@
-"""`bd ready`, `bd show` and `gt hook` from the index, without click. Each returns an exit code, or None: click does it.
+"""`bd ready`, `bd list`, `bd show` and `gt hook` from the index, without click. Each returns an exit code, or None: click does it.
 
 None whenever the answer might be another than the whole ledger's: an unusual option, a shortened id, a line that is no bead, a bead
 that waits for one in another ledger.
@@ -8,71 +8,170 @@ from __future__ import annotations
 
 from gastown_hooks.cli import fast
 from gastown_hooks.cli.plain import emit_json, remark, say
-from gastown_hooks.core import clock, ids, paths
+from gastown_hooks.core import clock, errors, ids, paths
 from gastown_hooks.core.late import late
 from gastown_hooks.stores import config, index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from gastown_hooks.cli.bd import _words
+    from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import ready
+    from gastown_hooks.rules import fields, ready
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger, View
     from gastown_hooks.work import beadwrite, hook, world
     from gastown_hooks.work.world import World
 else:
-    _words, ready = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.rules.ready")
+    _words, record = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.core.record")
+    fields, ready = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.ready")
     beadwrite, hook, world = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.work.hook"), late("gastown_hooks.work.world")
 
-_COLUMNS = ("priority", "id", "issue_type", "title", "estimated_minutes", "assignee")
+_FILTERS: fast.Options = {
+    "-n": ("limit", "one"), "--limit": ("limit", "one"), "-p": ("priority", "many"), "--priority": ("priority", "many"),
+    "-t": ("type", "many"), "--type": ("type", "many"), "-a": ("assignee", "one"), "--assignee": ("assignee", "one"),
+    "-u": ("unassigned", "flag"), "--unassigned": ("unassigned", "flag"), "-l": ("labels", "many"), "--label": ("labels", "many")}
+_STATES: fast.Options = {"-s": ("status", "many"), "--status": ("status", "many"), "--all": ("all", "flag")}
 
 
 def run(verb: str, words: list[str]) -> int | None:
     """The verb's exit code."""
-    return {"ready": bd_ready, "show": bd_show, "hook": gt_hook}[verb](words)
+    return {"ready": bd_ready, "list": bd_list, "show": bd_show, "hook": gt_hook}[verb](words)
 
 
-# ---- bd ready
+# ---- bd ready, bd list
 
 def bd_ready(words: list[str]) -> int | None:
-    options = fast.parsed(words, fast.JSON | {"-n": ("limit", "one"), "--limit": ("limit", "one")})
+    options = fast.parsed(words, fast.JSON | _FILTERS)
     if options is None or options[0]:
         return None
-    number = options[1]["limit"] or "100"
-    if not (number.isascii() and number.isdecimal() and len(number) < 7):
+    given, now = options[1], clock.now()
+    wanted = _wanted(given)
+    if wanted is None:
         return None
-    now, limit, where = clock.now(), int(number), world.World(config.caller())
-    found = [(ledger, _trusted(where, ledger)) for ledger in where.shown()]
-    rows: list[tuple[Any, ...]] = []
-    for ledger, its in found:
-        if its is None:
-            return None
-        rows += [(*row, ledger, its) for row in its.ready(now, limit)]
-    count = sum(its.count_ready(now) for _, its in found if its)
-    if not rows:
+    rows = _Rows(given, True, lambda its, limit: its.ready(now, limit, wanted), lambda its: its.count_ready(now, wanted))
+    if not rows.found:
         return None  # the reason why there is none needs a look at all
-    rows = sorted(rows, key=lambda row: row[:3])[:limit or None]
-    beads = _whole(rows) if options[1]["as_json"] else [dict(zip(_COLUMNS, (row[0], *row[2:7]), strict=True)) for row in rows]
-    if beads is None:
+    return rows.say(lambda beads: _words.say_ready(beads, True))
+
+
+def bd_list(words: list[str]) -> int | None:
+    options = fast.parsed(words, fast.JSON | _FILTERS | _STATES)
+    if options is None or options[0] or (options[1]["all"] and options[1]["status"]):
         return None
-    if count > len(rows) and not options[1]["as_json"]:
-        remark(f"bd: {limit} of {count} shown; -n 0 shows all")
-    if options[1]["as_json"]:
-        emit_json(beads, count)
-    else:
-        _words.say_ready(beads, True)
-    return 0
+    given = options[1]
+    wanted, shown = _wanted(given), _shown(given)
+    if wanted is None or shown is None:
+        return None
+    rows = _Rows(given, False, lambda its, limit: its.listed(limit, [*wanted, *shown]), lambda its: its.count_listed([*wanted, *shown]))
+    return rows.say(_say_list)
 
 
-def _trusted(where: World, ledger: Ledger) -> Index | None:
-    """The ledger's index, if what it says holds for the whole town."""
+def _say_list(beads: list[Record]) -> None:
+    for bead in beads:
+        say(_words.line(bead))
+    if not beads:
+        say("No issues found")
+
+
+def _wanted(given: dict[str, Any]) -> list[tuple[str, bool, list[Any]]] | None:
+    """The filters as the index takes them; None where click must look: patterns, contradictions, what is no such value."""
+    number = given["limit"] or "100"
+    if not (number.isascii() and number.isdecimal() and len(number) < 7) or (given["unassigned"] and given["assignee"] is not None):
+        return None
+    try:
+        found: list[tuple[str, bool, list[Any]]] = []
+        if given["priority"]:
+            found.append(("priority", True, [fields.priority(part) for part in _parts(given["priority"])]))
+        if given["type"]:
+            found.append(("kind", True, [fields.issue_type(part) for part in _parts(given["type"])]))
+    except errors.BadInput:
+        return None
+    labels = _parts(given["labels"])
+    who = "" if given["unassigned"] else given["assignee"]
+    if any(word in ("", "none") or any(mark in word for mark in "*?[") for word in [*labels, *([who] if who else [])]):
+        return None
+    if who is not None:
+        found.append(("assignee", True, [who]))
+    return [*found, *([("label", True, labels)] if labels else [])]
+
+
+def _shown(given: dict[str, Any]) -> list[tuple[str, bool, list[Any]]] | None:
+    """What `bd list` leaves out, and which states it means."""
+    try:
+        wanted = [fields.status(part) for part in _parts(given["status"])]
+    except errors.BadInput:
+        return None
+    found: list[tuple[str, bool, list[Any]]] = [("status", True, wanted)] if wanted else []
+    found.append(("status", False, ["tombstone"] if wanted or given["all"] else ["tombstone", "closed"]))
+    if not given["all"] and not given["type"]:
+        found += [("kind", False, sorted(ready.HIDDEN)), ("template", True, [0])]
+    return found
+
+
+def _parts(values: tuple[str, ...]) -> list[str]:
+    return [part.strip() for value in values for part in value.split(",")]
+
+
+class _Rows:
+    """The first rows of a listing over all ledgers that it covers. `found` None: there is a ledger whose index cannot say."""
+
+    def __init__(self, given: dict[str, Any], whole: bool, take: Callable[[Index, int], list[Any]], count: Callable[[Index], int]) -> None:
+        self._limit, self._as_json = int(given["limit"] or "100"), given["as_json"]
+        where = world.World(config.caller())
+        self._indexes = [(ledger, _trusted(where, ledger, whole)) for ledger in where.shown()]
+        self.found: list[tuple[Any, ...]] | None = None
+        if all(its for _, its in self._indexes):
+            rows = [(*row, ledger) for ledger, its in self._indexes if its for row in take(its, self._limit)]
+            self.found = sorted(rows, key=lambda row: row[:3])[:self._limit or None]
+            self._count = sum(count(its) for _, its in self._indexes if its)
+
+    def say(self, in_words: Callable[[list[Record]], object]) -> int | None:
+        """Print them."""
+        beads = None if self.found is None else self._whole() if self._as_json else [_bead(row) for row in self.found]
+        if beads is None:
+            return None
+        if self._as_json:
+            emit_json(beads, self._count)
+            return 0
+        if self._count > len(beads):
+            remark(f"bd: {self._limit} of {self._count} shown; -n 0 shows all")
+        in_words(beads)
+        return 0
+
+    def _whole(self) -> list[Record] | None:
+        """The beads with the counts that listings have; None when one changed meanwhile."""
+        rows = self.found or []
+        records: dict[str, Record] = {}
+        for ledger in {row[9].beads.root: row[9] for row in rows}.values():
+            records |= ledger.some([row[2] for row in rows if row[9] is ledger])
+        if any(row[2] not in records or _bead(row) != _bead(_row(records[row[2]])) for row in rows):
+            return None
+        above = {row[2]: [one for _, its in self._indexes if its for one in its.dependents(row[2])] for row in rows}
+        return [_words.with_counts(records[row[2]], above) for row in rows]
+
+
+def _bead(row: tuple[Any, ...]) -> Record:
+    """As much of a bead as its line shows."""
+    return {"priority": row[0], "id": row[2], "issue_type": row[3], "title": row[4], "estimated_minutes": row[5], "assignee": row[6],
+            "status": row[7], "labels": row[8].split("\x1f")[1:-1]}
+
+
+def _row(bead: Record) -> tuple[Any, ...]:
+    labels = bead.get("labels") or []
+    return (record.priority(bead), 0, bead["id"], record.kind(bead), bead.get("title", ""), bead.get("estimated_minutes"),
+            bead.get("assignee") or "", record.status(bead), "\x1f".join(("", *labels, "")) if labels else "")
+
+
+def _trusted(where: World, ledger: Ledger, whole: bool) -> Index | None:
+    """The ledger's index, if what it says holds; `whole`: for the whole town, where beads may wait for those of other ledgers."""
     found = index.current(ledger)
     if found is None or found.odd:
         return None
-    return None if any(_is_elsewhere(where, ledger, target) for target in found.unknown()) else found
+    return None if whole and any(_is_elsewhere(where, ledger, target) for target in found.unknown()) else found
 
 
 def _is_elsewhere(where: World, ledger: Ledger, bead_id: str) -> bool:
@@ -81,16 +180,6 @@ def _is_elsewhere(where: World, ledger: Ledger, bead_id: str) -> bool:
     there = where.routes.prefixes()
     prefix = ids.prefix_of(bead_id, set(there))
     return prefix is not None and there[prefix].root != ledger.beads.root
-
-
-def _whole(rows: list[tuple[Any, ...]]) -> list[Record] | None:
-    """The rows' beads with the counts that listings have; None when one changed meanwhile."""
-    records: dict[str, Record] = {}
-    for ledger in {row[7].beads.root: row[7] for row in rows}.values():
-        records |= ledger.some([row[2] for row in rows if row[7] is ledger])
-    if len(records) < len(rows) or any(ready.status(record) != "open" for record in records.values()):
-        return None
-    return [_words.with_counts(records[row[2]], {row[2]: row[8].dependents(row[2])}) for row in rows]
 
 
 # ---- bd show

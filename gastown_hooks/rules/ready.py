@@ -26,6 +26,8 @@ else:
 
 # Records of the town itself: they are looked after, never picked up as work.
 NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot"))
+# Kept out of a plain list too.
+HIDDEN = NOT_WORK - {"molecule", "convoy"}
 # A conditional blocker lets go when its close_reason tells a failure.
 FAILURES = ("failed", "rejected", "wontfix", "won't fix", "canceled", "cancelled", "abandoned", "blocked", "error", "timeout",
             "aborted")

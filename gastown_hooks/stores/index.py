@@ -17,15 +17,20 @@ from gastown_hooks.stores import sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.stores import indexing
     from gastown_hooks.stores.ledger import Ledger
+
+    # (column, whether it must be one of the values or none of them, values); `label` must be there, or not.
+    Wanted = Sequence[tuple[str, bool, Sequence[str | int]]]
 else:
     indexing = late("gastown_hooks.stores.indexing")
 
-VERSION = 2
+VERSION = 3
+COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 SPAWNER = "waits-for children of"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready FROM state"
 
@@ -39,15 +44,31 @@ class Index:
     def __del__(self) -> None:
         self._db.close()  # a connection is in a circle with its cache: left alone it would keep its lock
 
-    def ready(self, now: int, limit: int) -> list[tuple[Any, ...]]:
-        """(priority, created, id, type, title, estimate, assignee) of the first beads that may begin, in order; limit 0: all."""
-        return self._db.execute("SELECT priority, created, id, kind, title, estimate, assignee FROM bead INDEXED BY by_urgency "
-                                "WHERE ready_from <= ? ORDER BY priority, created, id LIMIT ?", (now, limit or -1)).fetchall()
+    def ready(self, now: int, limit: int, wanted: Wanted = ()) -> list[tuple[Any, ...]]:
+        """The first beads that may begin, in order, each as COLUMNS; limit 0: all."""
+        tests, values = _tests(wanted)
+        return self._db.execute(f"SELECT {COLUMNS} FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests} "
+                                "ORDER BY priority, created, id LIMIT ?", (now, *values, limit or -1)).fetchall()
 
-    def count_ready(self, now: int) -> int:
+    def count_ready(self, now: int, wanted: Wanted = ()) -> int:
         """How many `ready` has in all."""
+        if wanted:
+            tests, values = _tests(wanted)
+            found = self._db.execute(f"SELECT count(*) FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests}", (now, *values))
+            return int(found.fetchone()[0])
         later = self._db.execute("SELECT count(*) FROM bead INDEXED BY later WHERE ready_from > 0 AND ready_from <= ?", (now,))
         return self._ready + int(later.fetchone()[0])
+
+    def listed(self, limit: int, wanted: Wanted) -> list[tuple[Any, ...]]:
+        """The first beads of which all this is true, in order of urgency, each as COLUMNS; limit 0: all."""
+        tests, values = _tests(wanted)
+        return self._db.execute(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests} ORDER BY priority, created, id LIMIT ?",
+                                (*values, limit or -1)).fetchall()
+
+    def count_listed(self, wanted: Wanted) -> int:
+        """How many `listed` has in all."""
+        tests, values = _tests(wanted)
+        return int(self._db.execute(f"SELECT count(*) FROM bead WHERE TRUE{tests}", values).fetchone()[0])
 
     def held_by(self, actor: str) -> list[str]:
         """The ids of the beads that are on this identity's hook."""
@@ -98,3 +119,16 @@ def opened(beads: Beads, *, whole: bool = True) -> Index | None:
 def connect(beads: Beads) -> sqlite.Connection:
     """The file as it is, for `indexing`."""
     return sqlite.connect(beads.index, timeout=2.0, isolation_level=None)
+
+
+def _tests(wanted: Wanted) -> tuple[str, list[str | int]]:
+    """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller."""
+    tests = ""
+    found: list[str | int] = []
+    for column, one_of, values in wanted:
+        if column == "label":
+            tests += "".join(f" AND {'' if one_of else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
+        else:
+            tests += f" AND {column} {'' if one_of else 'NOT '}IN ({', '.join('?' * len(values))})"
+        found += values
+    return tests, found

@@ -25,12 +25,14 @@ _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
                     odd INTEGER, ready INTEGER);
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
-                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
+                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER,
+                   PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
 _INDEXES = f"""
 CREATE UNIQUE INDEX by_id ON bead (id);
 CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT NULL;
+CREATE INDEX by_state ON bead (status, kind, template, assignee);
 CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
 CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
 CREATE INDEX edge_source ON edge (source);
@@ -177,7 +179,7 @@ def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
         db.execute(statement)
     rows = [_row(bead, _time(ready.ready_from(records, family, bead_id))) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
-    db.executemany("INSERT INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany("INSERT INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
         db.execute(statement)
@@ -204,7 +206,7 @@ def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_
         if bead_id in changed:
             row = _row(records[bead_id], since)
             odd += row[5] - old[0]
-            db.execute("INSERT OR REPLACE INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("INSERT OR REPLACE INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         elif since != old[1]:
             db.execute("UPDATE bead SET ready_from = ? WHERE id = ?", (since, bead_id))
     return odd, now_ready
@@ -229,13 +231,17 @@ def _row(bead: Record, since: int | None) -> tuple[Any, ...]:
     """The bead's row. Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
     priority, created, _ = ready.in_order(bead)
     title, estimate, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("assignee")
+    found = bead.get("labels") or []
+    labels = found if isinstance(found, list) else [None]
     odd = (type(priority) is not int or abs(priority) >= _LARGEST or abs(created) >= _LARGEST or not isinstance(title, str)
            or (estimate is not None and (type(estimate) is not int or abs(estimate) >= _LARGEST))
-           or not isinstance(who, (str, type(None))) or not isinstance(bead.get("issue_type", ""), (str, type(None))))
+           or not isinstance(who, (str, type(None))) or not all(isinstance(label, str) and "\x1f" not in label for label in labels)
+           or not isinstance(bead.get("issue_type", ""), (str, type(None))))
     held_by = who if isinstance(who, str) and who and bead.get("status") in states.CLAIMED else None
     if odd:
-        priority, created, title, estimate, who = 0, 0, "", None, None
-    return bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who
+        priority, created, title, estimate, who, labels = 0, 0, "", None, None, []
+    return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
+            "\x1f".join(("", *labels, "")) if labels else "", int(bool(bead.get("is_template"))))
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

@@ -118,7 +118,7 @@ def test_an_ascii_terminal_gets_every_character(repo: Path, run_cli: builders.Ru
 def test_a_bug_shows_its_traceback_and_is_70(tmp_path: Path) -> None:
     code = ("import sys; from gastown_hooks import front; front._click = lambda name, words: 1 // 0;"
             " sys.exit(front.bd())")
-    done = builders.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(builders.ROOT)!r}); {code}", "list"], cwd=tmp_path)
+    done = builders.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(builders.ROOT)!r}); {code}", "where"], cwd=tmp_path)
     assert done.code == 70 and "ZeroDivisionError" in done.err
 
 

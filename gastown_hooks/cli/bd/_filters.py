@@ -14,8 +14,6 @@ from gastown_hooks.rules import fields, filters, graph, ready, states
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
-# Kept out of a plain list: the town's own records, not somebody's to-do.
-HIDDEN = ready.NOT_WORK - {"molecule", "convoy"}
 _TIMES = ("created", "updated", "closed", "due", "defer")
 
 # option words, (field, operator), help. `+`: a comma list or repeated, any of it fits. `&`: repeated, all of it. `!`: none of it.
@@ -120,7 +118,7 @@ def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.T
     def fits(record: Record) -> bool:
         status = ready.status(record)
         return (status != states.TOMBSTONE and (status in wanted if wanted else whole or status != "closed")
-                and (whole or kinds or (ready.kind(record) not in HIDDEN and not record.get("is_template")))
+                and (whole or kinds or (ready.kind(record) not in ready.HIDDEN and not record.get("is_template")))
                 and (not only or record["id"] in only))
 
     return fits

@@ -1,0 +1,66 @@
+"""`bd list` and `bd ready` from the index say what click says of the whole ledger, whatever the filter."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gastown_hooks import front
+from gastown_hooks.cli import fast_read
+from gastown_hooks.core import clock, errors, record
+from gastown_hooks.core.paths import Beads
+from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
+
+START = clock.parse("2026-01-01T00:00:00Z")
+WORDS = [[], ["-p", "0"], ["-p", "P1,2"], ["-t", "bug"], ["--type=epic,task"], ["-a", "ann"], ["-a", ""], ["-u"], ["-l", "web"],
+         ["-l", "web,api"], ["--label", "web", "-l", "api"], ["-n", "3"], ["-n", "0"], ["-p", "1", "-n", "2"], ["-l", "none"], ["-l", "w*"],
+         ["-t", "merge-request"]]
+STATES = [["--all"], ["-s", "closed"], ["-s", "open,blocked", "-p", "1"], ["--status", "in_progress"], ["-s", "x"], ["--all", "-t", "bug"]]
+
+
+def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
+    at = clock.stamp(START + dice.randrange(5) * clock.SECOND)
+    bead: dict[str, Any] = {"id": f"gp-{number:03d}", "title": f"t{dice.randrange(9)}\x07", "priority": dice.randrange(5), "created_at": at,
+                            "status": dice.choice(["open"] * 5 + ["closed", "in_progress", "blocked", "tombstone", "deferred"]),
+                            "issue_type": dice.choice(["task", "task", "bug", "epic", "merge-request", "molecule"]), "updated_at": at}
+    if dice.random() < 0.5:
+        bead["labels"] = dice.sample(["web", "api", "a b", "webb"], dice.randrange(3))
+    if dice.random() < 0.4:
+        bead["assignee"] = dice.choice(["ann", "bob", ""])
+    if dice.random() < 0.1:
+        bead["is_template"] = True
+    if number and dice.random() < 0.4:
+        bead["dependencies"] = [{"issue_id": bead["id"], "depends_on_id": f"gp-{dice.randrange(number):03d}", "type": "blocks"}]
+    return record.arrange(bead)
+
+
+def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    code = errors.handled("bd", lambda: front._run("bd", words, "--json" in words))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_index_says_what_the_ledger_says(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    dice = random.Random(seed)
+    beads = Beads(f"{tmp_path}/.beads")
+    Ledger.create_files(beads, "gp", OWN_BRANCH)
+    Ledger(beads).transact(lambda view: [any_bead(dice, number) for number in range(60)])
+    monkeypatch.chdir(tmp_path)
+    by_index = 0
+    for words in [[verb, *filters] for filters in WORDS for verb in ("ready", "list")] + [["list", *state] for state in STATES]:
+        for form in ([], ["--json"]):
+            fast = getattr(fast_read, f"bd_{words[0]}")([*words[1:], *form])
+            first = (fast, *capsys.readouterr())
+            monkeypatch.setattr(front, "_fast", lambda name, words: None)
+            plain = said([*words, *form], capsys)
+            monkeypatch.undo()
+            monkeypatch.chdir(tmp_path)
+            if fast is not None:
+                by_index += 1
+                assert first == plain, words
+    assert by_index > 50
