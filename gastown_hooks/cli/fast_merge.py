@@ -15,7 +15,7 @@ def run(words: list[str]) -> int | None:
     """The exit code; None for other words than three or four plain ones."""
     if not 3 <= len(words) <= 4 or any(word.startswith("-") for word in words):
         return None
-    say(driver.merge(*words[:3]), words[-1])
+    say(driver.merge(*words), words[-1])
     return 0
 
 

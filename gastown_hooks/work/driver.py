@@ -8,8 +8,13 @@ from gastown_hooks.core.ids import shown
 from gastown_hooks.rules.merge_files import MergedFile, merge_files
 
 
-def merge(base: str, ours: str, theirs: str) -> MergedFile:
-    """Merge the three files, and put the result in the place of `ours`, where git looks for it. Raises NotFound."""
+def merge(base: str, ours: str, theirs: str, name: str = "") -> MergedFile:
+    """Merge the three files, and put the result in the place of `ours`, where git looks for it. Raises NotFound.
+
+    Also understands `%A %O %A %B`, which the original program had set up: taken for ours, it would lose a side in silence.
+    """
+    if base == theirs:
+        base, ours, theirs = ours, base, name
     versions = []
     for path in (base, ours, theirs):
         data = fsio.read(path)

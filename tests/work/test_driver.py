@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import builders
@@ -53,6 +54,17 @@ def test_a_thousand_random_edits_in_two_clones_merge_without_conflict(era: str, 
     assert not ledgers.lost(data, after, clones)
     builders.git(tmp_path / "other", "pull", "-q", "--no-rebase", "--no-edit", "../one", "main")
     assert Path(there.beads.issues).read_bytes() == after and builders.git(one, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("words", ["%O %A %B", "%O %A %B %P", "%A %O %A %B"], ids=["three", "ours", "the original's"])
+def test_the_words_of_either_program_merge(words: str, repo: Path) -> None:
+    ledger, lines = set_up(repo), [line + b"\n" for line in ledgers.generated(4).splitlines()]
+    builders.git(repo, "config", "merge.beads.driver", " ".join(map(shlex.quote, builders.command("bd", "merge"))) + " " + words)
+    for branch, chosen in (("main", [1]), ("side", [1, 2]), ("main", [0, 1])):
+        builders.git(repo, "switch", "-q", *(["-c"] if branch == "side" else []), branch)
+        builders.commit(repo, {".beads/issues.jsonl": b"".join(lines[n] for n in chosen)}, branch)
+    builders.git(repo, "merge", "-q", "--no-edit", "side")
+    assert Path(ledger.beads.issues).read_bytes() == b"".join(lines[:3])
 
 
 def test_a_lost_edit_would_show() -> None:

@@ -24,7 +24,7 @@ def cli(base: str, ours: str, theirs: str, name: str | None, as_json: bool) -> N
     Example, as it stands in .git/config (where NAME is the file's own name, to speak of):
       bd merge %O %A %B %P
     """
-    merged = driver.merge(base, ours, theirs)
+    merged = driver.merge(base, ours, theirs, name or "")
     if as_json:
         common.emit_json({"beads": merged.data.count(b"\n") - len(merged.bad), "conflicts": [str(one) for one in merged.conflicts],
                           "renamed": merged.renamed, "bad_lines": len(merged.bad)})
