@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import fsio, jsons, lock, record
-from gastown_hooks.core.errors import Conflict, Refused, RemoteRefused
+from gastown_hooks.core.errors import Conflict, Refused, RemoteAway, RemoteRefused
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
 from gastown_hooks.rules import merge3
 from gastown_hooks.rules.merge_files import merge_files
@@ -121,6 +121,9 @@ def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: b
             except (RemoteRefused, Conflict) as error:
                 if isinstance(error, RemoteRefused) and error.reason != "moved":
                     raise
+            except RemoteAway:
+                _round(where, caller, now, result, push=False, message=message, offline=True)  # it is committed here all the same
+                raise
         else:
             raise Conflict(f"others were first {_TRIES} times", why="nothing is lost, and what they pushed is here", next="bd sync")
         _pack(where.repo)
@@ -170,9 +173,9 @@ def _agreed(beads: Beads) -> str | None:
 
 # ---- one round ---------------------------------------------------------------------------------------------
 
-def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, message: str) -> None:
+def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, message: str, offline: bool = False) -> None:
     where.ledger.fold()
-    theirs = _fetch(where) if result.remote is not None else None
+    theirs = _fetch(where) if result.remote is not None and not offline else None
     _take_in(where, theirs, result)
     data = _shared(where.ledger.text())
     head = where.resolve(where.tip)

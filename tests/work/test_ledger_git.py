@@ -13,7 +13,7 @@ import pytest
 import rigtown
 
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.errors import Refused, RemoteAway
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
@@ -140,6 +140,22 @@ def test_nothing_is_pushed_until_the_person_agreed(mode: str, tmp_path: Path, ru
     assert json.loads(run_cli("bd", "sync", "--json", cwd=repo).out)["pushed"] is True, "once is enough"
     builders.git(repo, "remote", "set-url", "origin", str(builders.make_bare(tmp_path / "elsewhere.git")))
     assert json.loads(run_cli("bd", "sync", "--json", cwd=repo).out)["pushed"] is False, "another remote was not meant"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_its_remote_the_ledger_is_committed_here(mode: str, tmp_path: Path) -> None:
+    yard, edits = Yard(tmp_path, mode, 2, b""), [ledgers.Edits("a", 1), ledgers.Edits("b", 2)]
+    for n in range(2):
+        yard.edit(n, edits[n])
+    yard.bare.rename(tmp_path / "away.git")
+    with pytest.raises(RemoteAway):
+        yard.sync(0)
+    tip = "refs/gt/ledger/tip" if mode == "own-branch" else "HEAD"
+    assert builders.git(yard.clones[0], "cat-file", "blob", f"{tip}:.beads/issues.jsonl").encode() + b"\n" == yard.text(0)
+    (tmp_path / "away.git").rename(yard.bare)
+    for n in (1, 0, 1):
+        yard.sync(n)
+    assert yard.text(0) == yard.text(1) == yard.remote() and not ledgers.lost(b"", yard.text(0), edits)
 
 
 def test_two_beads_under_one_id_keep_apart_in_every_clone(tmp_path: Path) -> None:
