@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FIELDS = ("number", "url", "state", "headRefName", "headRefOid", "isCrossRepository", "reviewDecision", "latestReviews", "mergeCommit")
 OPEN, CLOSED, MERGED = "open", "closed", "merged"
 APPROVED, CHANGES = "APPROVED", "CHANGES_REQUESTED"
+OF_THE_PROJECT = ("OWNER", "MEMBER", "COLLABORATOR")  # anybody may review at a public host; whose word counts is written beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,9 @@ def parse(found: Any) -> Pull | None:
     try:
         if found["isCrossRepository"]:
             return None
+        theirs = [one for one in found["latestReviews"] or [] if one.get("authorAssociation") in OF_THE_PROJECT]
         reviews = [(str((one.get("author") or {}).get("login") or "somebody"), one["state"], str(one.get("body") or "").strip(),
-                    (one.get("commit") or {}).get("oid")) for one in found["latestReviews"] or []]
+                    (one.get("commit") or {}).get("oid")) for one in theirs]
         state, head = found["state"].lower(), str(found["headRefOid"])
         if state not in (OPEN, CLOSED, MERGED) or type(found["number"]) is not int:
             raise ValueError(state)
@@ -56,7 +58,7 @@ def parse(found: Any) -> Pull | None:
 
 
 def _word(decision: str, reviews: list[tuple[str, str | None]], head: str) -> str:
-    """The host's decision; where it has none (no review is required there) that of the reviewers' last words.
+    """The host's decision; where it has none (no review is required there) that of the project's own reviewers' last words.
 
     An approval of an older commit is none: where the host says which commit a review was about, one must be about the head.
     """

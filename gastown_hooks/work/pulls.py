@@ -78,7 +78,7 @@ def _asked(desk: Desk, waiting: list[Request]) -> str:
         for request in waiting:
             with desk.apart(request.id):
                 _follow(desk, host, request, listed)
-    except (GitFailed, Refused) as error:
+    except (GitFailed, Refused, Corrupt) as error:
         return str(error)
     return ""
 
@@ -144,8 +144,8 @@ def _is_about_to_be_seen(desk: Desk, request: Request) -> bool:
     repo, tip = desk.repo(), desk.repo().resolve(desk.landed_ref)
     if request.state != requests.LANDED or tip is None or not repo.is_ancestor(request.head, tip):
         return False
-    landed = order.closed(request.record, desk.now)
-    return desk.now - landed < config.rig_settings(desk.rig).review_seconds * clock.SECOND
+    age = desk.now - order.closed(request.record, desk.now)
+    return bool(age < config.rig_settings(desk.rig).review_seconds * clock.SECOND)
 
 
 def _finish(desk: Desk, host: Host, request: Request) -> None:

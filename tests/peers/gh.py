@@ -19,7 +19,7 @@ FLAGS = {"list": {"repo", "json", "state", "limit", "head"}, "view": {"repo", "j
 
 
 class Host:
-    """The host, seen by a person: `calls` lists what gh was asked; `mode` is "", "offline", "auth", "garbage", "slow" (has not
+    """The host, seen by a person: `calls` lists what gh was asked; `mode` is "", "offline", "auth", "garbage", "odd", "slow" (has not
     seen yet what was pushed) or a branch that may have no pull request."""
 
     def __init__(self, home: Path, remote: Path) -> None:
@@ -58,7 +58,8 @@ class Host:
 
     def review(self, word: str, body: str = "", *, number: int = 1, commit: str | None = None, protected: bool = True) -> None:
         """APPROVED or CHANGES_REQUESTED. Where no review is required (not `protected`) the host makes no decision of it."""
-        said = {"author": {"login": "ann"}, "state": word, "body": body, "commit": {"oid": commit or self.pull(number)["headRefOid"]}}
+        said = {"author": {"login": "ann"}, "authorAssociation": "MEMBER", "state": word, "body": body,
+                "commit": {"oid": commit or self.pull(number)["headRefOid"]}}
         self.change(number, latestReviews=[said], reviewDecision=word if protected else "")
 
     def merge(self, how: str = "squash", number: int = 1) -> str:
@@ -107,6 +108,9 @@ def main(words: list[str]) -> int:
     if state["mode"] == "auth":
         print("To get started with GitHub CLI, please run:  gh auth login", file=sys.stderr)
         return 4
+    if state["mode"] == "odd":
+        print('[{"number": "one"}]')
+        return 0
     if state["mode"] == "garbage":
         print("GraphQL: something went wrong")
         return 0

@@ -135,6 +135,7 @@ def test_merged_at_the_host_but_not_there_for_git_waits_and_says_so(yard: Yard, 
 
 
 @pytest.mark.parametrize("mode, words", [("offline", "error connecting"), ("auth", "gh auth login"), ("garbage", "gave no answer"),
+                                         ("odd", "cannot be read"),
                                          ("missing", "gh is missing")])
 def test_a_host_that_cannot_be_asked_is_nobodys_change(yard: Yard, host: Host, mode: str, words: str, tmp_path: Path) -> None:
     one = yard.submit("one")
