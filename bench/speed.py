@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shlex
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,10 @@ from dataclasses import dataclass, field
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+import ground  # noqa: E402
+
 from gastown_hooks.core import clock, fsio, paths, record  # noqa: E402
+from gastown_hooks.stores import event_hooks  # noqa: E402
 from gastown_hooks.stores.ledger import Ledger, View  # noqa: E402
 
 PACKAGES = [ROOT, sysconfig.get_paths()["purelib"]]
@@ -39,6 +43,7 @@ COMMANDS: list[tuple[str, float, list[str]]] = [
     ("bd show", 1.5, ["bd", "show", "{any}"]),
     ("gt hook", 1.5, ["gt", "hook"]),
     ("githook, nothing to say", 1.5, ["githook"]),
+    ("session event, nothing to say", 1.5, ["session"]),
     ("bd update", 1.7, ["bd", "update", "{any}", "--notes", "{new}"]),
     ("bd create", 1.7, ["bd", "create", "A bead {new}"]),
     ("bd close", 1.7, ["bd", "close", "{any}", "--reason", "{new}"]),
@@ -136,6 +141,8 @@ def run(words: list[str], cwd: str) -> tuple[float, float]:
     if words[0] == "githook":
         start = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.githooks import main; sys.exit(main(sys.argv[2:]))"
         words = [sys.executable, "-I", "-S", "-c", start, ROOT, "post-commit", "", "overseer", "", "x", cwd, "main", ":"]
+    if words[0] == "session":
+        words = shlex.split(event_hooks.command(paths.Home(f"{cwd}/nobody"), "stop"))
     program = f"{_BIN}/{words[0]}" if words[0] in ("gt", "bd") else words[0]
     environment = {"PATH": os.environ["PATH"], "HOME": _BIN, "LC_ALL": "C.UTF-8", "GT_WAKE": "off", "XDG_CONFIG_HOME": _BIN}
     null = os.open(os.devnull, os.O_RDWR)
@@ -234,6 +241,18 @@ def _raise(ledger: Ledger, bead_id: str) -> None:
     ledger.transact(change)
 
 
+def rows(found: dict[tuple[str, int], Times], sizes: list[int]) -> list[ground.Row]:
+    """The figures of the largest ledger, and how they grow."""
+    base = statistics.median(found["", 0].cpu)
+    made = []
+    for name, limit, _ in COMMANDS:
+        if (name, sizes[0]) in found:
+            first, last = (statistics.median(found[name, size].cpu) / base for size in (sizes[0], sizes[-1]))
+            figure = f"{last:.2f} x bare Python, {last / first:.2f} x that of {sizes[0]:,}"
+            made.append(ground.row(f"{name}, {sizes[-1]:,} beads", figure, f"{limit} x" if limit else ""))
+    return made
+
+
 def table(found: dict[tuple[str, int], Times], sizes: list[int]) -> str:
     base = statistics.median(found["", 0].cpu)
     lines = [f"`python -I -S -c pass`: {base * 1000:.1f} ms CPU, Python {sys.version.split()[0]}, {os.cpu_count()} cores", "",
@@ -255,15 +274,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="", help="commands whose name contains one of these words")
     parser.add_argument("--writers", type=int, default=30)
+    parser.add_argument("--json", action="store_true", help="the rows for bench/table.py")
     options = parser.parse_args()
     sizes = [int(word) for word in options.beads.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         _BIN = folder
         write_programs(folder)
         places = [make_place(folder, size) for size in sizes]
-        print(table(measure(places, options.rounds, [word for word in options.only.split(",") if word]), sizes), flush=True)
-        for place in places if options.writers else []:
-            print(writers(place, options.writers, 100), flush=True)
+        found = measure(places, options.rounds, [word for word in options.only.split(",") if word])
+        wrote = [writers(place, options.writers, 100).split(": ", 1) for place in places] if options.writers else []
+        if options.json:
+            ground.show([*rows(found, sizes), *(ground.row(what, figure, "lost 0, max/min 2, p99 300 ms") for what, figure in wrote)], True)
+            return
+        print(table(found, sizes))
+        for what, figure in wrote:
+            print(f"{what}: {figure}")
 
 
 if __name__ == "__main__":

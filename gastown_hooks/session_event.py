@@ -7,11 +7,10 @@ of ours is always 1.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from gastown_hooks.core import errors, fsio
+from gastown_hooks.core import errors, fsio, jsons
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Home
 
@@ -39,7 +38,7 @@ def _run(argv: list[str]) -> int:
 def _status(home: Home, lease: object) -> int:
     """Say what the session cost so far, and keep it: the events that account for it are not told."""
     try:
-        payload = json.load(sys.stdin)
+        payload = jsons.loads(sys.stdin.read())
         session, total = str(payload["session_id"]), float(payload["cost"]["total_cost_usd"])
     except (ValueError, KeyError, TypeError):
         return 0

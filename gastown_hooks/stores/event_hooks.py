@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 WORKER = {"SessionStart": "start", "UserPromptSubmit": "prompt", "Stop": "stop", "SessionEnd": "end"}
 RESIDENT = {"SessionStart": "start", "UserPromptSubmit": "prompt"}  # who has no lease: the mayor, a crew member
 _CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.session_event import main; sys.exit(main(sys.argv[2:]))"
+# Nothing is left to tidy up: the interpreter's own end would be a sixth of the time.
+_BOOT = ("import gc, os, sys; gc.disable(); sys.path.insert(0, sys.argv[1]); from gastown_hooks.session_event import main; "
+         "code = main(sys.argv[2:]); sys.stdout.flush(); os._exit(code)")
 
 
 def hooks(home: Home, events: dict[str, str]) -> dict[str, Any]:
