@@ -226,6 +226,8 @@ def _put(record: Record, key: str, value: Any) -> None:
 def _equal(key: str, one: Any, other: Any) -> bool:
     if one is _GONE or other is _GONE:
         return one is other
+    if isinstance(one, str) and isinstance(other, str):
+        return one == other
     return canonical(one) == canonical(other)
 
 

@@ -61,7 +61,7 @@ def merge_files(base: bytes, ours: bytes, theirs: bytes) -> MergedFile:
 def _keyed(lines: list[bytes]) -> dict[bytes, bytes]:
     """The lines by id, read no further than that; nothing for a file that is empty, damaged or unusual."""
     keyed = {line[7:line.find(b'"', 7)]: line for line in lines if line.startswith(b'{"id":"') and line.endswith(b"}")}
-    return keyed if len(keyed) == len(lines) - lines.count(b"") and b"\\" not in b"".join(keyed) else {}
+    return keyed if len(keyed) == len(lines) - (lines[-1] == b"") and b"\\" not in b"".join(keyed) else {}
 
 
 def _settled(old: dict[bytes, bytes], one: dict[bytes, bytes], other: dict[bytes, bytes]) -> tuple[dict[bytes, bytes], list[list[bytes]]]:
