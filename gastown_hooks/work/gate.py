@@ -57,13 +57,13 @@ class Trials:
 
     def start(self, number: int, commit: str, *, name: str, again: bool = False) -> None:
         """Begin a run of the gates on this commit's tree, or take the pass that is known."""
-        wanted = commands(self._rig)
+        wanted, tree = commands(self._rig), Repo(self._rig.repo).tree(commit)
         if not wanted:
-            self._known[number] = Verdict(PASS, "no gates, by the rig's settings")
-        elif passes.find(self._rig, Repo(self._rig.repo).tree(commit)) is not None or recorded(self._rig, commit) is not None:
-            self._known[number] = Verdict(PASS, "passed before")
+            self._known[number] = Verdict(PASS, "no gates, by the rig's settings", tree=tree)
+        elif passes.find(self._rig, tree) is not None or recorded(self._rig, commit) is not None:
+            self._known[number] = Verdict(PASS, "passed before", tree=tree)
         else:
-            job = trial.Job(self._rig, commit, last_red.in_order(self._rig, wanted), name, again, not self._trials)
+            job = trial.Job(self._rig, commit, tree, last_red.in_order(self._rig, wanted), name, again, not self._trials)
             self._trials[number] = job, Trial(trial.steps(job))
 
     def keep(self, wanted: Collection[int]) -> None:
@@ -80,11 +80,11 @@ class Trials:
             trial.await_any([one for _, one in self._trials.values()])
         for number, (job, one) in list(self._trials.items()):
             if one.verdict is not None:
-                found[number] = one.verdict
+                found[number] = replace(one.verdict, tree=job.tree)
                 del self._trials[number]
                 self._tell(job, one.verdict.result, one.verdict.seconds)
                 if one.verdict.green:
-                    passes.keep(self._rig, Repo(self._rig.repo).tree(job.commit), job.commit, one.verdict.seconds, clock.stamp(self._now))
+                    passes.keep(self._rig, job.tree, job.commit, one.verdict.seconds, clock.stamp(self._now))
         return found
 
     def _tell(self, job: trial.Job, verdict: str, seconds: float) -> None:
@@ -112,7 +112,7 @@ def confirm(rig: Rig, commit: str, first: Verdict, now: int, *, name: str) -> Ve
     """Run once more on the tree that `first` found red; red, then green, is a flake: written down, and counted as green."""
     second = run(rig, commit, now, name=name, again=True)
     if second.green:
-        flakes.note(rig, {"commit": commit, "tree": Repo(rig.repo).tree(commit), "reason": first.reason, "name": name}, first.tests, now)
+        flakes.note(rig, {"commit": commit, "tree": first.tree, "reason": first.reason, "name": name}, first.tests, now)
     return replace(second, flake=second.green, runs=first.runs + second.runs, seconds=first.seconds + second.seconds)
 
 
@@ -130,9 +130,11 @@ def recorded(rig: Rig, commit: str) -> dict[str, object] | None:
 
 def record(rig: Rig, commit: str, verdict: Verdict, now: int) -> None:
     """Note the pass on the commit, unless that is there. Where the gates ran on another commit of this tree, the note names it."""
+    tree = Repo(rig.repo).tree(commit)
+    if not verdict.green or verdict.tree != tree:
+        raise ValueError(f"{verdict.result} of tree {verdict.tree} is no pass of {commit}")
     if recorded(rig, commit) is not None:
         return
-    tree = Repo(rig.repo).tree(commit)
     ran = passes.find(rig, tree)
     note = {"tree": tree, "commit": commit, "gates": commands(rig) or NONE, "config": passes.configuration(rig), "verdict": verdict.result,
             "seconds": ran["seconds"] if ran else verdict.seconds, "at": clock.stamp(now)}

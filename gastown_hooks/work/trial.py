@@ -42,8 +42,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How the gates ended. `reason` is one line; `tail` the end of the output, safe to print; `tests` those it names as failed;
-    `runs` how often the gates ran for it now."""
+    """How the gates ended, and on which tree. `reason` is one line; `tail` the end of the output, safe to print; `tests` those it
+    names as failed; `runs` how often the gates ran for it now."""
 
     result: str
     reason: str = ""
@@ -53,6 +53,7 @@ class Verdict:
     tests: tuple[str, ...] = ()
     flake: bool = False
     runs: int = 0
+    tree: str = ""
 
     @property
     def green(self) -> bool:
@@ -65,11 +66,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The commands to run on a commit's tree, and the name of their log; `again` adds to the log of the run before. `alone`: no other
+    """The commands to run on a commit, its tree, and the name of their log; `again` adds to the log of the run before. `alone`: no other
     run is under way, so that what runs in trees nobody holds was left by a killed one."""
 
     rig: Rig
     commit: str
+    tree: str
     commands: list[str]
     name: str
     again: bool = False

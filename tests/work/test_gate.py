@@ -78,6 +78,12 @@ def test_kept_passes_are_bounded_and_a_damaged_one_is_none(yard: Yard, monkeypat
     assert passes.find(yard.rig, f"{34:040x}") is None
 
 
+def test_a_pass_of_another_tree_is_never_recorded(yard: Yard) -> None:
+    verdict = gate.run(yard.rig, yard.tip(), yard.now)
+    with pytest.raises(ValueError, match="no pass"):
+        gate.record(yard.rig, yard.commit("x", {"a": "a"}), verdict, yard.now)
+
+
 def test_what_failed_last_runs_first_where_the_rig_says_that_order_does_not_matter(yard: Yard) -> None:
     commands = [f"echo {name} >> {yard.root}/order; test {name} != c || test -e mended" for name in "abc"]
     for order, expected in (("fixed", "abcabc"), ("failed-first", "cab")):
