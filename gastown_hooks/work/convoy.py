@@ -115,10 +115,16 @@ def add(town: Town, convoy_id: str, beads: Sequence[str], caller: Caller, now: i
         if not new:
             return record
         edges = [*(record.get("dependencies") or []), *(edge(convoy_id, rules.TRACKS, bead, caller, now) for bead in new)]
-        reopened: Record = {} if rules.is_open(record) else {**dict.fromkeys(CLOSING), "status": "open", **marked(record, untold=None)}
-        return touched(record, {"dependencies": edges, **reopened}, caller.actor, now)
+        return touched(record, {"dependencies": edges, **reopening(record)}, caller.actor, now)
 
     return each(_ledger(town, caller), caller, now, [convoy_id], one, dry_run)[0]
+
+
+def reopening(record: Record) -> Record:
+    """The change that opens a closed convoy again because it tracks more; none for anything else."""
+    if not rules.is_convoy(record) or rules.is_open(record):
+        return {}
+    return {**dict.fromkeys(CLOSING), "status": "open", **marked(record, untold=None)}
 
 
 def follow_epic(town: Town, convoy: Record, known: Mapping[str, Record], caller: Caller, now: int) -> Record:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gastown_hooks.core.record import touched
-from gastown_hooks.rules import graph
-from gastown_hooks.work import beads
+from gastown_hooks.rules import convoys, graph
+from gastown_hooks.work import beads, convoy
 from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
 from gastown_hooks.work.world import World
 
@@ -16,7 +16,8 @@ Edge = tuple[str, str, str]  # who depends, on what, how
 
 
 def add(where: World, edges: Sequence[Edge], now: int, *, dry_run: bool = False) -> None:
-    """All or none, each checked with those before it; with several ledgers all are tried before any is written."""
+    """All or none, each checked with those before it; with several ledgers all are tried before any is written. A closed convoy that
+    tracks more is open again."""
     groups: dict[str, list[Edge]] = {}
     for one in edges:
         groups.setdefault(where.of(one[0]).beads.root, []).append(one)
@@ -35,7 +36,8 @@ def _add(where: World, edges: list[Edge], now: int, dry_run: bool) -> None:
                 continue
             check_edge({**around, **draft.all()}, child, kind, target)
             found = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
-            draft.put(touched(record, {"dependencies": found}, where.caller.actor, now))
+            again = convoy.reopening(record) if kind == convoys.TRACKS else {}
+            draft.put(touched(record, {"dependencies": found, **again}, where.caller.actor, now))
 
     commit(where.of(edges[0][0]), where.caller, now, fill, dry_run)
 

@@ -67,6 +67,9 @@ def test_closing_the_last_bead_lands_it(run_cli: Run, town: Path) -> None:
     assert "2/3" in gt(run_cli, "convoy", "list", "--tree")
     assert "has 1 open beads" in gt(run_cli, "convoy", "close", batch, code=5)
     assert gt(run_cli, "convoy", "refresh") == "nothing to do\n"
+    gt(run_cli, "convoy", "close", batch, "--force")
+    assert run_cli("bd", "dep", "add", batch, made(run_cli, "Still more", "--prefix", "we"), "--type", "tracks").code == 0
+    assert "2/4" in gt(run_cli, "convoy", "list"), "open again, as by gt convoy add"
 
 
 def test_a_sling_without_a_convoy_makes_one(run_cli: Run, town: Path) -> None:
