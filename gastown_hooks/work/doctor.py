@@ -19,7 +19,7 @@ from gastown_hooks.work import ledger_git_setup
 class Finding:
     """Something that is not as it should be. `line`: of issues.jsonl, from 1. `fix`: how it is put right; None: a person must.
 
-    A remark hinders nobody: it alone is no failure.
+    A remark is no damage: it alone is no failure (a check in a fresh clone must not fail for what that clone was not asked for).
     """
 
     check: str
@@ -88,4 +88,4 @@ def _clone(ledger: Ledger, caller: Caller) -> Iterator[Finding]:
         return
     mode = CODE_BRANCH if ledger.write_through else OWN_BRANCH
     for act in ledger_git_setup.plan(top, ledger.beads, ledger.prefix, mode, stealth=ledger_git_setup.is_stealth(top)):
-        yield Finding("git", f"not done yet: {act.text}", fix=act.do)
+        yield Finding("git", f"not done yet: {act.text}", fix=act.do, remark=True)

@@ -100,8 +100,9 @@ def test_a_clone_without_the_merge_driver_is_told_and_set_up(repo: Path) -> None
     builders.git(repo, "config", "--unset", "merge.beads.driver")
     ledger = Ledger(Beads(str(repo / ".beads")))
     code, told = report(ledger)
-    assert code == 1 and [one["check"] for one in told["findings"]] == ["git"]
-    assert report(ledger, "--fix")[0] == report(ledger)[0] == 0 and builders.git(repo, "config", "merge.beads.driver")
+    assert code == 0 and [(one["check"], one["fixable"], one["remark"]) for one in told["findings"]] == [("git", True, True)]
+    assert report(ledger, "--fix")[1]["findings"][0]["fixed"] and report(ledger)[1]["findings"] == []
+    assert builders.git(repo, "config", "merge.beads.driver")
 
 
 def test_a_damaged_journal_is_told(repo: Path) -> None:
