@@ -59,8 +59,9 @@ def metadata_object(text: str) -> Record:
 
 
 def metadata_key(key: str) -> str:
-    if not key or key[0] not in _KEY_FIRST or not _KEY.issuperset(key):
-        raise BadInput(f"{shown(key)} is no metadata key", why="a letter or _, then letters, digits, _ or .")
+    if not key or key[0] not in _KEY_FIRST or not _KEY.issuperset(key) or len(key) > fields.LONGEST_NAME:
+        why = f"a letter or _, then letters, digits, _ or ., at most {fields.LONGEST_NAME}"
+        raise BadInput(f"{shown(key)} is no metadata key", why=why)
     return key
 
 

@@ -6,8 +6,8 @@ lower case alike; a time is compared as an instant, and a bead that has no such 
 
 from __future__ import annotations
 
-import fnmatch
 import operator
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -28,6 +28,8 @@ _NUMBERS = {"priority": "priority", "estimate": "estimated_minutes"}
 _TIMES = {"created": "created_at", "updated": "updated_at", "started": "started_at", "closed": "closed_at", "due": "due_at",
           "defer": "defer_until"}
 _FLAGS = {"pinned": "pinned", "ephemeral": "ephemeral", "template": "is_template"}
+_KNOWN = {"mol_type": ("swarm", "patrol", "work"),
+          "wisp_type": ("heartbeat", "ping", "patrol", "gc_report", "recovery", "error", "escalation")}
 FIELDS = (*_WORDS, *_NUMBERS, *_TIMES, *_TEXTS, "label", *_FLAGS)
 _AGO = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DAY = 86400 * clock.SECOND
@@ -121,20 +123,30 @@ def _flag(key: str, text: str) -> Test:
 def _label(text: str) -> Test:
     if text == "none":
         return lambda record: not labels(record)
-    return lambda record: any(fnmatch.fnmatchcase(label, text) for label in labels(record))
+    fits = _glob(text)
+    return lambda record: any(fits(label) for label in labels(record))
 
 
 def _word(field: str, text: str) -> Test:
     get = _reader(field)
     if text == "none":
         return lambda record: not get(record)
-    if any(mark in text for mark in "*?["):
-        return lambda record: fnmatch.fnmatchcase(get(record), text)
     if field == "status" and text != "tombstone":
         text = fields.status(text)
     if field == "type":
         text = fields.issue_type(text)
-    return lambda record: get(record) == text
+    if text not in _KNOWN.get(field, (text,)):
+        raise BadInput(f"{shown(text)} is no {field.replace('_', ' ')}", why=f"known: {', '.join(_KNOWN[field])}")
+    fits = _glob(text)
+    return lambda record: fits(get(record))
+
+
+def _glob(text: str) -> Callable[[str], bool]:
+    """Whether a word is this one; `*` stands for any part of it."""
+    if "*" not in text:
+        return lambda word: word == text
+    pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+    return lambda word: pattern.fullmatch(word) is not None
 
 
 def _reader(field: str) -> Callable[[Record], str]:

@@ -70,6 +70,8 @@ def check(as_json: bool) -> int:
             common.say(f"a cycle: {' -> '.join([*circle, circle[0]])}")
         for name, on in lost:
             common.say(f"{name} depends on {common.cleaned(on)}, which is not there")
-        if not circles and not lost:
+        if circles or lost:
+            common.remark(f"bd: {len(circles)} cycles, {len(lost)} missing")
+        else:
             common.say("✓ No cycles, nothing missing")
     return 1 if circles or lost else 0

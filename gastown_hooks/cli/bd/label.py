@@ -95,3 +95,5 @@ def propagate(bead_id: str, label: str, dry_run: bool, as_json: bool) -> None:
     labels = fields.labels([label])
     after = _edit.edited(below, lambda record, caller, now: edits.labelled(record, add=labels), dry_run=dry_run)
     _edit.report(after, f"Added {', '.join(labels)} to", dry_run=dry_run, as_json=as_json)
+    if not after and not as_json:
+        common.say(f"{name} has nothing below it")

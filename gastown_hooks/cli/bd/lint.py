@@ -33,6 +33,8 @@ def cli(limit: int, prefix: str | None, as_json: bool, **given: Any) -> int:
     else:
         for record in shown:
             common.say(f"{_words.brief(record)}\n  lacks {', '.join(lint.missing(record))}")
-        if not found:
+        if found:
+            common.remark(f"bd: {len(found)} lack a heading")
+        else:
             common.say("✓ Nothing lacks a heading")
     return 1 if found else 0
