@@ -1,4 +1,4 @@
-"""Pain point 10: of several takers at once one wins each bead."""
+"""Pain point 10: of several takers at once one wins each bead; and B5: of several writers at once none is lost."""
 
 from __future__ import annotations
 
@@ -41,3 +41,13 @@ def test_each_bead_is_claimed_once(tmp_path: Path, run_cli: builders.Run) -> Non
     assert len(every) == len(set(every)) == BEADS
     records = [json.loads(line) for line in (place / ".beads/issues.jsonl").read_text().splitlines()]
     assert {record["id"]: record["assignee"] for record in records} == {bead: who for who, beads in got.items() for bead in beads}
+
+
+def test_labels_added_at_once_are_all_there(tmp_path: Path, run_cli: builders.Run) -> None:
+    place = builders.make_repo(tmp_path / "proj", {"README.md": "hello\n"})
+    run_cli("bd", "init", "-p", "gp", "-q", cwd=place)
+    run_cli("bd", "create", "One", "--id", "gp-one11", cwd=place)
+    adders = [subprocess.Popen(builders.command("bd", "label", "add", "gp-one11", f"l{n}"), cwd=place, stdout=subprocess.DEVNULL)
+              for n in range(5)]
+    assert [adder.wait(60) for adder in adders] == [0] * 5
+    assert json.loads(run_cli("bd", "label", "list", "gp-one11", "--json", cwd=place).out) == [f"l{n}" for n in range(5)]
