@@ -7,7 +7,7 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.core import clock
-from gastown_hooks.rules import statistics
+from gastown_hooks.rules import ready, statistics
 
 _LINES = (("Total", "total_issues"), ("Open", "open_issues"), ("In progress", "in_progress_issues"), ("Closed", "closed_issues"),
           ("Blocked", "blocked_issues"), ("Deferred", "deferred_issues"), ("Ready", "ready_issues"), ("Deleted", "tombstone_issues"),
@@ -20,7 +20,8 @@ _LINES = (("Total", "total_issues"), ("Open", "open_issues"), ("In progress", "i
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
 @common.json_option
 def cli(assigned: bool, no_activity: bool, prefix: str | None, as_json: bool) -> None:
-    """Show how many beads are open, ready, blocked, closed, how long they took, and what happened in the last 24 hours.
+    """Show how many beads are open, ready, blocked, closed, how long they took, and what happened in the last 24 hours. The town's own
+    records are left out.
 
     \b
     Examples:
@@ -29,7 +30,8 @@ def cli(assigned: bool, no_activity: bool, prefix: str | None, as_json: bool) ->
     """
     now, where = clock.now(), _shared.world()
     every = _shared.everything(where.shown(prefix))
-    own = {bead_id: record for bead_id, record in every.items() if not assigned or record.get("assignee") == where.caller.actor}
+    own = {bead_id: record for bead_id, record in every.items() if ready.kind(record) not in ready.HIDDEN
+           and (not assigned or record.get("assignee") == where.caller.actor)}
     summary = statistics.summary(own, where.around(every), now)
     recent = {} if no_activity else {"recent_activity": statistics.activity(own, now)}
     if as_json:
