@@ -9,6 +9,7 @@ share (PSS), when all are at work: the process of ours that stays with a worker 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
@@ -62,21 +63,21 @@ def wait(town: ground.Town, holds: ground.Condition, what: str) -> None:
 
 
 def memory(town: ground.Town, number: int) -> tuple[float, float]:
-    """MB of a runner, and of all of a worker's processes."""
-    runners, all_of_them = [], 0
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-            where = os.readlink(f"/proc/{pid}/cwd")
-            if town.rig.polecats not in words + where:
-                continue
-            [share] = [line.split()[1] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:")]
-        except (OSError, ValueError):
-            continue  # it ended meanwhile
-        all_of_them += int(share)
-        if town.rig.polecats in words:
-            runners.append(int(share))
-    return statistics.median(runners or [0]) / 1024, all_of_them / 1024 / number
+    """MB of a runner (whose heartbeat names it), and of all of a worker's processes."""
+    runners = {json.loads(path.read_text())["pid"] for path in Path(town.rig.polecats).glob("*/heartbeat.json")}
+    shares = {pid: share for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if (share := _share(pid, town, pid in runners))}
+    return statistics.median(shares.get(pid, 0) for pid in runners) / 1024, sum(shares.values()) / 1024 / number
+
+
+def _share(pid: int, town: ground.Town, is_runner: bool) -> int:
+    """kB of a process's memory that count for it; 0 for one that is no worker's, or gone."""
+    try:
+        if is_runner or os.readlink(f"/proc/{pid}/cwd").startswith(town.rig.polecats):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    except OSError:
+        pass
+    return 0
 
 
 if __name__ == "__main__":

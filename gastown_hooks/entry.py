@@ -144,7 +144,7 @@ def _code(package: str, name: str) -> tuple[os.stat_result, str, bool, bytes]:
 def write(folder: str, python: str, final: str, paths: list[str]) -> None:
     """Write the programs into `folder`, which will be called `final`."""
     code, size = hot_code(os.path.dirname(os.path.abspath(__file__)))
-    fsio.write(f"{folder}/.hot", code)
+    fsio.write(f"{folder}/.hot", code, mode=0o644)
     plain = len(python) < 100 and not set(python) & set(" \t\n")
     head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -IS \"$0\" \"$@\"\n'''\n"
     for name in NAMES:

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gastown_hooks.core import clock, errors
 from gastown_hooks.core.errors import BadInput, NotFound
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
-from gastown_hooks.stores import config, git
+from gastown_hooks.stores import changes, config, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import done, salvage, turns
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work.beadwrite import existing
 from gastown_hooks.work.lease import Lease
+
+if TYPE_CHECKING:
+    from gastown_hooks.work import done, salvage, turns
+else:  # not while the script runs: they double the memory
+    done, salvage, turns = late("gastown_hooks.work.done"), late("gastown_hooks.work.salvage"), late("gastown_hooks.work.turns")
 
 
 def main() -> int:
@@ -67,12 +72,12 @@ def _claim(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
 def _is_committed(home: Home, lease: Lease, title: str) -> bool:
     """A turn before got as far as the commit: the script is not run again on its own result."""
     head = git.run(home.tree, "log", "-1", "--format=%H %s").out.rstrip("\n")
-    return head.partition(" ")[0] != lease.base and head.partition(" ")[2] == " ".join(title.split()) and not done.uncommitted(home.tree)
+    return head.partition(" ")[0] != lease.base and head.partition(" ")[2] == " ".join(title.split()) and not changes.uncommitted(home.tree)
 
 
 def _set_aside(rig: Rig, home: Home, lease: Lease) -> None:
     """A script starts from the last commit: what a killed or failed try left is saved like a retired worker's work, then cleared."""
-    if not done.uncommitted(home.tree):
+    if not changes.uncommitted(home.tree):
         return
     saved, _ = salvage.save(rig, home.name, lease.fence, lease)
     print(f"exec: what a try before left is kept: gt rescue show {rig.name}/{saved.key}", flush=True)

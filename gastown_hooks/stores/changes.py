@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from gastown_hooks.core.paths import SPARSE_EXCLUDED
 from gastown_hooks.stores import git
 
 _STATUS = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")
@@ -38,6 +39,16 @@ def listed(tree: str) -> list[Change]:
             found.append((entry[2:], "??"))
     same = _unedited(tree, doubtful)
     return [Change(path, state[1] != "." and path not in same) for path, state in found if path not in same or state[0] != "."]
+
+
+def uncommitted(tree: str) -> list[Change]:
+    """What is not committed in a worker's tree, without the paths that its sparse checkout leaves out."""
+    return [change for change in listed(tree) if not _outside(change.path)]
+
+
+def _outside(path: str) -> bool:
+    return any(f"/{path}" == excluded.rstrip("/") or f"/{path}".startswith(excluded if excluded.endswith("/") else excluded + "/")
+               for excluded in SPARSE_EXCLUDED)
 
 
 def _unedited(tree: str, oids: dict[str, str]) -> set[str]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, Refused
 from gastown_hooks.core.ids import shown
-from gastown_hooks.core.paths import SPARSE_EXCLUDED, Home, Rig
+from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import changes, config, events, git, mail
-from gastown_hooks.stores.changes import Change
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
@@ -60,16 +59,6 @@ def close_without_code(caller: Caller, now: int, bead_id: str, reason: str) -> R
     return beads.close(ledger, caller, now, [bead_id], reason, no_code=True, fence=bead.get("claim_fence", 0))[0]
 
 
-def uncommitted(tree: str) -> list[Change]:
-    """What is not committed in a worker's tree, without the paths that its sparse checkout leaves out."""
-    return [change for change in changes.listed(tree) if not _outside(change.path)]
-
-
-def _outside(path: str) -> bool:
-    return any(f"/{path}" == excluded.rstrip("/") or f"/{path}".startswith(excluded if excluded.endswith("/") else excluded + "/")
-               for excluded in SPARSE_EXCLUDED)
-
-
 def _claim_of(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
     if caller.role != "polecat" or not caller.rig or not caller.name:
         raise Refused(f"{caller.actor} has no task to end", why="gt done is a polecat's word from inside its tree",
@@ -86,7 +75,7 @@ def _claim_of(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
 
 
 def _submit(rig: Rig, home: Home, lease: Lease, bead: Record, caller: Caller, now: int) -> Record:
-    dirty = uncommitted(home.tree)
+    dirty = changes.uncommitted(home.tree)
     if dirty:
         names = ", ".join(shown(change.path) for change in dirty[:3]) + (f" and {len(dirty) - 3} more" if len(dirty) > 3 else "")
         raise Refused(f"{lease.bead} has uncommitted changes", why=names, next="git add -A && git commit -m 'what you did', then gt done")
@@ -125,7 +114,7 @@ def _give_back(rig: Rig, home: Home, lease: Lease, ledger: Ledger, caller: Calle
                reason: str) -> None:
     _need(reason)
     if no_code:
-        if git.run(home.tree, "rev-parse", "HEAD").line != lease.base or uncommitted(home.tree):
+        if git.run(home.tree, "rev-parse", "HEAD").line != lease.base or changes.uncommitted(home.tree):
             raise Refused(f"{lease.bead} has changes", why="--no-code says that there are none", next="gt done, or drop them first")
         beads.close(ledger, caller, now, [lease.bead], reason, no_code=True, fence=lease.fence)
         return

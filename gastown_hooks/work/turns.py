@@ -17,7 +17,7 @@ from gastown_hooks.core.record import noted, touched
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.rules.turns import Facts, Record
-from gastown_hooks.stores import config, events, git, gitdir, mail, processes
+from gastown_hooks.stores import changes, config, events, git, gitdir, mail, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import done, sling, strays
@@ -101,7 +101,7 @@ def commit(rig: Rig, home: Home, lease: Lease, message: str) -> str | None:
     """
     env = sling.worker_environment(rig, lease)
     # Each path by name: git would refuse the whole `add --all` for one untracked file outside the sparse checkout.
-    changed = done.uncommitted(home.tree)
+    changed = changes.uncommitted(home.tree)
     if not changed:
         return None
     unstaged = [os.fsencode(f":(literal){change.path}") for change in changed if change.unstaged]  # a staged deletion is no path any more
@@ -180,7 +180,7 @@ def _claim(rig: Rig, lease: Lease) -> tuple[bool | None, bool]:
 
 
 def _work(home: Home, lease: Lease) -> tuple[bool, bool]:
-    return git.run(home.tree, "rev-parse", "HEAD").line != lease.base, bool(done.uncommitted(home.tree))
+    return git.run(home.tree, "rev-parse", "HEAD").line != lease.base, bool(changes.uncommitted(home.tree))
 
 
 def _size(path: str) -> int:
