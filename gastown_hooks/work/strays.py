@@ -29,6 +29,11 @@ def of_worker(rig: Rig, home: Home, lease: Lease | None) -> list[Process]:
     return _once(processes.with_token(wake.runner_token(rig, home.name)), of_turn(rig, home, lease))
 
 
+def of_gate(rig: Rig, tokens: str, folder: str) -> list[Process]:
+    """What gates started: by what their tokens begin with; without one, by the town's mark in their trees."""
+    return _once(processes.with_token(tokens, prefix=True), processes.marked_below(folder, mark(rig.town)))
+
+
 def of_town(town: Town) -> list[Process]:
     """Everything that carries this town's token, or its mark in the town's folders: roles, runners, agents and their strays."""
     return _once(processes.with_token(f"{config.town_id(town)}.", prefix=True), processes.marked_below(town.root, mark(town)))

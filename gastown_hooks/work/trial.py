@@ -25,7 +25,7 @@ from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import failed_tests
 from gastown_hooks.stores import config, git, processes, worktrees
 from gastown_hooks.stores.repo import Repo
-from gastown_hooks.work import furnish, last_red
+from gastown_hooks.work import furnish, last_red, strays
 
 PASS, FAIL, TIMEOUT, INFRA = "pass", "fail", "timeout", "infra"
 TOKEN = "GT_TOKEN"
@@ -173,13 +173,13 @@ def _line(rig: Rig, slot: int | None = None) -> str:
 
 def _end_strays(rig: Rig, own: int, others: int) -> None:
     """End what a killed refinery left running: in this tree, and in so many others, as far as nobody holds them."""
-    if not processes.with_token(_line(rig), prefix=True):
+    if not strays.of_gate(rig, _line(rig), rig.refinery.gates):
         return
-    _end(_line(rig, own))
+    _end(rig, own)
     for slot in set(range(others)) - {own}:
         if (held := lock.attempt(rig.lock(f"gate-{slot}"))) is not None:
             with held:
-                _end(_line(rig, slot))
+                _end(rig, slot)
 
 
 def _run(job: Job, slot: int) -> Steps:
@@ -196,6 +196,7 @@ def _run(job: Job, slot: int) -> Steps:
             return Verdict(FAIL if theirs else INFRA, broken)
         return (yield from _gates(job, tree, environment))
     finally:
+        _end(rig, slot)
         fsio.remove_tree(scratch)
 
 
@@ -249,7 +250,7 @@ def _command(command: str, tree: str, environment: dict[str, str], deadline: flo
             processes.end(lambda: processes.with_token(environment[TOKEN]), _GRACE)
         os.killpg(child.pid, signal.SIGKILL)
         code = child.wait()
-        _end(environment[TOKEN])
+        processes.end(lambda: processes.with_token(environment[TOKEN]), 0.0)
         output += _drain(pipe)
         os.close(pidfd)
         child.stdout.close()
@@ -288,9 +289,9 @@ def _drain(pipe: int) -> bytes:
     return b"".join(parts)
 
 
-def _end(token: str) -> None:
-    """End what still runs under a token (ending in ".": under any token of this slot)."""
-    processes.end(lambda: processes.with_token(token, prefix=token.endswith(".")), 0.0)
+def _end(rig: Rig, slot: int) -> None:
+    """End what a gate left running in this slot."""
+    processes.end(lambda: strays.of_gate(rig, _line(rig, slot), rig.refinery.gate_tree(slot)), 0.0)
 
 
 def _judge(job: Job, tree: str, command: str, ended: _Ended) -> Verdict:

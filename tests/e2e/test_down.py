@@ -91,6 +91,16 @@ def test_down_in_the_middle_of_a_landing(make: Make, tmp_path: Path) -> None:
     live.check()
 
 
+@pytest.mark.parametrize("kind", STRAYS)
+def test_a_gate_leaves_nothing_running(make: Make, kind: str) -> None:
+    """M13: also what left its session and dropped its environment is gone when the gate has ended."""
+    live = make(STRAYS[kind] + "\ntrue")
+    bead = live.slung("Work", "echo x > work.txt")
+    live.until(lambda: live.is_closed(bead))
+    live.soon(lambda: live.alive() == [])
+    live.check()
+
+
 def test_down_in_the_middle_of_a_push(make: Make, tmp_path: Path) -> None:
     live = make(remote=True)
     hook = Path(str(live.remote), "hooks/pre-receive")
