@@ -165,7 +165,7 @@ def _doubles(bench: Bench, scenario: Scenario, plan: Plan, report: Report) -> No
     started = time.monotonic()
     chance = random.Random(f"{plan.seed} {scenario.name} twice {plan.shard[0]}")
     wanted = -(-plan.doubles // plan.shard[1])
-    for _ in range(4 * wanted):
+    for _ in range(8 * wanted):  # the second kill may come after the recovery has ended
         late = plan.seconds and time.monotonic() - started > plan.seconds
         if late or report.points.get("double", 0) >= wanted or len(report.violations) >= plan.most:
             return
