@@ -178,7 +178,7 @@ def main() -> int:
     table = measured(given.seeds, given.jobs, set(given.goal or ()))
     if given.json:
         print(json.dumps({"seeds": given.seeds, "seconds": round(time.monotonic() - began, 1),
-                          "rows": [asdict(row) | {"ok": row.ok} for row in table]}, indent=2))
+                          "rows": [asdict(row) | {"figure": round(row.figure, 2), "ok": row.ok} for row in table]}, indent=2))
     else:
         print(f"{'goal':<4} {'what':<52} {'figure':>9} {'limit':>8}")
         print("\n".join(row.line() for row in table))
