@@ -21,6 +21,8 @@ import builders
 import pytest
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
+# The scripts of the verbs that have two ways in: these run both ways.
+OF_HOT_VERBS = {"family", "first_steps", "pain_points", "town", "values", "wrong_input"}
 PLACE = re.compile(r"\\\{(\\\*|[a-z0-9]+)\\\}")
 
 
@@ -85,8 +87,9 @@ def by_click(program: str, *words: str) -> list[str]:
     return [sys.executable, "-c", start, *words]
 
 
-@pytest.mark.parametrize("way", [builders.command, by_click], ids=["hot", "click"])
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(("script", "way"), [
+    *(pytest.param(script, builders.command, id=f"{script.stem}-hot") for script in SCRIPTS),
+    *(pytest.param(script, by_click, id=f"{script.stem}-click") for script in SCRIPTS if script.stem in OF_HOT_VERBS)])
 def test_script(script: Path, way: Callable[..., list[str]], tmp_path: Path) -> None:
     place = tmp_path / "place"
     builders.make_repo(place / "proj", {"README.md": "hello\n"})
