@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Every figure in one Markdown table, as the README has it: bench/table.py [PART…] [--write]
 
-PARTs: speed, tracker, latency, workers, queue; all of them when none is named. `--write` puts the table into README.md between its
-two marks. Goals are for a machine that does nothing else; all parts take about ten minutes on two such cores. A part that fails
-ends it.
+PARTs: speed, tracker, latency, workers, queue; all of them when none is named. `--write` keeps what was measured in figures.json
+beside this file and puts the table of all parts into README.md between its two marks. Goals are for a machine that does nothing else.
+A part that fails ends it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import ground
 
 README = ground.ROOT / "README.md"
+FIGURES = ground.ROOT / "bench/figures.json"
 BEGIN, END = "<!-- figures: python bench/table.py --write -->", "<!-- end of figures -->"
 
 
@@ -54,18 +55,23 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := [part for part in options.parts if part not in PARTS]:
         parser.error(f"no part {unknown[0]}; known: {', '.join(PARTS)}")
-    found = []
+    found: dict[str, list[ground.Row]] = json.loads(FIGURES.read_text(encoding="utf-8")) if options.parts and options.write else {}
     for part in options.parts or PARTS:
         command, rows = PARTS[part]
         print(f"{part}: bench/{' '.join(command)}", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, *command], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode not in (0, 1):  # 1: a goal was missed
             raise SystemExit(f"{part} failed")
-        found += rows(done.stdout)
-    text = f"Python {platform.python_version()}, {os.cpu_count()} cores.\n\n{ground.table(found)}"
-    print(text)
+        found[part] = rows(done.stdout)
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores.")
+    print(table_of(found))
     if options.write:
-        README.write_text(with_figures(README.read_text(encoding="utf-8"), text), encoding="utf-8")
+        FIGURES.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        README.write_text(with_figures(README.read_text(encoding="utf-8"), table_of(found)), encoding="utf-8")
+
+
+def table_of(found: dict[str, list[ground.Row]]) -> str:
+    return ground.table(row for part in PARTS for row in found.get(part, []))
 
 
 def with_figures(readme: str, text: str) -> str:
