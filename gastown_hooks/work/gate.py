@@ -1,9 +1,9 @@
 """Gates: the rig's own commands (work/trial runs them), what they said of a commit, and the record that a landing needs.
 
-A verdict is pass, fail, timeout or infra; infra (no such command, no space, no worktree, killed from outside) is no verdict on
-anybody's change. A pass is kept by tree and configuration (work/passes) and not asked for again while both stay the same. Each commit
-that passed, or has the tree of one that did, has its record: a git note in `refs/notes/gates`, JSON {tree, commit, gates,
-config, verdict, seconds, at}, and {from, ran_at} where the gates ran on another commit of that tree.
+A verdict is pass, fail, timeout or infra; infra (no such command, no space, no worktree, killed from outside, other settings at its end
+than at its start) is no verdict on anybody's change. A pass is kept by tree and configuration (work/passes) and not asked for again
+while both stay the same. Each commit that passed, or has the tree of one that did, has its record: a git note in `refs/notes/gates`,
+JSON {tree, commit, gates, config, verdict, seconds, at}, and {from, ran_at} where the gates ran on another commit of that tree.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Trials:
         elif passes.find(self._rig, tree) is not None or recorded(self._rig, commit) is not None:
             self._known[number] = Verdict(PASS, "passed before", tree=tree)
         else:
-            job = trial.Job(self._rig, commit, tree, last_red.in_order(self._rig, wanted), name, again, not self._trials)
+            job = trial.Job(self._rig, commit, tree, last_red.in_order(self._rig, wanted), name, again, not self._trials,
+                            passes.configuration(self._rig))
             self._trials[number] = job, Trial(trial.steps(job))
 
     def keep(self, wanted: Collection[int]) -> None:
@@ -80,11 +81,14 @@ class Trials:
             trial.await_any([one for _, one in self._trials.values()])
         for number, (job, one) in list(self._trials.items()):
             if one.verdict is not None:
-                found[number] = replace(one.verdict, tree=job.tree)
+                verdict = replace(one.verdict, tree=job.tree)
+                if job.configuration != passes.configuration(self._rig):
+                    verdict = replace(verdict, result=INFRA, reason="the rig's settings were changed while the gates ran")
+                found[number] = verdict
                 del self._trials[number]
-                self._tell(job, one.verdict.result, one.verdict.seconds)
-                if one.verdict.green:
-                    passes.keep(self._rig, job.tree, job.commit, one.verdict.seconds, clock.stamp(self._now))
+                self._tell(job, verdict.result, verdict.seconds)
+                if verdict.green:
+                    passes.keep(self._rig, job.tree, job.commit, verdict.seconds, clock.stamp(self._now))
         return found
 
     def _tell(self, job: trial.Job, verdict: str, seconds: float) -> None:

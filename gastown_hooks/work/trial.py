@@ -67,7 +67,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Job:
     """The commands to run on a commit, its tree, and the name of their log; `again` adds to the log of the run before. `alone`: no other
-    run is under way, so that what runs in trees nobody holds was left by a killed one."""
+    run is under way, so that what runs in trees nobody holds was left by a killed one. `configuration`: as work/passes has it."""
 
     rig: Rig
     commit: str
@@ -76,6 +76,7 @@ class Job:
     name: str
     again: bool = False
     alone: bool = True
+    configuration: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,15 @@ def test_another_configuration_asks_again(yard: Yard, change: dict[str, object])
     assert yard.runs() == 2
 
 
+@pytest.mark.parametrize("word", ["true", "false"])
+def test_settings_that_change_while_the_gates_run_make_it_no_verdict(yard: Yard, word: str) -> None:
+    new = json.dumps({"gates": [yard.counted()]})
+    yard.gates(f"printf %s '{new}' > {yard.rig.settings}; {word}")
+    verdict = gate.run(yard.rig, yard.tip(), yard.now)
+    assert verdict.result == gate.INFRA and "settings" in verdict.reason and gate.recorded(yard.rig, yard.tip()) is None
+    assert gate.run(yard.rig, yard.tip(), yard.now).green and yard.runs() == 1, "the gates in force have run"
+
+
 def test_kept_passes_are_bounded_and_a_damaged_one_is_none(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "LIMIT", 10)
     for number in range(35):
