@@ -109,7 +109,7 @@ def add(town: Town, convoy_id: str, beads: Sequence[str], caller: Caller, now: i
     known = World(caller).everything()
 
     def one(draft: Draft, record: Record) -> Record:
-        there = rules.tracked(record)
+        there = set(rules.tracked(record))
         new = [bead for bead in dict.fromkeys(beads) if bead not in there]
         _check(known, convoy_id, new)
         if not new:
@@ -129,8 +129,8 @@ def reopening(record: Record) -> Record:
 
 def follow_epic(town: Town, convoy: Record, known: Mapping[str, Record], caller: Caller, now: int) -> Record:
     """The convoy with the children that its epic got since."""
-    epic = rules.data(convoy).get("epic")
-    new = [bead for bead in rules.children_of(known, epic) if bead not in rules.tracked(convoy)] if isinstance(epic, str) else []
+    epic, there = rules.data(convoy).get("epic"), set(rules.tracked(convoy))
+    new = [bead for bead in rules.children_of(known, epic) if bead not in there] if isinstance(epic, str) else []
     return add(town, convoy["id"], new, caller, now) if new else convoy
 
 
