@@ -23,7 +23,8 @@ _SETTINGS = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.fsync=all", "core.filesRefLockTimeout=300",
     "core.packedRefsTimeout=1000", "protocol.ext.allow=never", "protocol.file.allow=user", "safe.bareRepository=explicit",
     "submodule.recurse=false", "fetch.recurseSubmodules=false", "push.recurseSubmodules=no", "push.followTags=false",
-    "gc.auto=0", "maintenance.auto=false", "color.ui=false", "log.showSignature=false")
+    "gc.auto=0", "maintenance.auto=false", "color.ui=false", "log.showSignature=false",
+    "core.useReplaceRefs=false")  # `git replace` in a worker's tree reaches all trees, never the remote: what was tested must be what lands
 _CONFIG = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 # Of git's variables only these are the user's own business; the rest would change which repository or what is meant.
 _KEPT = frozenset((

@@ -137,3 +137,12 @@ def test_what_a_person_holds_closes_when_it_came_in_by_another_way(tmp_path: Pat
     assert not far.round().landed
     outside = far.outsider({"one.txt": "one\n"})
     assert far.round().landed == [(one, outside)] and far.get("gp-one")["status"] == "closed"
+
+
+def test_a_replaced_object_deceives_no_gate(near: Yard) -> None:
+    """`git replace` in any worker's tree is the whole rig's; the remote, and everybody's clone, see the object itself."""
+    near.gates("! grep -q BAD b0.txt")
+    (made,) = near.many(1, (0,))
+    bad = near.rig_git("rev-parse", f"{near.request(made).head}:b0.txt")
+    near.rig_git("replace", bad, near.rig_git("hash-object", "-w", "--stdin", input="fine\n"))
+    assert near.round().sent_back == [made] and near.file("b0.txt") is None
