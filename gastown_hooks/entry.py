@@ -115,9 +115,9 @@ def _is_checking(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
-def hot_code(package: str) -> tuple[bytes, int]:
-    """The file's content for the package in that folder, and the length of its table."""
-    found = [(name, *_code(package, name)) for name in HOT]
+def hot_code(package: str, final: str) -> tuple[bytes, int]:
+    """The file's content for the package in that folder, which will be called `final`, and the length of its table."""
+    found = [(name, *_code(package, name, final)) for name in HOT]
     specs = {name: importlib.util.find_spec(name) for name in _LIBRARIES}
     libraries = {name: spec.origin for name, spec in specs.items() if spec and (spec.origin or "").endswith(".so")}
 
@@ -132,18 +132,22 @@ def hot_code(package: str) -> tuple[bytes, int]:
     return table(size) + b"".join(code for *_, code in found), size
 
 
-def _code(package: str, name: str) -> tuple[os.stat_result, str, bool, bytes]:
-    path = package + name.removeprefix("gastown_hooks").replace(".", "/")
-    is_package = os.path.isdir(path)
-    path += "/__init__.py" if is_package else ".py"
+def _code(package: str, name: str, final: str) -> tuple[os.stat_result, str, bool, bytes]:
+    tail = name.removeprefix("gastown_hooks").replace(".", "/")
+    is_package = os.path.isdir(package + tail)
+    tail += "/__init__.py" if is_package else ".py"
+    path, called = package + tail, final + tail
     status = os.stat(path)
-    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", path)))
-    return status, path, is_package, marshal.dumps(compile(tree, path, "exec", dont_inherit=True))
+    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", called)))
+    return status, called, is_package, marshal.dumps(compile(tree, called, "exec", dont_inherit=True))
 
 
 def write(folder: str, python: str, final: str, paths: list[str]) -> None:
     """Write the programs into `folder`, which will be called `final`."""
-    code, size = hot_code(os.path.dirname(os.path.abspath(__file__)))
+    package, here = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(folder)
+    # By its lasting name: hooks and settings files keep where the code is, and must still find it after the next installation.
+    lasting = os.path.dirname(final) + package.removeprefix(here) if package.startswith(f"{here}/") else package
+    code, size = hot_code(package, lasting)
     fsio.write(f"{folder}/.hot", code, mode=0o644)
     plain = len(python) < 100 and not set(python) & set(" \t\n")
     head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -IS \"$0\" \"$@\"\n'''\n"

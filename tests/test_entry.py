@@ -16,6 +16,7 @@ from gastown_hooks import entry
 
 ROOT = Path(__file__).resolve().parent.parent
 PURE = sysconfig.get_paths()["purelib"]
+WRITE = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks import entry; entry.write(*sys.argv[2:5], sys.argv[5:])"
 
 
 @pytest.fixture
@@ -23,8 +24,7 @@ def place(tmp_path: Path) -> Path:
     """A folder of its own for the package, so that a test may change it, and a town."""
     shutil.copytree(ROOT / "gastown_hooks", tmp_path / "lib/gastown_hooks", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "bin").mkdir()
-    write = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks import entry; entry.write(*sys.argv[2:5], sys.argv[5:])"
-    subprocess.run([sys.executable, "-I", "-S", "-X", "no_debug_ranges", "-c", write, tmp_path / "lib", tmp_path / "bin", sys.executable,
+    subprocess.run([sys.executable, "-I", "-S", "-X", "no_debug_ranges", "-c", WRITE, tmp_path / "lib", tmp_path / "bin", sys.executable,
                     tmp_path / "bin", tmp_path / "lib", PURE], check=True)
     subprocess.run([tmp_path / "bin/gt", "install", tmp_path / "town"], check=True, capture_output=True,
                    env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GT_WAKE": "off"})
@@ -70,6 +70,19 @@ def test_a_changed_source_is_believed(place: Path) -> None:
     path = place / "lib/gastown_hooks/cli/fast_write.py"
     path.write_text(path.read_text(encoding="utf-8").replace("✓ Created issue", "✓ Made"), encoding="utf-8")
     assert bd(place, "create", "Two").stdout.startswith("✓ Made")
+
+
+def test_what_hooks_keep_outlives_the_installation(place: Path) -> None:
+    """Installed as env.1 and called env: a hook's stub finds the code by the name that the next installation has too."""
+    (place / "env.1/bin").mkdir(parents=True)
+    (place / "lib").rename(place / "env.1/lib")
+    (place / "env").symlink_to("env.1")
+    subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, place / "env.1/lib", place / "env.1/bin", sys.executable, place / "env/bin",
+                    place / "env/lib", PURE], check=True)
+    subprocess.run([place / "env/bin/gt", "install", place / "other"], check=True, capture_output=True,
+                   env={"PATH": os.environ["PATH"], "HOME": str(place), "GT_WAKE": "off"})
+    settings = (place / "other/mayor/.claude/settings.json").read_text(encoding="utf-8")
+    assert f"{place}/env/lib" in settings and "env.1" not in settings
 
 
 def test_an_interpreter_with_a_space_in_its_name(place: Path) -> None:
