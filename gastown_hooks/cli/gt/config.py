@@ -51,20 +51,22 @@ def get(key: str, as_json: bool) -> None:
 @click.argument("key")
 @click.argument("values", nargs=-1, required=True, type=click.UNPROCESSED)
 @dry_run_option
-def set_(key: str, values: tuple[str, ...], dry_run: bool) -> None:
+@json_option
+def set_(key: str, values: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Set a value. A list takes one word an entry: gt config set app.gates 'pytest -q' 'ruff check'."""
     town, caller = town_and_caller()
     value = work.value_of(work.scope(town, key)[1], list(values))
-    _tell(work.change(town, key, value, actor=caller.actor, dry_run=dry_run, now=clock.now()))
+    _tell(work.change(town, key, value, actor=caller.actor, dry_run=dry_run, now=clock.now()), dry_run, as_json)
 
 
 @cli.command(short_help="Back to the default.")
 @click.argument("key")
 @dry_run_option
-def unset(key: str, dry_run: bool) -> None:
+@json_option
+def unset(key: str, dry_run: bool, as_json: bool) -> None:
     """Remove a value, so that the default is in force again."""
     town, caller = town_and_caller()
-    _tell(work.change(town, key, None, actor=caller.actor, dry_run=dry_run, now=clock.now()))
+    _tell(work.change(town, key, None, actor=caller.actor, dry_run=dry_run, now=clock.now()), dry_run, as_json)
 
 
 @cli.command(short_help="What the keys mean.")
@@ -116,7 +118,7 @@ def default_agent(name: str | None, as_json: bool, dry_run: bool) -> None:
         return
     if name not in agents.known(there):
         raise NotFound(f"no agent program {ids.shown(name)}", why=f"known: {', '.join(agents.known(there))}", next="gt config agent list")
-    _tell(work.change(town, "default_agent", name, actor=caller.actor, dry_run=dry_run, now=clock.now()))
+    _tell(work.change(town, "default_agent", name, actor=caller.actor, dry_run=dry_run, now=clock.now()), dry_run, as_json)
 
 
 @cli.group("agent", cls=Group, short_help="The agent programs.")
@@ -168,23 +170,26 @@ def agent_get(name: str, as_json: bool) -> None:
 @click.argument("command")
 @click.option("--like", metavar="NAME", help="Whose turns and sessions it works with (default: guessed from the command).")
 @dry_run_option
-def agent_set(name: str, command: str, like: str | None, dry_run: bool) -> None:
+@json_option
+def agent_set(name: str, command: str, like: str | None, dry_run: bool, as_json: bool) -> None:
     """Add an agent program: gt config agent set claude-glm "claude-glm --model glm-4". No shell runs the command."""
     town, caller = town_and_caller()
     if like is not None and like not in agents.PRESETS:
         raise BadInput(f"no built-in agent program {ids.shown(like)}", why=f"known: {', '.join(agents.PRESETS)}")
     like = _like(command, name) if like is None else like
-    _tell(work.set_agent(town, name, command, like, actor=caller.actor, dry_run=dry_run, now=clock.now()))
-    say(f"{name} works like {like}" if like else f"{name} works like none of the built-in ones: its prompt is its last argument")
+    _tell(work.set_agent(town, name, command, like, actor=caller.actor, dry_run=dry_run, now=clock.now()), dry_run, as_json)
+    if not as_json:
+        say(f"{name} works like {like}" if like else f"{name} works like none of the built-in ones: its prompt is its last argument")
 
 
 @agent.command("remove", short_help="Remove one of your own.")
 @click.argument("name")
 @dry_run_option
-def agent_remove(name: str, dry_run: bool) -> None:
+@json_option
+def agent_remove(name: str, dry_run: bool, as_json: bool) -> None:
     """Remove an own agent program, or your override of a built-in one."""
     town, caller = town_and_caller()
-    _tell(work.remove_agent(town, name, name in agents.PRESETS, actor=caller.actor, dry_run=dry_run, now=clock.now()))
+    _tell(work.remove_agent(town, name, name in agents.PRESETS, actor=caller.actor, dry_run=dry_run, now=clock.now()), dry_run, as_json)
 
 
 def _described(there: settings.Settings, name: str) -> dict[str, Any]:
@@ -209,6 +214,9 @@ def _like(command: str, name: str) -> str:
     return programs.get(max(fitting, key=len), max(fitting, key=len)) if fitting else ""
 
 
-def _tell(acts: list[str]) -> None:
+def _tell(acts: list[str], dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        emit_json({"acts": acts, "dry_run": dry_run})
+        return
     for act in acts:
         say(act)

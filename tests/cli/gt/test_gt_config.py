@@ -18,6 +18,8 @@ def town(run_cli: Run, tmp_path: Path, repo: Path) -> Path:
 def test_get_set_unset(run_cli: Run, town: Path) -> None:
     assert run_cli("gt", "config", "set", "witness_seconds", "7", "--dry-run").out == "set witness_seconds to 7\n"
     assert run_cli("gt", "config", "get", "witness_seconds").out == "60\n"
+    told = run_cli("gt", "config", "set", "witness_seconds", "7", "--dry-run", "--json").out
+    assert json.loads(told) == {"acts": ["set witness_seconds to 7"], "dry_run": True}
     assert run_cli("gt", "config", "set", "witness_seconds", "7").out == "set witness_seconds to 7\n"
     assert run_cli("gt", "config", "get", "witness_seconds", "--json").out == "7\n"
     assert run_cli("gt", "config", "unset", "witness_seconds").code == 0
