@@ -57,12 +57,12 @@ def prepare_repo(rig: Rig, target: str) -> None:
 
 
 def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: bool, githooks: str | None, detach: bool = False,
-        replace_unready: bool = False) -> None:
+        replace_unready: bool = False, user: tuple[str, str] | None = None) -> None:
     """A linked worktree at `path`: on `branch` (short name, made at commit `start` if it is new), or detached at `start`.
 
     A complete one of that branch stays as it is. A half-made one (a killed `add`) is made anew with `replace_unready`, which says
     that no agent can have worked in it; else it is a Conflict, as is a branch that another worktree holds. `githooks` None: the
-    guard alone.
+    guard alone. `user`: the name and address that commits made there bear where the environment says nothing.
     """
     if detach == (branch is not None):
         raise BadInput(f"a worktree at {path} is on a branch or detached", why="give one of the two")
@@ -71,7 +71,7 @@ def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: b
     holder = next((one.path for one in made.values() if ref is not None and one.branch == ref and one.path != path), None)
     if holder is not None:
         raise Conflict(f"{shown(ref or '')} is checked out at {holder}", next="gt polecat list")
-    settings = _settings(rig, sparse, githooks)
+    settings = _settings(rig, sparse, githooks) | ({"user": {"name": user[0], "email": user[1]}} if user else {})
     existing = made.get(path)
     if existing is not None and existing.complete and existing.present and (ref is None or existing.branch == ref):
         _configure(rig, existing.admin, settings, complete=True)

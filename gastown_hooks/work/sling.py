@@ -264,7 +264,8 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
     fsio.make_folder(home.mail)
     fsio.copy(wake.role_file(rig.witness, "polecat"), home.role_file("polecat"))
     stubs.install(home.githooks, home, rig, config.rig_config(rig).target)
-    worktrees.add(rig, home.tree, branch=lease.branch, start=lease.base, sparse=True, githooks=home.githooks, replace_unready=True)
+    worktrees.add(rig, home.tree, branch=lease.branch, start=lease.base, sparse=True, githooks=home.githooks, replace_unready=True,
+                  user=(lease.actor, config.owner_email(rig.town)))
     furnish.furnish(rig, home.tree, config.clean_environment(worker_environment(rig, lease)))
     leases.advance(home, lease, leases.READY)
 

@@ -53,7 +53,8 @@ def _show(town: Town, as_json: bool) -> None:
     _section("Failed", [f"{_line(entry)}{_after(entry)}" for entry in found.failed if entry["state"] != STALLED])  # those need you
     _section("Working", [_line(entry) for entry in found.working if entry["state"] != BY_HAND])
     waiting = [(_short(entry["agent"]), entry["bead"]) for entry in found.working if entry["state"] == BY_HAND]
-    _section("By hand", [f"{who}  {bead}  not started by the town. Next: gt session start {who}" for who, bead in waiting])
+    _section("By hand", [f"{who}  {bead}  not started by the town. Next: gt session start {who}, or gt attach {who}"
+                         for who, bead in waiting])
     _section("Waiting to land", [_line(entry) for entry in found.waiting])
     _section("Convoys", [convoys.line(one) for one in found.convoys])
     _section("Done in the last day", [f"{d['id']}  {d['title']}" for d in found.done])

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from builders import Run, command
+from builders import Run, command, run
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def test_a_town_by_hand_prints_the_line_that_starts_the_work(run_cli: Run, town:
     done = run_cli("gt", "sling", bead, "app")
     assert f"cd {town}/app/polecats/toast/rig && claude --settings {town}/app/polecats/toast/settings.json " in done.out, done.err
     assert "gt session start app/toast " in done.out
-    assert "gt session start app/toast" in run_cli("gt", "status").out
+    assert "gt session start app/toast, or gt attach app/toast" in run_cli("gt", "status").out
+    named = run(["git", "-C", f"{town}/app/polecats/toast/rig", "config", "--worktree", "--get-regexp", "^user"]).out
+    assert named == "user.name app/polecats/toast\nuser.email owner@example.test\n", "a commit by hand bears the worker's name"
     other = run_cli("bd", "create", "y", "--prefix", "ap", "--silent").out.strip()
     assert f"gt sling {other} app" in run_cli("gt", "sling", other).err
     done = run_cli("gt", "sling", other, "app", "--agent", "nobody")
