@@ -150,6 +150,9 @@ install() {
         if [ "$number" != $$ ] && { [ "env.$number" = "$before" ] || ! kill -0 "$number" 2>/dev/null; }; then rm -rf -- "$folder"; fi
     done
     echo "installed: $bin/gt and $bin/bd"
+}
+
+look_at_path() { # said last, where it is seen
     case ":$PATH:" in
         *":$bin:"*) found=$(command -v gt)
             [ "$found" = "$bin/gt" ] || echo "another gt comes first on PATH: $found. Next: put $bin before it" ;;
@@ -215,4 +218,5 @@ export PIP_USER=0 PIP_NO_INPUT=1
 [ -n "${PIP_CACHE_DIR:-}" ] || [ -d "${XDG_CACHE_HOME:-$HOME/.cache}/pip" ] || export PIP_CACHE_DIR="$data/cache"
 install
 [ -z "$demo" ] || "$data/env/bin/gt" demo
+look_at_path
 [ -z "$tests" ] || run_tests "$@"

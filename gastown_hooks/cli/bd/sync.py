@@ -49,8 +49,9 @@ def cli(agree: bool, no_push: bool, message: str, dry_run: bool, as_json: bool) 
         return
     received = sorted(set(done.received))
     names = f" ({', '.join(received[:_SHOWN])}{', …' * (len(received) > _SHOWN)})" if received else ""
+    how = "sent" if done.pushed or (dry_run and done.agreed and not no_push) else "committed"
     common.say(f"{'Would sync' if dry_run else '✓ Synced'} with branch {where.branch}: {len(received)} beads received{names}, "
-               f"{done.sent} sent")
+               f"{done.sent} {how}")
     for note in done.notes:
         common.remark(f"bd: {note}")
     if done.remote is None:

@@ -241,4 +241,4 @@ Where to look (in {show.town}):
   git --git-dir={plan.SITE}/.repo.git log --graph --oneline main    what landed
   gt mq prove {plan.SITE}                                            every landing was green, by git alone
   cat {plan.SITE}/.beads/issues.jsonl .events.jsonl                  all of it, as plain lines
-Remove it all: rm -r {show.place}""")
+Remove it all: rm -rf {show.place}""")
