@@ -175,6 +175,15 @@ def remove(path: str) -> None:
         raise storage(path, error) from error
 
 
+def thin_out(folder: str, limit: int) -> None:
+    """At `limit` files the older half goes."""
+    names = os.listdir(folder)
+    if len(names) >= limit:
+        ages = {path: when for name in names if (when := _modified(path := f"{folder}/{name}")) is not None}
+        for path in sorted(ages, key=ages.__getitem__)[:-limit // 2]:
+            remove(path)
+
+
 def remove_tree(path: str) -> None:
     """Remove a folder with all it holds; links are removed, never followed. No error when it is gone."""
     folder, name = os.path.split(path)
@@ -226,6 +235,13 @@ def sync_folder(path: str) -> None:
         raise Indeterminate(f"cannot make {path} durable", why=error.strerror or str(error)) from error
     finally:
         os.close(fd)
+
+
+def _modified(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return None  # gone since it was listed
 
 
 def _remove_entry(name: str, parent: int) -> None:

@@ -43,10 +43,7 @@ def keep(rig: Rig, tree: str, commit: str, seconds: float, at: str) -> None:
     folder = rig.refinery.gate_passes
     fsio.make_folder(folder)
     with lock.acquire(rig.lock("gate-passes")):
-        names = os.listdir(folder)
-        if len(names) >= LIMIT:
-            for path in sorted((f"{folder}/{name}" for name in names), key=os.path.getmtime)[:-LIMIT // 2]:
-                fsio.remove(path)
+        fsio.thin_out(folder, LIMIT)
         fsio.write_json(_path(rig, tree), {"tree": tree, "commit": commit, "seconds": seconds, "at": at}, durable=False)
 
 

@@ -3,7 +3,7 @@
 So several run at once in one process: `await_any` polls for all of them. Closing a trial ends its processes and gives its tree back.
 The commands come from the rig's settings alone, never from the branch. Each runs as `sh -c` in a pooled, detached worktree, in a
 process group with a token of its own, in an environment that holds no claim of anybody; a timeout ends the whole process tree.
-Output: the last 1 MB in `refinery/gate-logs/<name>.log`.
+Output: the last 1 MB in `refinery/gate-logs/<name>.log`; at LOGS of them the older half goes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from gastown_hooks.work import furnish, last_red, strays
 PASS, FAIL, TIMEOUT, INFRA = "pass", "fail", "timeout", "infra"
 TOKEN = "GT_TOKEN"
 LOG_LIMIT = 1 << 20
+LOGS = 1000
 SPARE = 7  # trees beyond the rig's gate_slots: for whoever runs gates beside the refinery
 _GRACE = 2.0
 _SHELL_NAME = "gt-gate"  # the shell's own complaints begin with it, a program's do not
@@ -332,6 +333,7 @@ def _free(path: str) -> int:
 
 def _save(job: Job, output: bytes) -> str:
     fsio.make_folder(job.rig.refinery.gate_logs)
+    fsio.thin_out(job.rig.refinery.gate_logs, LOGS)
     path = log_path(job.rig, job.name)
     before = (fsio.read(path) or b"") + b"\n[confirming run]\n" if job.again else b""
     fsio.write(path, (before + output)[-LOG_LIMIT:], durable=False)

@@ -182,6 +182,14 @@ def test_output_is_cut_to_its_last_megabyte(yard: Yard) -> None:
     assert verdict.tail.endswith("the end\n\n[exit 1]\n") and len(verdict.tail) <= 1600
 
 
+def test_kept_logs_are_bounded(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "LOGS", 4)
+    yard.gates("false")
+    for number in range(7):
+        verdict = gate.run(yard.rig, yard.tip(), yard.now, name=f"run-{number}")
+        assert os.path.exists(verdict.log) and len(os.listdir(yard.rig.refinery.gate_logs)) <= 4
+
+
 @pytest.mark.parametrize(("command", "result"), [
     ("exit 1", gate.FAIL), ("exit 127", gate.FAIL), ("kill -9 $$", gate.INFRA), ("kill -TERM $$", gate.INFRA),
     ("kill -SEGV $$", gate.FAIL), ("no-such-program", gate.INFRA), ("true && no-such-program", gate.INFRA),
