@@ -7,18 +7,27 @@ tree, throw work away, close its own bead (the refinery does, when the work has 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
+from gastown_hooks.core import jsons
 from gastown_hooks.core.errors import BadConfig, GastownError, Refused
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.role import Round, main, taken
-from gastown_hooks.rules import turns as rules
-from gastown_hooks.runtime import agents, runner
 from gastown_hooks.stores import beats, config, processes
-from gastown_hooks.work import costs, retire, turns, wake
-from gastown_hooks.work import lease as leases
+from gastown_hooks.work import wake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.rules import turns as rules
+    from gastown_hooks.runtime import agents, runner
+    from gastown_hooks.work import costs, retire, turns
+    from gastown_hooks.work import lease as leases
+else:  # who waits for the worker's end is woken first
+    rules, turns, leases = late("gastown_hooks.rules.turns"), late("gastown_hooks.work.turns"), late("gastown_hooks.work.lease")
+    agents, runner = late("gastown_hooks.runtime.agents"), late("gastown_hooks.runtime.runner")
+    costs, retire = late("gastown_hooks.work.costs"), late("gastown_hooks.work.retire")
 
 DUTY = {
     "role": "polecat",
@@ -80,6 +89,8 @@ def run(one: Round) -> int:
 def decide(one: Round) -> int:
     """Look at claim, lease, tree and last turn; act; tell the runner in one line of JSON whether there is another turn."""
     rig, home = _worker(one)
+    if not one.dry_run:
+        _wake(rig, *_asked(rig))
     lease = leases.read(home)
     if lease is None:
         return _answer({"act": "end", "why": "there is no lease"})
@@ -95,7 +106,6 @@ def decide(one: Round) -> int:
         one.say(f"would {step.act}: {step.why}")
         return 0
     print(f"{one.caller.actor}: {step.act}: {step.why}", file=sys.stderr)
-    _wake(rig, *_asked(rig))
     if step.act == "turn":
         step = _affordable(rig, lease, step)
     if step.act == "turn":
@@ -190,7 +200,7 @@ def _of(role: str, rig: Rig) -> str | None:
 
 
 def _answer(plan: dict[str, object]) -> int:
-    print(json.dumps(plan), flush=True)
+    print(jsons.dumps_ascii(plan), flush=True)
     return 0
 
 

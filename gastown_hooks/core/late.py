@@ -18,15 +18,33 @@ if TYPE_CHECKING:
 
 
 class late:
-    """Stands for the module of that name, until it is used, among the names of the module that wrote it down."""
+    """Stands for the module of that name, until it is used, among the names of the module that wrote it down.
 
-    __slots__ = ("_name", "_there")
+    `alone`: without the code of the package that it is in, whose other parts may take longer than itself; for everybody else the package
+    is imported as ever.
+    """
 
-    def __init__(self, name: str) -> None:
-        self._name, self._there = name, sys._getframe(1).f_globals
+    __slots__ = ("_alone", "_name", "_there")
+
+    def __init__(self, name: str, *, alone: bool = False) -> None:
+        self._name, self._alone, self._there = name, alone, sys._getframe(1).f_globals
 
     def __getattr__(self, attribute: str) -> Any:
-        module = __import__(self._name, fromlist=("",))
+        module = _alone(self._name) if self._alone else __import__(self._name, fromlist=("",))
         for name in [name for name, value in self._there.items() if value is self]:
             self._there[name] = module
         return getattr(module, attribute)
+
+
+def _alone(name: str) -> Any:
+    package = name.partition(".")[0]
+    finder: Any = sys.modules["_frozen_importlib_external"]
+    spec = None if package in sys.modules else finder.PathFinder.find_spec(package)
+    if spec is not None:
+        sys.modules[package] = type(sys)(package)
+        sys.modules[package].__path__ = spec.submodule_search_locations
+    try:
+        return __import__(name, fromlist=("",))
+    finally:
+        if spec is not None:
+            del sys.modules[package]

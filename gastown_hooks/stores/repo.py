@@ -6,18 +6,25 @@ Names of commits are full hexadecimal ids. What is not there is None; what canno
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import GitFailed
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.late import late
+from gastown_hooks.stores import gitdir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import pygit2
+    from pygit2 import _pygit2 as pygit2
 else:
-    pygit2 = late("pygit2")  # half of what a command's start takes, and many open no repository
+    # When a repository is first opened: many commands open none. Of the package (ssl, tarfile, enum …: four times as long) nothing is used.
+    pygit2 = late("pygit2._pygit2", alone=True)
+
+_TOPOLOGICAL: Any = 1  # libgit2's GIT_SORT_TOPOLOGICAL
 
 
 class Repo:
@@ -26,8 +33,7 @@ class Repo:
     def __init__(self, path: str) -> None:
         self.path = path
         with _reading(path):
-            pygit2.settings.enable_fsync_gitdir(True)
-            self._repo = pygit2.Repository(path)
+            self._repo = pygit2.Repository(pygit2.init_file_backend(path, 0))
 
     def resolve(self, rev: str) -> str | None:
         """The object that a full ref name, an id or a revision names, tags peeled; None when there is none."""
@@ -42,8 +48,9 @@ class Repo:
     def kind(self, oid: str) -> str | None:
         """"commit", "tree", "blob" or "tag" (not peeled); None when there is no such object."""
         try:
-            return self._repo[oid].type_str
-        except (KeyError, ValueError):
+            found = self._repo.git_object_lookup_prefix(oid)
+            return None if found is None else found.type_str
+        except ValueError:
             return None
         except pygit2.GitError as error:
             raise _unreadable(self.path, error) from error
@@ -71,11 +78,10 @@ class Repo:
         """Full ref name to object id (not peeled), for `prefix` itself and all below it, sorted. Symbolic refs are left out."""
         exact, below, found = prefix.rstrip("/"), prefix.rstrip("/") + "/", {}
         with _reading(self.path):
-            for name in self._repo.references:
-                if name == exact or name.startswith(below):
-                    target = self._repo.references[name].raw_target
-                    if isinstance(target, pygit2.Oid):
-                        found[name] = str(target)
+            every = self._repo.references_iterator_init()
+            while (ref := self._repo.references_iterator_next(every)) is not None:
+                if (ref.name == exact or ref.name.startswith(below)) and isinstance(ref.raw_target, pygit2.Oid):
+                    found[ref.name] = str(ref.raw_target)
         return dict(sorted(found.items()))
 
     def note(self, commit: str, kind: str) -> str | None:
@@ -90,7 +96,7 @@ class Repo:
     def commits(self, tip: str, *without: str) -> list[str]:
         """What is reachable from `tip` but from none of `without`, parents after children."""
         with _reading(self.path):
-            walk = self._repo.walk(tip, pygit2.enums.SortMode.TOPOLOGICAL)
+            walk = self._repo.walk(tip, _TOPOLOGICAL)
             for commit in without:
                 walk.hide(commit)
             return [str(commit.id) for commit in walk]
@@ -103,9 +109,25 @@ class Repo:
         name, address = ("".join(char for char in word if char.isprintable() and char not in "<>").strip() for word in who)
         try:
             signature = pygit2.Signature(name, address, when, 0, "utf-8")
-            return str(self._repo.create_commit(None, signature, signature, message, tree, parents))
+            oid = str(self._repo.create_commit(None, signature, signature, message, tree, parents))
         except (pygit2.GitError, KeyError, ValueError) as error:
             raise GitFailed(f"cannot write a commit to {self.path}", why=shown(str(error), 200)) from error
+        self._sync(oid)
+        return oid
+
+    def _sync(self, oid: str) -> None:
+        """libgit2 does not, as we use it; an object of a pack is durable already."""
+        objects = f"{gitdir.common_dir(self.path)}/objects"
+        path = f"{objects}/{oid[:2]}/{oid[2:]}"
+        if not os.path.exists(path):
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fsio.sync(fd, path)
+        finally:
+            os.close(fd)
+        for folder in (f"{objects}/{oid[:2]}", objects):
+            fsio.sync_folder(folder)
 
     def contains_patch(self, commit: str, base: str, tip: str) -> bool:
         """Whether the work `base..commit` was applied in `base..tip` as other commits: each by itself, or all as one.
@@ -150,13 +172,19 @@ class Repo:
             return digest.hexdigest() if some else None
 
     def _tree(self, treeish: str) -> pygit2.Tree:
-        found = self._repo[treeish].peel(pygit2.Tree)
+        found = self._object(treeish).peel(pygit2.Tree)
         assert isinstance(found, pygit2.Tree)
+        return found
+
+    def _object(self, oid: str) -> pygit2.Object:
+        found = self._repo.git_object_lookup_prefix(oid)
+        if found is None:
+            raise KeyError(oid)
         return found
 
     def _commit(self, oid: str) -> pygit2.Commit:
         try:
-            found = self._repo[oid]
+            found = self._object(oid)
         except (KeyError, ValueError) as error:
             raise GitFailed(f"{self.path} has no commit {shown(oid)}") from error
         except pygit2.GitError as error:

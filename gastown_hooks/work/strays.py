@@ -14,7 +14,10 @@ from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.stores import config, processes
 from gastown_hooks.stores.processes import Process
 from gastown_hooks.work import wake
-from gastown_hooks.work.lease import Lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.work.lease import Lease
 
 _LEAST, _MARKS = 1 << 18, 1 << 19
 
