@@ -47,8 +47,10 @@ def by_hand(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> 
     """The options with which a person starts it in a terminal; the settings file is written, also where it is found without the option."""
     session = resumable(home)
     settings = fsio.read_json(write_settings(rig, home, lease, environment))
-    if os.path.isdir(home.tree) and not git.run(home.tree, "ls-files", "--", home.local_settings).out:  # the project's own is left alone
-        fsio.make_folder(os.path.dirname(home.local_settings))
+    folder = os.path.dirname(home.local_settings)
+    ours = not os.path.lexists(folder) or (os.path.isdir(folder) and not os.path.islink(folder))
+    if os.path.isdir(home.tree) and ours and not git.run(home.tree, "ls-files", "--", home.local_settings).out:  # nothing of the project's
+        fsio.make_folder(folder)
         fsio.write_json(home.local_settings, settings)
     return ["--settings", write_settings(rig, home, lease, environment), *(["--resume", session] if session else [])]
 

@@ -141,3 +141,16 @@ def test_only_a_conversation_that_is_on_disk_is_taken_up(slot: tuple[WorkerTown,
     ('{"type":"result","subtype":"success","result":"said"}', ["[turn ended: said]"])])
 def test_a_person_reads_what_was_said_and_done(line: str, shown: list[str]) -> None:
     assert claude.readable(line) == shown
+
+
+@pytest.mark.parametrize("there", ["link", "file"])
+def test_what_the_project_has_in_place_of_the_settings_folder_is_left_alone(slot: tuple[WorkerTown, Home, Lease], tmp_path: Path,
+                                                                            there: str) -> None:
+    """A link could lead anywhere, to the person's own settings too."""
+    town, home, lease = slot
+    own = tmp_path / "own"
+    own.mkdir()
+    place = Path(home.tree, ".claude")
+    place.symlink_to(own) if there == "link" else place.write_text("the project's\n")
+    assert claude.by_hand(town.rig, home, lease, {})[:2] == ["--settings", home.settings]
+    assert os.listdir(own) == [] and (place.is_symlink() or place.read_text() == "the project's\n")
