@@ -7,25 +7,27 @@ in them is ever a command. No symbolic link is followed on the way to a mailbox'
 
 from __future__ import annotations
 
-import email.policy
 import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.parser import BytesParser
-from email.utils import formatdate
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, Refused
+from gastown_hooks.core.late import late
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.maildir import FOLDERS, SEEN, flags, names
 from gastown_hooks.stores.routes import Routes
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from email import message as letter
+    from email import parser, policy, utils
+else:  # with the first mail: every role could send one
+    letter, parser, policy, utils = late("email.message"), late("email.parser"), late("email.policy"), late("email.utils")
+
 MAX_SUBJECT = 500
 MAX_BODY = 1 << 20
-_POLICY = email.policy.SMTP.clone(linesep="\n")
-_READ_POLICY = email.policy.default.clone(raise_on_defect=False)
 _DOMAIN = "gastown.invalid"
 
 
@@ -119,10 +121,10 @@ def _delivered(mailbox: str, unique: str) -> bool:
 def _text(unique: str, sender: str, recipient: str, subject: str, body: str, now: int) -> bytes:
     if len(body.encode("utf-8", "replace")) > MAX_BODY:
         raise BadInput("the mail is too long", why=f"at most {MAX_BODY} bytes", next="put it in a file and name the file")
-    message = EmailMessage(policy=_POLICY)
+    message = letter.EmailMessage(policy=policy.SMTP.clone(linesep="\n"))
     message["From"], message["To"] = f"<{_address(sender)}>", f"<{_address(recipient)}>"
     message["Subject"] = subject
-    message["Date"] = formatdate(now / clock.SECOND)
+    message["Date"] = utils.formatdate(now / clock.SECOND)
     message["Message-ID"] = f"<{unique}@{_DOMAIN}>"
     message["X-GT-From"], message["X-GT-To"], message["X-GT-Time"] = sender, recipient, str(now)
     message.set_content(body.encode("utf-8", "replace").decode(), cte="8bit" if _plain(body) else "base64")
@@ -157,7 +159,7 @@ def _read(path: str, name: str, folder: str) -> Message | None:
     data = _open(path)
     if data is None:
         return None
-    parsed = BytesParser(policy=_READ_POLICY).parsebytes(data)
+    parsed = parser.BytesParser(policy=policy.default.clone(raise_on_defect=False)).parsebytes(data)
     part = parsed.get_body(("plain",))
     when = str(parsed.get("X-GT-Time") or "")
     return Message(id=str(parsed.get("Message-ID") or name).strip("<>").partition("@")[0],
