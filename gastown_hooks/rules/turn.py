@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
 
 HUMAN, PULL = "human", "pr"
+UNAPPROVED = "waits for a person's approval"
 _NOT_BY_LANDING = ("unknown", "condition", "conditional-blocks")  # blockers that a landing does not take away
 
 
@@ -54,7 +55,7 @@ def unreviewed(request: Request, review: str) -> str:
     if review not in (HUMAN, PULL) or request.review == requests.APPROVED:
         return ""
     if review == HUMAN:
-        return "waits for a person's approval"
+        return UNAPPROVED
     url = ids.shown(str(request.pull.get("url", "")))
     return ("waits for a pull request" if not request.pull else f"{url} was merged, but git does not find its work in the target"
             if request.pull.get("state") == MERGED else f"waits for the approval of {url}" if request.pull.get("head") == request.head

@@ -228,6 +228,8 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
 }
 _CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human", "pr"), "gate_order": ("fixed", FAILED_FIRST)}
 _WANTED = {"gates": '"none" or a list of commands', **{key: f"one of {', '.join(choices)}" for key, choices in _CHOICES.items()}}
+_KINDS = {int: "a whole number above 0", float: "a number, 0 or more", bool: "true or false", str: "a text", list: "a list of texts",
+          dict: "a JSON object"}
 _TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
 
 
@@ -326,5 +328,5 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         good = good and (value > 0 or value == default)
     if not good and value is not None:
-        want = _WANTED.get(key, type(default).__name__)
+        want = _WANTED.get(key) or _KINDS[type(default)]
         raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"gt config explain {key}")

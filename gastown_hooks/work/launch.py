@@ -57,8 +57,9 @@ def launch(town: Town, bead_id: str, *, agent: str | None = None, caller: Caller
     known, agent = World(caller).everything(), agent or _agent(chosen)
     made = []
     for rig, beads in _by_rig(town, rules.startable([chosen], ready.ready(known, now))):
-        for bead in _fitting(rig, beads, known):
-            made += sling.sling(town, [bead["id"]], rig, agent=agent, caller=caller, now=now, start=start, dry_run=dry_run)
+        fitting = [bead["id"] for bead in _fitting(rig, beads, known)]
+        for some in [fitting] if dry_run and fitting else [[bead] for bead in fitting]:  # what is not claimed leaves its name free
+            made += sling.sling(town, some, rig, agent=agent, caller=caller, now=now, start=start, dry_run=dry_run)
     return chosen, made
 
 

@@ -12,7 +12,7 @@ from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import GastownError, storage
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.rules import agent_states as states
-from gastown_hooks.rules import claims, requests
+from gastown_hooks.rules import claims, requests, turn
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, mail, processes
 from gastown_hooks.stores.ledger import Ledger
@@ -193,7 +193,12 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
     for problem in ledger.problems()[:3]:
         found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why,
                                 "next": f"sed -n {problem.number}p {shlex.quote(rig.beads.issues)}"})
-    for line in rigs.request_lines(ledger.all()):
+    lines = rigs.request_lines(ledger.all())
+    unapproved = [line["id"] for line in lines if line["state"] == requests.WAITING and line["reason"] == turn.UNAPPROVED]
+    if unapproved:
+        found.needs_you.append({"what": f"{len(unapproved)} to approve in {rig.name}", "why": "nothing lands there without a person's word",
+                                "next": f"gt mq status {unapproved[0]}, then gt mq approve {unapproved[0]}"})
+    for line in lines:
         (found.waiting if line["state"] in (requests.QUEUED, requests.WAITING) else found.failed).append({"rig": rig.name, **line})
     closed = [r for r in ledger.all().values() if r.get("status") == "closed" and r.get("claim_fence") and _since(r, now) < RECENT]
     found.done += [{"rig": rig.name, "id": r["id"], "title": r["title"], "closed_at": r["closed_at"]}

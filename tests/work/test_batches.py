@@ -200,6 +200,7 @@ def test_a_person_holds_and_approves(near: Yard, run_cli: builders.Run) -> None:
     one, two = near.many(2)
     near.round()
     assert "approval" in near.request(one).reason and near.journal() == []
+    assert f"2 to approve in {near.rig.name}: " in run_cli("gt", "status", cwd=near.rig.root).out
     assert run_cli("gt", "mq", "approve", one, "--dry-run", cwd=near.rig.root).code == 0
     assert run_cli("gt", "mq", "approve", one, cwd=near.rig.root).code == 0
     assert [request for request, _ in near.round().landed] == [one]

@@ -41,7 +41,8 @@ def test_values_of_a_rig(run_cli: Run, town: Path, words: list[str], value: obje
     (["set", "app.gate", "x"], 7, "nearest is gates"), (["set", "nope", "x"], 7, "unknown key"),
     (["set", "app.gates", ""], 7, "app/settings"),
     (["set", "app.gate_timeout", "-5"], 2, "is a number"), (["set", "app.gate_timeout", "0"], 7, "gate_timeout"),
-    (["set", "app.gate_slots", "0"], 7, "gate_slots"), (["set", "app.gate_order", "x"], 7, "one of fixed, failed-first"),
+    (["set", "app.gate_slots", "0"], 7, "0 is not a whole number above 0"),
+    (["set", "app.gate_order", "x"], 7, "one of fixed, failed-first"),
     (["set", "app.agent", "a", "b"], 2, "one value"), (["set", "agents", "{"], 2, "JSON"), (["get", "app.x"], 7, "unknown key"),
     (["set", "..gates", "x"], 2, "no rig name"), (["explain", "gatez"], 3, "nearest is gates")])
 def test_wrong_words(run_cli: Run, town: Path, words: list[str], code: int, said: str) -> None:
