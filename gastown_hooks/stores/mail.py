@@ -7,12 +7,12 @@ in them is ever a command. No symbolic link is followed on the way to a mailbox'
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
 
 from gastown_hooks.core import clock, fsio, ids, lock
+from gastown_hooks.core.digest import sha256
 from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.late import late
 from gastown_hooks.stores.config import Caller
@@ -111,7 +111,7 @@ def mark_seen(message: Message) -> str:
 
 def _keyed(key: str, recipient: str) -> str:
     safe = "".join(c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in key)[:60]
-    return f"{safe}.{hashlib.sha256(f'{key} {recipient}'.encode()).hexdigest()[:16]}"
+    return f"{safe}.{sha256(f'{key} {recipient}'.encode()).hexdigest()[:16]}"
 
 
 def _delivered(mailbox: str, unique: str) -> bool:

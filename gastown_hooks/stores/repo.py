@@ -5,13 +5,13 @@ Names of commits are full hexadecimal ids. What is not there is None; what canno
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from gastown_hooks.core import fsio
+from gastown_hooks.core.digest import sha256
 from gastown_hooks.core.errors import GitFailed
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.late import late
@@ -159,7 +159,7 @@ class Repo:
         with _reading(self.path):
             tree = self._tree(new)
             diff = tree.diff_to_tree(swap=True) if old is None else self._tree(old).diff_to_tree(tree)
-            digest, some = hashlib.sha256(), False
+            digest, some = sha256(), False
             for patch in diff:
                 if patch is None:
                     continue

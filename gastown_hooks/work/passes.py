@@ -7,12 +7,12 @@ the gates ran on, and when. At LIMIT of them the older half goes; losing one cos
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from typing import Any
 
 from gastown_hooks.core import fsio, lock
+from gastown_hooks.core.digest import sha256
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
 
@@ -22,10 +22,10 @@ LIMIT = 1000
 def configuration(rig: Rig) -> str:
     """A digest of what a gate run depends on beside the tree: gates, set-up, copied files with their content, links."""
     settings = config.rig_settings(rig)
-    copied = {name: hashlib.sha256(fsio.read(f"{rig.root}/{name}") or b"").hexdigest() for name in settings.copy
+    copied = {name: sha256(fsio.read(f"{rig.root}/{name}") or b"").hexdigest() for name in settings.copy
               if os.path.isfile(f"{rig.root}/{name}")}
     parts = [settings.gates, settings.setup, settings.copy, copied, settings.link]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+    return str(sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32])
 
 
 def find(rig: Rig, tree: str) -> dict[str, Any] | None:
@@ -48,4 +48,4 @@ def keep(rig: Rig, tree: str, commit: str, seconds: float, at: str) -> None:
 
 
 def _path(rig: Rig, tree: str) -> str:
-    return f"{rig.refinery.gate_passes}/{hashlib.sha256(f'{tree} {configuration(rig)}'.encode()).hexdigest()[:32]}.json"
+    return f"{rig.refinery.gate_passes}/{sha256(f'{tree} {configuration(rig)}'.encode()).hexdigest()[:32]}.json"

@@ -7,9 +7,9 @@ whatever it execs, and hardly anybody else sets it.
 
 from __future__ import annotations
 
-import hashlib
 import resource
 
+from gastown_hooks.core.digest import sha256
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.stores import config, processes
 from gastown_hooks.stores.processes import Process
@@ -44,7 +44,7 @@ def of_town(town: Town) -> list[Process]:
 
 def mark(town: Town) -> int:
     """The town's mark: below the usual limit of 819,200 bytes, and enough for whoever uses such queues."""
-    return _LEAST + int.from_bytes(hashlib.sha256(config.town_id(town).encode()).digest()[:8], "big") % _MARKS
+    return _LEAST + int.from_bytes(sha256(config.town_id(town).encode()).digest()[:8], "big") % _MARKS
 
 
 def carry_mark(town: Town) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import select
-import shutil
 import signal
 import subprocess
 import time
@@ -21,11 +19,18 @@ from dataclasses import dataclass, replace
 
 from gastown_hooks.core import fsio, lock
 from gastown_hooks.core.errors import BadConfig, BadInput, GitFailed, LockTimeout, StorageFailed
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules import failed_tests
 from gastown_hooks.stores import config, git, processes, worktrees
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import furnish, last_red, strays
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import shutil
+else:
+    shutil = late("shutil")
 
 PASS, FAIL, TIMEOUT, INFRA = "pass", "fail", "timeout", "infra"
 TOKEN = "GT_TOKEN"
@@ -189,7 +194,7 @@ def _run(job: Job, slot: int) -> Steps:
     fsio.remove_tree(scratch)
     fsio.make_folder(scratch)
     try:
-        environment = _environment(scratch) | last_red.lay_out(rig, scratch) | {TOKEN: _line(rig, slot) + secrets.token_hex(8)}
+        environment = _environment(scratch) | last_red.lay_out(rig, scratch) | {TOKEN: _line(rig, slot) + os.urandom(8).hex()}
         tree = worktrees.gate_tree(rig, slot, job.commit)
         broken = yield from _set_up(rig, tree, environment)
         if broken:
