@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from gastown_hooks.rules.requests import Request
 
-FIELDS = ("number", "url", "state", "headRefName", "headRefOid", "isCrossRepository", "reviewDecision", "latestReviews", "mergeCommit")
+FIELDS = ("number", "url", "state", "headRefName", "headRefOid", "baseRefName", "isCrossRepository", "reviewDecision", "latestReviews",
+          "mergeCommit")
 OPEN, CLOSED, MERGED = "open", "closed", "merged"
 APPROVED, CHANGES = "APPROVED", "CHANGES_REQUESTED"
 OF_THE_PROJECT = ("OWNER", "MEMBER", "COLLABORATOR")  # anybody may review at a public host; whose word counts is written beside it
@@ -28,6 +29,7 @@ class Pull:
     state: str
     branch: str
     head: str
+    base: str
     word: str
     said: str
     commit: str
@@ -45,13 +47,13 @@ def parse(found: Any) -> Pull | None:
         theirs = [one for one in found["latestReviews"] or [] if one.get("authorAssociation") in OF_THE_PROJECT]
         reviews = [(str((one.get("author") or {}).get("login") or "somebody"), one["state"], str(one.get("body") or "").strip(),
                     (one.get("commit") or {}).get("oid")) for one in theirs]
-        state, head = found["state"].lower(), str(found["headRefOid"])
+        state, head, base = found["state"].lower(), str(found["headRefOid"]), str(found["baseRefName"])
         if state not in (OPEN, CLOSED, MERGED) or type(found["number"]) is not int:
             raise ValueError(state)
         said = "\n".join(f"{who}: {body or 'changes requested'}" for who, word, body, _ in reviews if word == CHANGES)
         commit = str((found.get("mergeCommit") or {}).get("oid") or "")
         word = _word(found["reviewDecision"] or "", [(word, oid) for _, word, _, oid in reviews], head)
-        return Pull(found["number"], str(found["url"]), state, str(found["headRefName"]), head, word, said, commit)
+        return Pull(found["number"], str(found["url"]), state, str(found["headRefName"]), head, base, word, said, commit)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         why = f"{type(error).__name__}: {error}"[:200]
         raise Corrupt("gh's answer cannot be read", why=why, next="gh --version: 2.30 or newer") from None
@@ -71,8 +73,9 @@ def _word(decision: str, reviews: list[tuple[str, str | None]], head: str) -> st
 
 
 def of_request(found: Iterable[Pull], request: Request) -> Pull | None:
-    """The request's pull request among these: the one it knows, else an open one of its branch, else one that merged its very commit."""
+    """The request's pull request among these, of its branch into its target: the one it knows, else an open one, else one that merged its
+    very commit."""
     known = request.pull.get("number")
-    mine = [pull for pull in found if pull.branch == request.branch
+    mine = [pull for pull in found if (pull.branch, pull.base) == (request.branch, request.target)
             and (pull.number == known or pull.state == OPEN or (pull.state == MERGED and pull.head == request.head))]
     return max(mine, key=lambda pull: (pull.number == known, pull.state == OPEN, pull.number), default=None)

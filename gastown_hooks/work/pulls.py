@@ -109,7 +109,8 @@ def _follow(desk: Desk, host: Host, request: Request, listed: list[Pull]) -> Non
 def _missing(host: Host, request: Request) -> Pull | None:
     """One that is not open any more, or none."""
     number = request.pull.get("number")
-    return host.view(number)[0] if type(number) is int else pulls.of_request(host.listed("all", branch=request.branch), request)
+    found = [host.view(number)[0]] if type(number) is int else host.listed("all", branch=request.branch)
+    return pulls.of_request([pull for pull in found if pull is not None], request)
 
 
 def _merged(desk: Desk, request: Request, pull: Pull) -> None:

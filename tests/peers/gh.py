@@ -126,11 +126,13 @@ def answer(path: Path, state: Record, verb: str, flags: dict[str, str], number: 
     pulls: list[Record] = state["pulls"]
     if verb == "create":
         branch = flags["head"]
-        if state["mode"] == branch or any(one["headRefName"] == branch and shown(state, one)["state"] == "OPEN" for one in pulls):
+        if state["mode"] == branch or any(
+                (one["headRefName"], one["baseRefName"], shown(state, one)["state"]) == (branch, flags["base"], "OPEN") for one in pulls):
             print(f"pull request create failed: GraphQL: a pull request for {branch} is not possible", file=sys.stderr)
             return 1
         number = len(pulls) + 1
         pulls.append({"number": number, "url": f"https://host.test/o/r/pull/{number}", "state": "OPEN", "headRefName": branch,
+                      "baseRefName": flags["base"],
                       "headRefOid": git(state["remote"], "rev-parse", f"refs/heads/{branch}"), "isCrossRepository": False,
                       "reviewDecision": "REVIEW_REQUIRED", "latestReviews": [], "mergeCommit": None, "comments": [],
                       "title": flags["title"], "body": flags["body"]})

@@ -15,8 +15,8 @@ HEAD, OLD = "a" * 40, "b" * 40
 def told(decision: str | None, *reviews: tuple[str, str, str | None], **fields: object) -> dict[str, Any]:
     said = [{"author": {"login": "ann"}, "authorAssociation": who, "state": word, "body": "words", "commit": {"oid": oid} if oid else None}
             for who, word, oid in reviews]
-    return {"number": 1, "url": "https://x/1", "state": "OPEN", "headRefName": "b", "headRefOid": HEAD, "isCrossRepository": False,
-            "reviewDecision": decision, "latestReviews": said, "mergeCommit": None, **fields}
+    return {"number": 1, "url": "https://x/1", "state": "OPEN", "headRefName": "b", "headRefOid": HEAD, "baseRefName": "main",
+            "isCrossRepository": False, "reviewDecision": decision, "latestReviews": said, "mergeCommit": None, **fields}
 
 
 @pytest.mark.parametrize("found, word", [

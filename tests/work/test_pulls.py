@@ -103,6 +103,17 @@ def test_requested_changes_send_it_back_with_the_reviewers_words(yard: Yard, hos
     assert host.pull(2)["state"] == "OPEN" and yard.request(two).open
 
 
+def test_a_pull_request_into_another_branch_is_not_the_requests_own(yard: Yard, host: Host) -> None:
+    """Who approves it for a branch of trials, or turns it round to one, did not say that it may go into the target."""
+    one = yard.submit("one")
+    yard.round()
+    host.change(baseRefName="trials")
+    host.review("APPROVED")
+    assert not soon(yard) and host.pull(2)["baseRefName"] == "main" and yard.get(one)["metadata"]["pull"]["number"] == 2
+    host.review("APPROVED", number=2)
+    assert soon(yard) == [one] and host.pull()["state"] != "CLOSED"
+
+
 def test_a_closed_pull_request_rejects_its_request(yard: Yard, host: Host) -> None:
     one = yard.submit("one")
     yard.round()
