@@ -41,7 +41,7 @@ def check(rig: Rig, span: str | None = None) -> Proof:
     listed = git.run(rig.repo, "log", "--first-parent", f"--notes={notes}", "--format=%H%x00%T%x00%N%x01", "--end-of-options", span,
                      check=False)
     if listed.code:
-        raise NotFound(f"no commits {shown(span)}", why=shown(listed.err.strip(), 200), next=f"gt mq prove {rig.name}")
+        raise NotFound(f"git knows no range of commits {shown(span)}", next=f"gt mq prove {rig.name}")
     for entry in listed.out.split("\x01"):
         if not entry.strip():
             continue

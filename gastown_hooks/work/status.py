@@ -211,17 +211,18 @@ def _agent_part(town: Town, found: Overview, now: int) -> None:
             continue
         line = {"agent": agent.actor, "bead": agent.bead, "state": agent.state, "age": agent.age, "why": agent.why}
         if agent.state == states.STALLED:
-            found.needs_you.append({"what": f"{agent.actor} is stalled on {agent.bead}", "why": agent.why,
-                                    "next": _after_stall(agent)})
+            why, _, first = agent.why.partition(". Next: ")
+            found.needs_you.append({"what": f"{agent.actor} is stalled on {agent.bead}", "why": why, "next": _after_stall(agent, first)})
         if agent.state in (states.STALLED, states.ZOMBIE, states.UNKNOWN):
             found.failed.append(line)
         elif agent.state != states.DONE:
             found.working.append(line)
 
 
-def _after_stall(agent: Agent) -> str:
+def _after_stall(agent: Agent, first: str) -> str:
     who = agent.actor.replace("/polecats/", "/")
-    return f"gt session start {who}" if agent.why.startswith("stopped by ") else f"gt peek {who}, then gt session start {who}"
+    first = first or ("" if agent.why.startswith("stopped by ") else f"gt peek {who}")
+    return f"{first}, then gt session start {who}" if first else f"gt session start {who}"
 
 
 def _since(record: Record, now: int) -> int:

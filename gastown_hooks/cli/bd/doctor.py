@@ -49,4 +49,6 @@ def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
     if any(finding.check == "lines" for finding in curable) and done == "fixed":
         common.say(f"  The lines as they were found: {ledger.beads.quarantine}")
     common.say("✓ The ledger is sound" if not left else f"{len(left)} left")
+    if caller.town is not None and ledger.beads.root == caller.town.beads.root and caller.town.rigs():
+        common.say("  That is the town's own. Each rig's: bd -C RIG doctor")
     return int(bool(left))

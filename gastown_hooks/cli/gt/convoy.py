@@ -103,7 +103,7 @@ def list_(every: bool, status: str | None, tree: bool, as_json: bool) -> None:
 def status(convoy_id: str | None, as_json: bool) -> None:
     """Every bead of a convoy: its state, who has it, its merge request, what it waits for. Without CONVOY: of each open one."""
     town, caller = town_and_caller()
-    wanted = convoy.find(town, convoy_id)["id"] if convoy_id else None
+    wanted = convoy.find(town, convoy_id)["id"] if convoy_id is not None else None
     found = [one for one in convoy.progress(caller, clock.now()) if (one.record["id"] == wanted if wanted else rules.is_open(one.record))]
     if as_json:
         common.emit_json(_json(town, found[0]) if wanted else [_json(town, one) for one in found])

@@ -29,7 +29,7 @@ def cli(key: str, rig_name: str | None, as_json: bool) -> None:
       gt costs --rig gp --json
     """
     town, _ = town_and_caller()
-    rigs = [rig_named(town, rig_name)] if rig_name else town.rigs()
+    rigs = [rig_named(town, rig_name)] if rig_name is not None else town.rigs()
     found = [{"rig": rig.name, **row, **({"budget": float(config.rig_settings(rig).budget_usd) or None} if key == "bead" else {})}
              for rig in rigs for row in reports.summed(costs.read(rig), key)]
     found.sort(key=lambda row: -row["cost"])

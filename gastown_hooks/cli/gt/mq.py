@@ -50,7 +50,7 @@ def list_(rig: str | None, everything: bool, as_json: bool) -> None:
     """What is in the queue of a rig (default: of all), next one first, then what was sent back."""
     town, caller = town_and_caller()
     now = clock.now()
-    chosen = [_rig(town, caller, rig)] if rig else town.rigs()
+    chosen = [_rig(town, caller, rig)] if rig is not None else town.rigs()
     found = [_queue(one, now, everything) for one in chosen]
     if as_json:
         emit_json(found if rig is None else found[0])
@@ -103,7 +103,7 @@ def submit(bead: str | None, rig: str | None, dry_run: bool, as_json: bool) -> N
     """
     town, caller = town_and_caller()
     bead = bead or _hooked(caller)
-    chosen = _rig(town, caller, rig) if rig else _rig_of(town, bead)
+    chosen = _rig(town, caller, rig) if rig is not None else _rig_of(town, bead)
     made = submit_branch(chosen, ids.bead(bead), caller=caller, now=clock.now(), dry_run=dry_run)
     if made is None:
         say(f"would submit the branch of {caller.cwd} as the work of {bead} to {chosen.name}")
@@ -287,7 +287,8 @@ def _rig(town: Town, caller: Caller, name: str | None) -> Rig:
     """The named rig, else the caller's, the folder's, the only one."""
     inside = caller.cwd[len(town.root) + 1:].split("/")[0] if caller.cwd.startswith(town.root + "/") else ""
     known = {rig.name: rig for rig in town.rigs()}
-    chosen = name or caller.rig or (inside if inside in known else None) or (next(iter(known)) if len(known) == 1 else None)
+    chosen = name if name is not None else (
+        caller.rig or (inside if inside in known else None) or (next(iter(known)) if len(known) == 1 else None))
     if chosen is None:
         raise BadInput("say which rig", why=f"known: {', '.join(known) or 'none yet'}", next="gt rig list")
     return rig_named(town, chosen)

@@ -34,7 +34,7 @@ def list_(rig: str | None, as_json: bool) -> None:
       gt polecat list gp
     """
     town, _ = town_and_caller()
-    wanted = rig_named(town, rig).name if rig else None
+    wanted = rig_named(town, rig).name if rig is not None else None
     found = [agent for agent in status.agents(town, clock.now()) if agent.role == "polecat" and wanted in (None, agent.rig)]
     if as_json:
         emit_json([agent.as_json() for agent in found])

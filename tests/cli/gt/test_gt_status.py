@@ -57,6 +57,8 @@ def test_a_stalled_worker_is_told_once_and_with_the_way_on(run_cli: Run, town: P
     (home / "turns.json").write_text(json.dumps({"fence": 1, "stalled": "three turns failed"}))
     assert run_cli("gt", "stop", "--all").code == 0  # does not hide why it stalled
     out = run_cli("gt", "status").out
+    (home / "turns.json").write_text(json.dumps({"fence": 1, "stalled": "no log-in. Next: claude login"}))
+    assert "no log-in. Next: claude login, then gt session start app/toast\n" in run_cli("gt", "status").out
     assert out.count("three turns failed") == 1 and "Next: gt peek app/toast, then gt session start app/toast" in out
 
 
