@@ -132,22 +132,28 @@ class Repo:
     def contains_patch(self, commit: str, base: str, tip: str) -> bool:
         """Whether the work `base..commit` was applied in `base..tip` as other commits: each by itself, or all as one.
 
-        Patches are compared byte by byte, white space included, line numbers left out. Work that changes nothing is never
-        contained: it would prove anything.
+        Patches are compared byte by byte, white space included, line numbers left out. What a newer commit took back is not
+        contained. Work that changes nothing never is: it would prove anything.
         """
         start = self.merge_base(commit, base) or base
         whole = self._patch(start, commit)
         if whole is None:
             return False
         wanted = {patch for one in self.commits(commit, start) if (patch := self._own_patch(one)) is not None}
+        newer = set[str | None]()
         for one in self.commits(tip, start):
             patch = self._own_patch(one)
-            if patch == whole:
-                return True
-            wanted.discard(patch or "")
-            if not wanted:
-                return True
+            if (patch == whole or patch in wanted) and not self._is_taken_back(one, newer):
+                wanted.discard(str(patch))
+                if patch == whole or not wanted:
+                    return True
+            newer.add(patch)
         return False
+
+    def _is_taken_back(self, commit: str, patches: set[str | None]) -> bool:
+        """Whether one of these patches is the reverse of the commit's own."""
+        parents = self.parents(commit)
+        return bool(parents) and self._patch(commit, parents[0]) in patches
 
     def _own_patch(self, commit: str) -> str | None:
         """The patch that a commit makes to its first parent; a merge's too (a squash by another name)."""

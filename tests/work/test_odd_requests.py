@@ -129,6 +129,17 @@ def test_a_patch_that_was_taken_back_is_not_in_the_target(near: Yard) -> None:
     assert landed(near.round()) == [two] and near.file("same.txt") == "same\n"
 
 
+def test_a_patch_that_was_taken_back_is_not_found_where_merging_says_nothing(near: Yard) -> None:
+    """Applied, taken back, and then the same lines were written otherwise: it conflicts, and nobody closes it."""
+    base = near.tip()
+    for name, text in (("one", "same\n"), ("back", None), ("other", "other\n")):
+        near.submit(name, {"same.txt": text}, worker=f"w-{name}")
+        near.round()
+    two = near.submit("two", {"same.txt": "same\n"}, base=base)
+    assert near.round().sent_back == [two] and near.request(two).state == requests.CONFLICT
+    assert near.get("gp-two")["status"] == "open" and near.file("same.txt") == "other\n"
+
+
 def test_what_a_person_holds_closes_when_it_came_in_by_another_way(tmp_path: Path) -> None:
     """M11: a person merged it by hand meanwhile."""
     far = queueyard.make(tmp_path, remote=True)
