@@ -9,7 +9,7 @@ import click
 
 from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, remark, rig_named, say, table, town_and_caller, worker_named
 from gastown_hooks.cli.loader import Group
-from gastown_hooks.core import clock
+from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.runtime import agents
@@ -109,10 +109,10 @@ def nuke(worker: str, force: bool, dry_run: bool, as_json: bool) -> None:
     if as_json:
         emit_json({"polecat": f"{rig.name}/{name}", "salvage": key, "refs": saved.saved, "ignored": saved.ignored})
         return
-    say(f"{rig.name}/{name} is removed. " + (f"Its work: gt rescue restore {key}" if key else "All its work has landed."))
+    say(f"{rig.name}/{name} is removed. " + (f"Its work: gt rescue restore {key}" if key else "Nothing was left to save."))
     if saved.ignored:
-        say(f"ignored files, not saved: {len(saved.ignored)} (gt rescue show {key})" if key
-            else f"ignored files, not saved: {len(saved.ignored)}")
+        names = ", ".join([ids.shown(path) for path in saved.ignored[:3]] + ["…"] * (len(saved.ignored) > 3))
+        say(f"ignored files, not saved: {len(saved.ignored)} ({names})" + (f"; gt rescue show {key}" if key else ""))
 
 
 @cli.command(short_help="Refused: only the worker itself is done.")
