@@ -9,6 +9,7 @@ as often as they are called.
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import sys
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     Duty = dict[str, Any]
     Trigger = Callable[["Round"], int]
 
+gc.set_threshold(100_000)  # a round is short: looking for garbage would be a tenth of its start
 ROUND = "patrol"
 _VALUES = ("--town", "--rig", "--name")
 
