@@ -21,9 +21,10 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
     """Like `verbs.update`; a status `closed` asks the same decision as `close`."""
     closing = (values or {}).get("status") == "closed"
     landed = _landings(World(caller), ledger, bead_ids) if closing else {}
+    followed = closing and tracking.is_followed(caller.town, bead_ids)
     after = verbs.update(ledger, caller, now, bead_ids, values, landed=landed, **more)
-    if closing and not more.get("dry_run"):
-        _closed(caller, bead_ids)
+    if followed and not more.get("dry_run"):
+        _wake_deacon(caller)
     return after
 
 
@@ -35,15 +36,16 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
     """
     given = Proof(proof.commit if proof else None, proof, fence)
     landed = dict.fromkeys(bead_ids, given) if proof or no_code else _landings(World(caller), ledger, bead_ids)
+    followed = tracking.is_followed(caller.town, bead_ids)
     after = verbs.close(ledger, caller, now, bead_ids, reason, landed=landed, no_code=no_code, force=force or proof is not None,
                         dry_run=dry_run)
-    if not dry_run:
-        _closed(caller, bead_ids)
+    if followed and not dry_run:
+        _wake_deacon(caller)
     return after
 
 
-def _closed(caller: Caller, bead_ids: Sequence[str]) -> None:
-    if caller.town is not None and tracking.is_followed(caller.town, bead_ids):
+def _wake_deacon(caller: Caller) -> None:
+    if caller.town is not None:
         wake.wake(caller.town, "deacon")
 
 

@@ -49,6 +49,7 @@ def launch(town: Town, bead_id: str, *, agent: str | None = None, caller: Caller
     """
     if caller.role == "polecat":
         raise Refused("a polecat launches nothing", why="it has one bead, its own", next="leave the convoy to the mayor")
+    config.mode(town)  # a town whose mode cannot be read gets no half-made launch
     chosen = _convoy_of(town, bead_id, caller, now, dry_run)
     if not rules.is_open(chosen):
         raise Refused(f"{chosen['id']} is closed", next=f"gt convoy add {chosen['id']} BEAD opens it again")

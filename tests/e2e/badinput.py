@@ -25,7 +25,8 @@ from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
 
 Params = dict[str, list[str]]
-HOSTILE = ("..", "-x", "a;b", "#(id)", "x" * 300, "", "a\nb", "\x1b[31mred", "../" * 12 + "etc/passwd", "/etc", "$(touch owned)",
+# A path leads out of the town, but not out of the test: some commands write where they are told to.
+HOSTILE = ("..", "-x", "a;b", "#(id)", "x" * 300, "", "a\nb", "\x1b[31mred", "../escaped", "/etc", "$(touch owned)",
            "é", "\udcff", "--", "%s{0}", "a b", "*", "gp-zzzzz")
 CODES = {code for code, _, _ in errors.exit_codes()} - {errors.BUG, errors.INTERRUPTED}
 # Run until they are told to stop, or make a town of their own.
@@ -38,6 +39,7 @@ FREE = {"title", "title_option", "description", "design", "acceptance_criteria",
 FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"},
            **{("bd", *words.split()): {"text", "key", "label", "file"} for words in (
                "comment", "comments add", "search", "remember", "memories", "label propagate")},
+           ("bd", "export"): {"output", "label"}, ("bd", "import"): {"file", "input_file"}, ("bd", "merge"): {"name"},
            ("gt", "convoy", "create"): {"notify"}}  # its value may be left out: then what follows is the title
 
 # What goes through the whole town; a broken file is one of many things they meet, and tells no single line.
@@ -101,6 +103,11 @@ def _listed(words: tuple[str, ...]) -> Params:
             ("bd", "dep", "remove"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
             ("bd", "dep", "rm"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
             ("bd", "dep", "tree"): {"bead_id": ["gp-bbbbb"]}, ("bd", "reopen"): {"bead_ids": ["gp-bbbbb"]},
+            **{("bd", *words.split()): {"bead_id": ["gp-bbbbb"], "text": ["text"]} for words in ("comment", "comments add")},
+            **{("bd", "label", words): {"words": ["gp-bbbbb", "mark"]} for words in ("add", "remove", "rm")},
+            ("bd", "delete"): {"bead_ids": ["gp-bbbbb"]}, ("bd", "graph", "show"): {"bead_id": ["gp-bbbbb"]},
+            ("bd", "hooks", "run"): {"name": ["pre-commit"]}, ("bd", "query"): {"expression": ["status=open"]},
+            ("bd", "remember"): {"text": ["text"]}, ("bd", "import"): {"file": ["no.jsonl"]},
             ("bd", "show"): {"bead_ids": ["gp-bbbbb"]}, ("bd", "update"): {"bead_ids": ["gp-bbbbb"]},
             }.get(words, {})
 
