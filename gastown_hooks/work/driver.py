@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gastown_hooks.core import fsio
-from gastown_hooks.core.errors import NotFound
+from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules.merge_files import MergedFile, merge_files
 
@@ -17,7 +17,10 @@ def merge(base: str, ours: str, theirs: str, name: str = "") -> MergedFile:
         base, ours, theirs = ours, base, name
     versions = []
     for path in (base, ours, theirs):
-        data = fsio.read(path)
+        try:
+            data = fsio.read(path)
+        except OSError as error:
+            raise BadInput(f"cannot read {shown(path)}", why=error.strerror or str(error)) from None
         if data is None:
             raise NotFound(f"no file {shown(path)}", why="git names three: the base, ours and theirs")
         versions.append(data)

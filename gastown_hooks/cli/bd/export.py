@@ -10,14 +10,14 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.core import fsio, record
-from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules import fields, ready, states
 from gastown_hooks.work import interop
 
 
 @click.command(short_help="Write beads as JSON lines, for any program that reads them.")
-@click.option("-o", "--output", metavar="FILE", help="Into this file, replaced as a whole, instead of standard output.")
+@click.option("-o", "--output", metavar="FILE", help="Into this file (replaces an export of before), not to standard output.")
 @click.option("-s", "--status", metavar="S", help="Only beads of this status.")
 @click.option("-t", "--type", "kind", metavar="TYPE", help="Only this type.")
 @click.option("-l", "--label", metavar="L", help="Only with this label.")
@@ -39,6 +39,7 @@ def cli(output: str | None, status: str | None, kind: str | None, label: str | N
     wanted = None
     if status or kind or label or no_tombstones:
         type_ = fields.issue_type(kind) if kind else None
+        status = fields.status(status) if status else None
         wanted = {name for name, bead in ledger.all().items()
                   if (not status or ready.status(bead) == status) and (not type_ or ready.kind(bead) == type_)
                   and (not label or label in (bead.get("labels") or ())) and not (no_tombstones and ready.status(bead) == states.TOMBSTONE)}
@@ -67,4 +68,18 @@ def _path(output: str, root: str) -> str:
         raise BadInput(f"{shown(output)} is inside the ledger's own folder", why="other programs would read it as a ledger")
     if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path)):
         raise BadInput(f"cannot write {shown(output)}", why="it is a folder" if os.path.isdir(path) else "its folder is not there")
+    if not _holds_beads(path):
+        raise Refused(f"{shown(output)} holds something else", why="it would be replaced as a whole", next="name another file")
     return path
+
+
+def _holds_beads(path: str) -> bool:
+    """Also when there is nothing there, or nothing in it."""
+    if not os.path.exists(path):
+        return True
+    with open(path, "rb") as file:
+        first = file.readline().strip()
+    try:
+        return not first or bool(record.decode(first))
+    except ValueError:
+        return False
