@@ -31,6 +31,10 @@ def value_of(key: str, words: list[str]) -> Any:
         return _list(key, words)
     if len(words) != 1:
         raise BadInput(f"{key} takes one value", next=f"gt config explain {ids.shown(key)}")
+    if isinstance(default, bool):
+        if words[0] not in ("true", "false"):
+            raise BadInput(f"{key} is true or false", why=f"not {ids.shown(words[0])}", next=f"gt config explain {key}")
+        return words[0] == "true"
     if isinstance(default, float):
         return _amount(key, words[0])
     if isinstance(default, int):

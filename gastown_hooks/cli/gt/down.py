@@ -29,6 +29,8 @@ def cli(as_json: bool, dry_run: bool) -> int:
             say(act)
         for process in found.foreign:
             say(f"not the town's, so left alone: {process}")
+        if dry_run and not found.acts:
+            say("nothing runs, so nothing would be done")
         if not dry_run:
             say(f"processes of the town: {len(found.left)}; cron lines: {int(found.cron)}")
     for process in found.left:

@@ -30,7 +30,8 @@ def test_get_set_unset(run_cli: Run, town: Path) -> None:
 @pytest.mark.parametrize(("words", "value"), [
     (["app.gates", "pytest -q", "ruff check"], ["pytest -q", "ruff check"]), (["app.gates", "none"], "none"),
     (["app.gates", '["a", "b"]'], ["a", "b"]), (["app.gates", "make test"], ["make test"]), (["app.copy", ".env"], [".env"]),
-    (["app.gate_timeout", "90"], 90), (["app.gate_slots", "4"], 4), (["app.gate_order", "failed-first"], "failed-first"),
+    (["app.gate_timeout", "90"], 90), (["app.gate_slots", "4"], 4), (["app.confirm_red", "false"], False),
+    (["app.gate_order", "failed-first"], "failed-first"),
     (["app.setup", "npm ci --no-audit"], "npm ci --no-audit")])
 def test_values_of_a_rig(run_cli: Run, town: Path, words: list[str], value: object) -> None:
     assert run_cli("gt", "config", "set", *words).code == 0
@@ -41,7 +42,7 @@ def test_values_of_a_rig(run_cli: Run, town: Path, words: list[str], value: obje
     (["set", "app.gate", "x"], 7, "nearest is gates"), (["set", "nope", "x"], 7, "unknown key"),
     (["set", "app.gates", ""], 7, "app/settings"),
     (["set", "app.gate_timeout", "-5"], 2, "is a number"), (["set", "app.gate_timeout", "0"], 7, "gate_timeout"),
-    (["set", "app.gate_slots", "0"], 7, "0 is not a whole number above 0"),
+    (["set", "app.confirm_red", "maybe"], 2, "true or false"), (["set", "app.gate_slots", "0"], 7, "0 is not a whole number above 0"),
     (["set", "app.gate_order", "x"], 7, "one of fixed, failed-first"),
     (["set", "app.agent", "a", "b"], 2, "one value"), (["set", "agents", "{"], 2, "JSON"), (["get", "app.x"], 7, "unknown key"),
     (["set", "..gates", "x"], 2, "no rig name"), (["explain", "gatez"], 3, "nearest is gates")])
