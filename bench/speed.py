@@ -4,7 +4,8 @@
 Makes a town for each size with a ledger of that many generated beads and starts the real programs in it, in turns with the bare
 interpreter. A figure is CPU time (user and system, of the whole process, by the kernel's account), the median over the rounds,
 as a ratio to the median of `python -I -S -c pass`. `+` is the growth from the smallest to the largest ledger; a wall-clock median
-stands beside it. Last, 30 processes with 100 updates each: what was lost, how evenly they came on, how long one update took.
+stands beside it. The other reading commands are started in a rig with as many beads, 500 of them in its merge queue, and 20 convoys.
+Last, 30 processes with 100 updates each: what was lost, how evenly they came on, how long one update took.
 """
 
 from __future__ import annotations
@@ -58,19 +59,31 @@ COMMANDS: list[tuple[str, float, list[str]]] = [
     ("gt prime", 8, ["gt", "prime"]),
     ("bd --help", 8, ["bd", "--help"]),
 ]
+# The other commands that read, in a rig; `{epic}` is one with children.
+OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.split()) for limit, words in (
+    (8, "gt status"), (8, "gt agents"), (8, "gt polecat list"), (8, "gt rig list"), (8, "gt rig status app"), (8, "gt mq list app"),
+    (8, "gt mq next app"), (8, "gt convoy list"), (8, "gt convoy status"), (8, "gt daemon status"),
+    (8, "gt rescue list"), (8, "gt costs"), (8, "bd blocked"), (8, "bd stats"), (8, "bd count"), (8, "bd stale"),
+    (10, "bd search stream-flush"),
+    (8, "bd children {epic}"), (4, "bd list --parent {epic}"), (4, "bd list --created-after 2026-07-01 -n 20"),
+    (4, "bd list --title-contains stream"), (4, "bd list -l none"), (4, "bd list --label-pattern w*"), (4, "bd list --overdue"),
+    (8, "bd list --sort updated"), (8, "bd ready --parent {epic}"), (8, "bd show {epic}"), (8, "bd dep tree {any}"),
+    (8, "bd dep list {any}"), (8, "bd epic status"), (8, "bd graph {epic}"), (8, "bd swarm validate {epic}"), (8, "bd info"),
+    (8, "bd label list-all"), (8, "bd comments {any}"), (8, "bd where"), (8, "bd query priority=0"), (8, "bd memories"))]
 
 
 @dataclass
 class Place:
-    """A town with one ledger of `count` beads."""
+    """A town, or a rig, with a ledger of `count` beads. `root` is where the commands start."""
 
     root: str
     count: int
     names: list[str] = field(default_factory=list)
+    epic: str = ""
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(paths.Town(self.root).beads)
+        return Ledger(paths.Beads(f"{self.root}/.beads"))
 
 
 @dataclass
@@ -127,6 +140,44 @@ def make_place(folder: str, count: int) -> Place:
     return place
 
 
+def make_rig(folder: str, count: int) -> Place:
+    """A rig with the beads, half a thousand of them in the queue; 20 convoys track some in the town's ledger."""
+    town, source = f"{folder}/rigs{count}", f"{folder}/source{count}"
+    subprocess.run(["git", "init", "-q", "-b", "main", source], check=True)
+    subprocess.run(["git", "-C", source, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty",
+                    "-m", "x"], check=True)
+    run(["gt", "install", town], folder)
+    run(["gt", "rig", "add", "app", source, "--prefix", "ap", "--gate", "true"], town)
+    place = Place(f"{town}/app", count)
+    found = [record.decode(record.encode(b).replace(b'"hq-', b'"ap-')) for b in beads(count, seed=1)]
+    held = [b for b in found if b["status"] == "in_progress"]
+    for bead in held[500:]:  # as many claims as the queue is long, and no workers besides
+        bead |= {"status": "open", "assignee": "somebody"}
+    waiting = held[:500]
+    found += [_request(number, bead) for number, bead in enumerate(waiting)]
+    fsio.write(place.ledger.beads.issues, b"".join(record.encode(b) + b"\n" for b in sorted(found, key=lambda b: str(b["id"]).encode())))
+    place.names = [str(b["id"]) for b in found if b["status"] == "open" and b.get("dependencies")]
+    place.epic = next(str(edge["depends_on_id"]) for b in found for edge in b.get("dependencies", ()) if edge["type"] == "parent-child")
+    convoys = [_convoy(number, place.names[number * 10:number * 10 + 10]) for number in range(20)]
+    Ledger(paths.Town(town).beads).transact(lambda view: convoys)
+    place.ledger.transact(lambda view: [])
+    run(["bd", "list"], town)  # builds both indexes
+    return place
+
+
+def _request(number: int, bead: record.Record) -> record.Record:
+    metadata = {"branch": "x", "head": "1" * 40, "target": "main", "source": bead["id"], "worker": bead["assignee"],
+                "fence": bead["claim_fence"], "state": "queued"}
+    return record.arrange({"id": f"ap-mr-{_digits(number)}", "title": bead["title"], "status": "open", "priority": 2, "metadata": metadata,
+                           "issue_type": "merge-request", "created_at": bead["created_at"], "updated_at": bead["created_at"]})
+
+
+def _convoy(number: int, names: list[str]) -> record.Record:
+    name, at = f"hq-cv-{_digits(number)}", clock.stamp(START)
+    return record.arrange({"id": name, "title": "A batch", "status": "open", "priority": 2, "issue_type": "convoy", "created_at": at,
+                           "updated_at": at, "dependencies": [{"issue_id": name, "depends_on_id": one, "type": "tracks"} for one in names]})
+
+
 def write_programs(folder: str) -> None:
     """gt, bd and a githook's start as an installation has them."""
     write = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks import entry; entry.write(*sys.argv[2:5], sys.argv[5:])"
@@ -161,7 +212,7 @@ def run(words: list[str], cwd: str) -> tuple[float, float]:
 
 def prepare(name: str, place: Place) -> None:
     """What stands before a measured run."""
-    beads_ = paths.Town(place.root).beads
+    beads_ = place.ledger.beads
     if name.endswith("after a write"):
         run(["bd", "update", place.names[0], "--notes", str(time.monotonic_ns())], place.root)
     elif name.endswith("outside edit"):
@@ -176,17 +227,17 @@ def prepare(name: str, place: Place) -> None:
 
 def words_of(words: list[str], place: Place) -> list[str]:
     new = str(time.monotonic_ns())
-    return [word.replace("{new}", new).replace("{any}", place.names[-1]) for word in words]
+    return [word.replace("{new}", new).replace("{any}", place.names[-1]).replace("{epic}", place.epic) for word in words]
 
 
 def measure(places: list[Place], rounds: int, only: list[str]) -> dict[tuple[str, int], Times]:
     """Every command on every ledger, in turns."""
     found: dict[tuple[str, int], Times] = {}
     for _ in range(rounds):
-        for name, _, words in COMMANDS:
-            if only and not any(word in name for word in only):
+        for name, _, words in [*COMMANDS, *OTHERS]:
+            if not wanted([(name, 0, words)], only):
                 continue
-            for place in places:
+            for place in [one for one in places if bool(one.epic) == name.endswith("(rig)")]:
                 for _ in range(2):
                     note(found, ("", 0), run([sys.executable, "-I", "-S", "-c", "pass"], place.root))
                 prepare(name, place)
@@ -194,6 +245,11 @@ def measure(places: list[Place], rounds: int, only: list[str]) -> dict[tuple[str
                 if "close" in name:
                     place.names.pop()
     return found
+
+
+def wanted(commands: list[tuple[str, float, list[str]]], only: list[str]) -> bool:
+    """Whether any of these is to be measured."""
+    return not only or any(word in name for name, _, _ in commands for word in only)
 
 
 def note(found: dict[tuple[str, int], Times], key: tuple[str, int], figures: tuple[float, float]) -> None:
@@ -245,7 +301,7 @@ def rows(found: dict[tuple[str, int], Times], sizes: list[int]) -> list[ground.R
     """The figures of the largest ledger, and how they grow."""
     base = statistics.median(found["", 0].cpu)
     made = []
-    for name, limit, _ in COMMANDS:
+    for name, limit, _ in [*COMMANDS, *OTHERS]:
         if (name, sizes[0]) in found:
             first, last = (statistics.median(found[name, size].cpu) / base for size in (sizes[0], sizes[-1]))
             figure = f"{last:.2f} x bare Python, {last / first:.2f} x that of {sizes[0]:,}"
@@ -258,7 +314,7 @@ def table(found: dict[tuple[str, int], Times], sizes: list[int]) -> str:
     lines = [f"`python -I -S -c pass`: {base * 1000:.1f} ms CPU, Python {sys.version.split()[0]}, {os.cpu_count()} cores", "",
              f"| command | limit | {' | '.join(f'{size:,} beads' for size in sizes)} | + | wall ms |",
              f"|---|---|{'---|' * len(sizes)}---|---|"]
-    for name, limit, _ in COMMANDS:
+    for name, limit, _ in [*COMMANDS, *OTHERS]:
         if (name, sizes[0]) in found:
             ratios = [statistics.median(found[name, size].cpu) / base for size in sizes]
             wall = statistics.median(found[name, sizes[-1]].wall) * 1000
@@ -280,8 +336,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _BIN = folder
         write_programs(folder)
-        places = [make_place(folder, size) for size in sizes]
-        found = measure(places, options.rounds, [word for word in options.only.split(",") if word])
+        only = [word for word in options.only.split(",") if word]
+        places = [make_place(folder, size) for size in sizes] if options.writers or wanted(COMMANDS, only) else []
+        rigs = [make_rig(folder, size) for size in sizes] if wanted(OTHERS, only) else []
+        found = measure([*places, *rigs], options.rounds, only)
         wrote = [writers(place, options.writers, 100).split(": ", 1) for place in places] if options.writers else []
         if options.json:
             ground.show([*rows(found, sizes), *(ground.row(what, figure, "lost 0, max/min 2, p99 300 ms") for what, figure in wrote)], True)

@@ -18,7 +18,7 @@ from gastown_hooks.core import clock, errors, fsio, lock
 from gastown_hooks.core.errors import BadInput, Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town, town_at
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import config, index
+from gastown_hooks.stores import config, index, known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import wake
@@ -87,7 +87,7 @@ def _round(town: Town, role: str, rig: Rig | None = None) -> None:
 
 def _has_queue(this: Tick, rig: Rig) -> bool:
     try:
-        return requests.has_work(Ledger(rig.beads).all().values())
+        return requests.has_work(known.those(Ledger(rig.beads), known.REQUESTS).values())
     except GastownError as error:
         this.failed[f"{rig.name}.queue"] = str(error)
         return True  # unreadable is not empty: the refinery looks and says so

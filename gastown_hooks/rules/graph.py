@@ -49,8 +49,17 @@ def parents(record: Record) -> list[str]:
     return [] if not record.get("dependencies") else [edge.target for edge in edges(record) if edge.kind == PARENT]
 
 
-def children(records: Mapping[str, Record]) -> dict[str, list[str]]:
+class Linked(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+    """Records that know their edges: `children` and `dependents` ask them, and look at none of the others."""
+
+    family: Mapping[str, list[str]]
+    above: Mapping[str, list[tuple[str, str]]]
+
+
+def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
     """Parent id to the ids of its children, in id order; tombstones are nobody's children."""
+    if isinstance(records, Linked):
+        return records.family
     found: dict[str, list[str]] = {}
     for bead_id in sorted(records):
         if records[bead_id].get("status") != "tombstone":
@@ -64,9 +73,9 @@ class Family(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: ig
 
     def __init__(self, records: Mapping[str, Record]) -> None:
         self._records = records
-        self._found: dict[str, list[str]] | None = None
+        self._found: Mapping[str, list[str]] | None = None
 
-    def _all(self) -> dict[str, list[str]]:
+    def _all(self) -> Mapping[str, list[str]]:
         if self._found is None:
             self._found = children(self._records)
         return self._found
@@ -81,8 +90,10 @@ class Family(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: ig
         return len(self._all())
 
 
-def dependents(records: Mapping[str, Record]) -> dict[str, list[tuple[str, str]]]:
+def dependents(records: Mapping[str, Record]) -> Mapping[str, list[tuple[str, str]]]:
     """Target id to (dependent's id, kind), tombstones left out."""
+    if isinstance(records, Linked):
+        return records.above
     found: dict[str, list[tuple[str, str]]] = {}
     for bead_id in sorted(records):
         if records[bead_id].get("status") != "tombstone":

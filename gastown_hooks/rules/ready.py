@@ -16,7 +16,7 @@ from gastown_hooks.core.record import status as status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import graph
@@ -28,6 +28,8 @@ else:
 NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot"))
 # Kept out of a plain list too.
 HIDDEN = NOT_WORK - {"molecule", "convoy"}
+# States of work that others may hold back.
+_UNDONE = frozenset(("open", "in_progress", "blocked", "hooked"))
 # A conditional blocker lets go when its close_reason tells a failure.
 FAILURES = ("failed", "rejected", "wontfix", "won't fix", "canceled", "cancelled", "abandoned", "blocked", "error", "timeout",
             "aborted")
@@ -66,17 +68,39 @@ def ready_from(records: Mapping[str, Record], family: Mapping[str, list[str]], b
     record = records[bead_id]
     if status(record) != "open" or _unfit(record) is not None or _open_children(records, family, record):
         return None
-    since, above, seen = 0, [bead_id], set[str]()
-    for one in above:
-        if one in seen or one not in records or (one != bead_id and _over(records[one])):
-            continue
-        seen.add(one)
-        until = _deferred_until(records[one])
-        if until is None or _own_blockers(records, family, records[one]):
+    since = 0
+    for one in _line(records, bead_id):
+        until = _deferred_until(one)
+        if until is None or _own_blockers(records, family, one):
             return None
         since = max(since, until)
-        above += graph.parents(records[one])
     return since
+
+
+def blocked_between(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> tuple[int, int | None] | None:
+    """From when until when `blocked` lists the bead, if no record changes; no end: no time brings it. None: never."""
+    record = records[bead_id]
+    begin, end = _deferred_until(record), 0
+    if status(record) not in _UNDONE or _unfit(record) is not None or begin is None:
+        return None
+    for one in _line(records, bead_id):
+        if _own_blockers(records, family, one):
+            return begin, None
+        until = _deferred_until(one)
+        if until is None:
+            return begin, None
+        end = max(end, until if one is not record else 0)
+    return (begin, end) if begin < end else None
+
+
+def _line(records: Mapping[str, Record], bead_id: str) -> Iterator[Record]:
+    """The bead and the parents above it that can hold it: those that are over pass nothing on."""
+    above, seen = [bead_id], set[str]()
+    for one in above:
+        if one not in seen and one in records and (one == bead_id or not _over(records[one])):
+            seen.add(one)
+            yield records[one]
+            above += graph.parents(records[one])
 
 
 def watched(record: Record) -> list[str]:
@@ -124,7 +148,7 @@ def blocked(records: Mapping[str, Record], now: int) -> list[tuple[Record, list[
     family = graph.children(records)
     held = _held(records, family, now)
     waiting = [records[bead_id] for bead_id in held
-               if status(records[bead_id]) in ("open", "in_progress", "blocked", "hooked") and unfit(records[bead_id], now) is None]
+               if status(records[bead_id]) in _UNDONE and unfit(records[bead_id], now) is None]
     pairs = [(record, _blockers(records, family, record["id"], now)) for record in sorted(waiting, key=in_order)]
     return [(record, reasons) for record, reasons in pairs if reasons]
 

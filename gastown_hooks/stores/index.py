@@ -17,20 +17,29 @@ from gastown_hooks.stores import sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.stores import indexing
     from gastown_hooks.stores.ledger import Ledger
 
-    # (column, whether it must be one of the values or none of them, values); `label` must be there, or not.
-    Wanted = Sequence[tuple[str, bool, Sequence[str | int]]]
+    # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
+    # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": a text (of TEXTS) that holds these, all in lower
+    # case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]).
+    Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     indexing = late("gastown_hooks.stores.indexing")
 
-VERSION = 3
+VERSION = 4
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
+TEXTS = ("title", "everything")  # everything: id, title, description
+_URGENCY = ("priority", "created", "id")
+ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnull(updated, 0)", "id"), "id": ("id",),
+          "closed": ("ifnull(closed, 0)", "id"), "status": ("status", *_URGENCY), "type": ("kind", *_URGENCY),
+          "assignee": ("iif(assignee = '', '~', assignee)", *_URGENCY)}
+_BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' UNION "
+          "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 SPAWNER = "waits-for children of"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready FROM state"
 
@@ -38,36 +47,47 @@ STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready 
 class Index:
     """One look at an index that was current when it was opened."""
 
-    def __init__(self, db: sqlite.Connection, odd: int, now_ready: int) -> None:
+    def __init__(self, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int]) -> None:
         self._db, self.odd, self._ready = db, odd, now_ready
+        self.seen = seen  # the file, the journal's inode, how much of it
 
     def __del__(self) -> None:
         self._db.close()  # a connection is in a circle with its cache: left alone it would keep its lock
 
     def ready(self, now: int, limit: int, wanted: Wanted = ()) -> list[tuple[Any, ...]]:
         """The first beads that may begin, in order, each as COLUMNS; limit 0: all."""
-        tests, values = _tests(wanted)
+        tests, values = self._tests(wanted)
         return self._db.execute(f"SELECT {COLUMNS} FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests} "
                                 "ORDER BY priority, created, id LIMIT ?", (now, *values, limit or -1)).fetchall()
 
     def count_ready(self, now: int, wanted: Wanted = ()) -> int:
         """How many `ready` has in all."""
         if wanted:
-            tests, values = _tests(wanted)
+            tests, values = self._tests(wanted)
             found = self._db.execute(f"SELECT count(*) FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests}", (now, *values))
             return int(found.fetchone()[0])
         later = self._db.execute("SELECT count(*) FROM bead INDEXED BY later WHERE ready_from > 0 AND ready_from <= ?", (now,))
         return self._ready + int(later.fetchone()[0])
 
-    def listed(self, limit: int, wanted: Wanted) -> list[tuple[Any, ...]]:
-        """The first beads of which all this is true, in order of urgency, each as COLUMNS; limit 0: all."""
-        tests, values = _tests(wanted)
-        return self._db.execute(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests} ORDER BY priority, created, id LIMIT ?",
-                                (*values, limit or -1)).fetchall()
+    def listed(self, limit: int, wanted: Wanted, order: str = "priority", reverse: bool = False) -> list[tuple[Any, ...]]:
+        """The first beads of which all this is true, in one of ORDERS, each as COLUMNS; limit 0: all."""
+        tests, values = self._tests(wanted)
+        by = ", ".join(f"{column} DESC" if reverse else column for column in ORDERS[order])
+        return self._db.execute(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests} ORDER BY {by} LIMIT ?", (*values, limit or -1)).fetchall()
+
+    def ids(self, wanted: Wanted) -> list[str]:
+        """The ids of the beads of which all this is true."""
+        tests, values = self._tests(wanted)
+        return [row[0] for row in self._db.execute(f"SELECT id FROM bead WHERE TRUE{tests}", values)]
+
+    def counts(self, column: str, wanted: Wanted) -> dict[Any, int]:
+        """How many beads of which all this is true have each value of a column."""
+        tests, values = self._tests(wanted)
+        return dict(self._db.execute(f"SELECT {column}, count(*) FROM bead WHERE TRUE{tests} GROUP BY {column}", values).fetchall())
 
     def count_listed(self, wanted: Wanted) -> int:
         """How many `listed` has in all."""
-        tests, values = _tests(wanted)
+        tests, values = self._tests(wanted)
         return int(self._db.execute(f"SELECT count(*) FROM bead WHERE TRUE{tests}", values).fetchone()[0])
 
     def held_by(self, actor: str) -> list[str]:
@@ -79,9 +99,41 @@ class Index:
         return self._db.execute("SELECT source, kind FROM edge WHERE target = ? AND kind <> ? ORDER BY source, place",
                                 (bead_id, SPAWNER)).fetchall()
 
+    def children(self, bead_id: str) -> list[str]:
+        """The ids of its children, like `graph.children`."""
+        return [row[0] for row in self._db.execute("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",
+                                                   (bead_id,))]
+
+    def targets(self) -> list[str]:
+        """What others depend on."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE kind <> ?", (SPAWNER,))]
+
     def unknown(self) -> list[str]:
         """Beads that others wait for and that are not in this ledger: perhaps in another one, of which the index knows nothing."""
         return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE unknown")]
+
+    def _tests(self, wanted: Wanted) -> tuple[str, list[Any]]:
+        """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller."""
+        tests = ""
+        found: list[Any] = []
+        for number, (column, how, values) in enumerate(wanted):
+            found += values
+            if how == "fit":
+                self._db.create_function(f"fits{number}", 1, _fits(values[0]))
+                none = int(values[0]([]))  # most beads have no label: not asked one by one
+                tests, found = f"{tests} AND iif(labels = '', {none}, fits{number}(labels))", found[:-1]
+            elif how == "below":
+                tests += f" AND {_BELOW}"
+                found += values
+            elif how == "holds":
+                tests += f" AND id IN (SELECT id FROM text WHERE {' AND '.join(f'instr({column}, ?)' for _ in values)})"
+            elif isinstance(how, str):
+                tests += f" AND {column} {how} ?" + (" AND created" if column == "created" else "")
+            elif column == "label":
+                tests += "".join(f" AND {'' if how else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
+            else:
+                tests += f" AND {column} {'' if how else 'NOT '}IN ({', '.join('?' * len(values))})"
+        return tests, found
 
 
 def current(ledger: Ledger) -> Index | None:
@@ -113,7 +165,7 @@ def opened(beads: Beads, *, whole: bool = True) -> Index | None:
     if row is None or row[:6 if whole else 3] != seen[:6 if whole else 3]:
         db.close()
         return None
-    return Index(db, row[8], row[9])
+    return Index(db, row[8], row[9], (row[2], row[3], row[6]))
 
 
 def connect(beads: Beads) -> sqlite.Connection:
@@ -121,14 +173,5 @@ def connect(beads: Beads) -> sqlite.Connection:
     return sqlite.connect(beads.index, timeout=2.0, isolation_level=None)
 
 
-def _tests(wanted: Wanted) -> tuple[str, list[str | int]]:
-    """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller."""
-    tests = ""
-    found: list[str | int] = []
-    for column, one_of, values in wanted:
-        if column == "label":
-            tests += "".join(f" AND {'' if one_of else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
-        else:
-            tests += f" AND {column} {'' if one_of else 'NOT '}IN ({', '.join('?' * len(values))})"
-        found += values
-    return tests, found
+def _fits(test: Callable[[list[str]], bool]) -> Callable[[str], bool]:
+    return lambda labels: test(labels.split("\x1f")[1:-1])

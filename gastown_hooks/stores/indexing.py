@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from _collections_abc import Mapping
 
-from gastown_hooks.core import clock, fsio, jsons, lock, record
+from gastown_hooks.core import clock, fsio, jsons, lock
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import index, pairs, sqlite
+from gastown_hooks.stores import index, known, pairs, sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Any
 
     from gastown_hooks.core.paths import Beads
@@ -21,17 +21,25 @@ if TYPE_CHECKING:
 
 _TAIL = 256  # bytes of the journal that must still stand before the place up to which it was seen
 _LARGEST = 1 << 62
+_CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
+_TIMES = ("updated_at", "closed_at", "due_at", "defer_until")
+_INSERT = f"INSERT OR REPLACE INTO bead VALUES ({', '.join('?' * 20)})"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
                     odd INTEGER, ready INTEGER);
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
-                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER,
+                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER, claimed INTEGER,
+                   updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
+CREATE TABLE text (id TEXT PRIMARY KEY, title TEXT, everything TEXT) WITHOUT ROWID;
 CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
 _INDEXES = f"""
 CREATE UNIQUE INDEX by_id ON bead (id);
 CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT NULL;
+CREATE INDEX by_hold ON bead (priority, created, id) WHERE blocked_from IS NOT NULL;
+CREATE INDEX by_kind ON bead (kind, status);
+CREATE INDEX by_claim ON bead (status, closed) WHERE claimed;
 CREATE INDEX by_state ON bead (status, kind, template, assignee);
 CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
 CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
@@ -94,7 +102,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
     except BaseException:
         db.close()
         raise
-    return index.Index(db, odd, now_ready)
+    return index.Index(db, odd, now_ready, (jsons.dumps(list(pair.base)), pair.inode, seen))
 
 
 def _writable(beads: Beads) -> sqlite.Connection:
@@ -128,58 +136,15 @@ def _changed(journal: bytes) -> list[str]:
 
 # ---- what is in it -----------------------------------------------------------------------------------------
 
-class _Records(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
-    """The ledger's beads, each looked up when it is asked for."""
-
-    def __init__(self, pair: Pair) -> None:
-        self._pair = pair
-        self._found: dict[str, Record | None] = {}
-
-    def __getitem__(self, bead_id: str) -> Record:
-        if bead_id not in self._found:
-            line = self._pair.line(bead_id)
-            self._found[bead_id] = None if line is None else record.decode(line)
-        found = self._found[bead_id]
-        if found is None:
-            raise KeyError(bead_id)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._pair.records())
-
-    def __len__(self) -> int:
-        return len(self._pair.records())
-
-
-class _Kin(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
-    """`graph.children`, from the edges in the index."""
-
-    def __init__(self, db: sqlite.Connection) -> None:
-        self._db = db
-
-    def __getitem__(self, bead_id: str) -> list[str]:
-        found = [row[0] for row in self._db.execute("SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source",
-                                                    (bead_id, graph.PARENT))]
-        if not found:
-            raise KeyError(bead_id)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return (row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE kind = ?", (graph.PARENT,)))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-
 def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
     records = pair.records()
     family = graph.children(records)
     for statement in _TABLES.split(";"):
         db.execute(statement)
-    rows = [_row(bead, _time(ready.ready_from(records, family, bead_id))) for bead_id, bead in records.items()]
+    rows = [_row(bead, *_when(records, family, bead_id)) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
-    db.executemany("INSERT INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.executemany(_INSERT, rows)
+    db.executemany("INSERT INTO text VALUES (?, ?, ?)", sorted(map(_text, records.values())))
     db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
         db.execute(statement)
@@ -187,11 +152,12 @@ def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
 
 
 def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_ready: int) -> tuple[int, int]:
-    records, family = _Records(pair), _Kin(db)
+    family = known.Asked(lambda name: [row[0] for row in db.execute(_CHILDREN, (name, graph.PARENT))], list)
+    records = known.Records(pair, family)
     above = {row[0] for bead_id in changed for row in
              db.execute("SELECT target FROM edge WHERE source = ? AND kind = ?", (bead_id, graph.PARENT))}
-    before = {bead_id: row for bead_id in changed
-              if (row := db.execute("SELECT odd, ready_from FROM bead WHERE id = ?", (bead_id,)).fetchone())}
+    asked = "SELECT odd, ready_from, blocked_from, blocked_until FROM bead WHERE id = ?"
+    before = {bead_id: row for bead_id in changed if (row := db.execute(asked, (bead_id,)).fetchone())}
     for bead_id in changed:
         db.execute("DELETE FROM edge WHERE source = ?", (bead_id,))
         db.execute("UPDATE edge SET unknown = 0 WHERE target = ? AND unknown", (bead_id,))
@@ -200,15 +166,16 @@ def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_
     for bead_id in _reached(db, changed, above):
         if bead_id not in records:
             continue
-        since = _time(ready.ready_from(records, family, bead_id))
-        old = before.get(bead_id) or db.execute("SELECT odd, ready_from FROM bead WHERE id = ?", (bead_id,)).fetchone() or (0, None)
-        now_ready += (since == 0) - (old[1] == 0)
+        times = _when(records, family, bead_id)
+        old = before.get(bead_id) or db.execute(asked, (bead_id,)).fetchone() or (0, None, None, None)
+        now_ready += (times[0] == 0) - (old[1] == 0)
         if bead_id in changed:
-            row = _row(records[bead_id], since)
+            row = _row(records[bead_id], *times)
             odd += row[5] - old[0]
-            db.execute("INSERT OR REPLACE INTO bead VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        elif since != old[1]:
-            db.execute("UPDATE bead SET ready_from = ? WHERE id = ?", (since, bead_id))
+            db.execute(_INSERT, row)
+            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id]))
+        elif times != old[1:]:
+            db.execute("UPDATE bead SET ready_from = ?, blocked_from = ?, blocked_until = ? WHERE id = ?", (*times, bead_id))
     return odd, now_ready
 
 
@@ -227,7 +194,29 @@ def _reached(db: sqlite.Connection, changed: list[str], above: set[str]) -> list
     return found + [bead_id for bead_id in above if bead_id not in seen]
 
 
-def _row(bead: Record, since: int | None) -> tuple[Any, ...]:
+def _when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> tuple[int | None, int | None, int | None]:
+    """(ready from, blocked from, blocked until) of a bead."""
+    since, held = ready.ready_from(records, family, bead_id), ready.blocked_between(records, family, bead_id)
+    if held is None:
+        return _time(since), None, None
+    return _time(since), _time(held[0]), _LARGEST if held[1] is None else _time(held[1])
+
+
+def _text(bead: Record) -> tuple[str, str, str]:
+    """The bead's row of `text`."""
+    title = str(bead.get("title") or "").lower()
+    return bead["id"], title, "\x1f".join((bead["id"].lower(), title, str(bead.get("description") or "").lower()))
+
+
+def _instant(bead: Record, key: str) -> int | None:
+    """The time in a field, as `filters.instant` reads it."""
+    try:
+        return min(clock.parse(bead[key]), _LARGEST)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError):
+        return None
+
+
+def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
     """The bead's row. Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
     priority, created, _ = ready.in_order(bead)
     title, estimate, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("assignee")
@@ -236,12 +225,14 @@ def _row(bead: Record, since: int | None) -> tuple[Any, ...]:
     odd = (type(priority) is not int or abs(priority) >= _LARGEST or abs(created) >= _LARGEST or not isinstance(title, str)
            or (estimate is not None and (type(estimate) is not int or abs(estimate) >= _LARGEST))
            or not isinstance(who, (str, type(None))) or not all(isinstance(label, str) and "\x1f" not in label for label in labels)
-           or not isinstance(bead.get("issue_type", ""), (str, type(None))))
+           or not isinstance(bead.get("issue_type", ""), (str, type(None))) or (not created and bool(bead.get("created_at"))))
     held_by = who if isinstance(who, str) and who and bead.get("status") in states.CLAIMED else None
     if odd:
         priority, created, title, estimate, who, labels = 0, 0, "", None, None, []
+    since, *blocked = times
     return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
-            "\x1f".join(("", *labels, "")) if labels else "", int(bool(bead.get("is_template"))))
+            "\x1f".join(("", *labels, "")) if labels else "", int(bool(bead.get("is_template"))),
+            int(bool(bead.get("claim_fence"))), *(_instant(bead, key) for key in _TIMES), *blocked)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

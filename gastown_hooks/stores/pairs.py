@@ -15,7 +15,7 @@ from gastown_hooks.stores import lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import gc
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
     from gastown_hooks.core.paths import Beads
@@ -128,6 +128,15 @@ class Pair:
         if not self.has_journal:  # nobody vouches for the file's order
             return self._lines().get(bead_id)
         return lines.find_in(self._read, self.base[0], bead_id)
+
+    def several(self, bead_ids: Iterable[str]) -> dict[str, bytes]:
+        """`line` of many: the file is read once. Only with a journal, which vouches for the file's order."""
+        last, data, found = self.journaled(), self.issues(), dict[str, bytes]()
+        for bead_id in bead_ids:
+            start, end, there = lines.find(data, bead_id)
+            if bead_id in last or there:
+                found[bead_id] = last[bead_id] if bead_id in last else data[start:end]
+        return found
 
     def _last(self, bead_id: str) -> bytes | None:
         """The bead's last value in the journal. JSON of ours holds neither tab nor newline, so what stands behind one is a name."""

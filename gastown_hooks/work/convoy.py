@@ -16,7 +16,7 @@ from gastown_hooks.core.paths import Town
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import convoys as rules
 from gastown_hooks.rules import fields, ready, states
-from gastown_hooks.stores import mail
+from gastown_hooks.stores import known, mail
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
@@ -53,12 +53,14 @@ class Progress:
 
 def progress(caller: Caller, now: int, *, closed: bool = True) -> list[Progress]:
     """Every convoy of the town, the open ones first, then the newest first."""
-    town = Ledger(caller.in_town().beads).all()
-    found = [one for one in town.values() if rules.is_convoy(one) and (closed or rules.is_open(one))]
-    known = World(caller).everything() if found else {}
-    open_requests = rules.by_claim(known.values())
+    town = caller.in_town()
+    wanted = rules.is_convoy if closed else rules.is_open
+    found = [one for one in known.those(Ledger(town.beads), known.CONVOYS).values() if wanted(one)]
+    records = World(caller).known() if found else {}
+    ledgers = Routes(town).prefixes().values() if found else ()
+    open_requests = rules.by_claim(one for beads in ledgers for one in known.those(Ledger(beads), known.OPEN_REQUESTS).values())
     ordered = sorted(sorted(found, key=lambda one: str(one.get("created_at")), reverse=True), key=lambda one: not rules.is_open(one))
-    return [Progress(one, [rules.look(bead, known, open_requests, now) for bead in rules.tracked(one)]) for one in ordered]
+    return [Progress(one, [rules.look(bead, records, open_requests, now) for bead in rules.tracked(one)]) for one in ordered]
 
 
 def find(town: Town, convoy_id: str) -> Record:

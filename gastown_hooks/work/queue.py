@@ -6,7 +6,7 @@ is pushed to the branch later is another request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from gastown_hooks.core import clock, ids, record
@@ -28,7 +28,7 @@ from gastown_hooks.rules.requests import (
     pin,
 )
 from gastown_hooks.rules.turn import Turn, turn
-from gastown_hooks.stores import events, git
+from gastown_hooks.stores import events, git, known
 from gastown_hooks.stores.config import Caller, rig_config, rig_settings
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
@@ -47,22 +47,28 @@ _BAD_IN_BRANCH = frozenset(" ~^:?*[\\\x7f")
 
 def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
     """The rig's merge requests that are not settled (queued, waiting, failed, conflict); with `closed` all of them."""
-    return among(Ledger(rig.beads).all().values(), closed=closed)
+    return among(known.those(Ledger(rig.beads), known.REQUESTS if closed else known.OPEN_REQUESTS).values(), closed=closed)
 
 
 def in_order(rig: Rig, now: int) -> list[Record]:
     """What waits to land, next one first. A damaged request is not among them: see `damaged`."""
-    return _in_order(Ledger(rig.beads).all(), now)
+    return ordered(requests(rig), now)
 
 
-def _in_order(records: Mapping[str, Record], now: int) -> list[Record]:
-    return order.queue_order([found for found in among(records.values()) if is_usable(found) and parse(found).open], now)
+def ordered(unsettled: Iterable[Record], now: int) -> list[Record]:
+    """Those of these requests that wait to land, next one first."""
+    return order.queue_order([found for found in unsettled if is_usable(found) and parse(found).open], now)
 
 
 def damaged(rig: Rig) -> list[str]:
     """Open merge-request beads that cannot be used, as sentences: made by hand or by another program. They hold up nobody."""
+    return faults(requests(rig))
+
+
+def faults(unsettled: Iterable[Record]) -> list[str]:
+    """What `damaged` says of these."""
     found = []
-    for one in requests(rig):
+    for one in unsettled:
         try:
             parse(one)
         except Corrupt as error:
@@ -72,9 +78,8 @@ def damaged(rig: Rig) -> list[str]:
 
 def turn_of(rig: Rig, now: int, *, size: int, tried: Collection[str] = (), fixes_only: bool = False) -> Turn:
     """Which requests are tested together next, at most `size`, and what holds the others (rules/turn)."""
-    own = Ledger(rig.beads).all()
-    records = World(Caller("refinery", rig.root, rig.town)).around(own)  # what blocks a bead may be another rig's
-    return turn(_in_order(own, now), records, now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
+    records = World(Caller("refinery", rig.root, rig.town)).known()  # what blocks a bead may be another rig's
+    return turn(in_order(rig, now), records, now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
 
 
 def next_due(rig: Rig, now: int) -> Record | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,7 +82,7 @@ def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]
 
 
-def _all(above: dict[str, list[tuple[str, str]]], bead_ids: Sequence[str]) -> list[str]:
+def _all(above: Mapping[str, list[tuple[str, str]]], bead_ids: Sequence[str]) -> list[str]:
     found = list(dict.fromkeys(bead_ids))
     seen = set(found)
     for bead_id in found:
@@ -92,7 +92,7 @@ def _all(above: dict[str, list[tuple[str, str]]], bead_ids: Sequence[str]) -> li
     return found
 
 
-def _check(draft: Draft, above: dict[str, list[tuple[str, str]]], bead_id: str, gone: set[str]) -> None:
+def _check(draft: Draft, above: Mapping[str, list[tuple[str, str]]], bead_id: str, gone: set[str]) -> None:
     record = draft.all()[bead_id]
     if states.needs_landing(record) and ready.status(record) in states.CLAIMED:
         raise Refused(f"{bead_id} cannot be deleted", why=f"{record.get('assignee')} works on it", next=f"bd show {bead_id}")

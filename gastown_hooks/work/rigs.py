@@ -10,7 +10,7 @@ from typing import Any
 from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.rules import claims, convoys, requests
-from gastown_hooks.stores import config, git
+from gastown_hooks.stores import config, git, known
 from gastown_hooks.stores.ledger import Ledger
 
 Record = dict[str, Any]
@@ -51,10 +51,17 @@ def half_made(town: Town) -> list[Rig]:
 
 def summary(rig: Rig) -> Summary:
     """Raises NotFound, BadConfig, Corrupt."""
-    made, records = config.rig_config(rig), Ledger(rig.beads).all().values()
-    open_beads = [r for r in records if r.get("status") not in ("closed", "tombstone") and r.get("issue_type") != requests.TYPE]
+    made, ledger = config.rig_config(rig), Ledger(rig.beads)
+    queued = requests.among(known.those(ledger, known.OPEN_REQUESTS).values())
     return Summary(rig.name, made.prefix, made.target, made.url, made.source, config.rig_settings(rig).gates,
-                   len(folders(rig.polecats)), len(folders(rig.crew_root)), len(requests.among(records)), len(open_beads))
+                   len(folders(rig.polecats)), len(folders(rig.crew_root)), len(queued), _open_beads(ledger))
+
+
+def _open_beads(ledger: Ledger) -> int:
+    its = known.known(ledger)
+    if its is not None:
+        return its.index.count_listed([("status", False, ("closed", "tombstone")), ("kind", False, (requests.TYPE,))])
+    return sum(r.get("status") not in ("closed", "tombstone") and r.get("issue_type") != requests.TYPE for r in ledger.all().values())
 
 
 def status(rig: Rig) -> dict[str, Any]:
@@ -67,13 +74,13 @@ def status(rig: Rig) -> dict[str, Any]:
             "roles": [role for role, home in (("witness", rig.witness), ("refinery", rig.refinery), ("mayor", rig.mayor))
                       if os.path.isdir(home.root)],
             "polecats": folders(rig.polecats), "crew_names": folders(rig.crew_root),
-            "hooks": hook_lines(rig), "queue": request_lines(Ledger(rig.beads).all())}
+            "hooks": hook_lines(rig), "queue": request_lines(known.those(Ledger(rig.beads), known.OPEN_REQUESTS))}
 
 
 def hook_lines(rig: Rig) -> list[dict[str, object]]:
     """Each worker with its bead and the open convoys that follow it."""
-    open_convoys = [one for one in Ledger(rig.town.beads).all().values() if convoys.is_open(one)]
-    held = {str(claims.worker(rig.name, bead["assignee"])): bead["id"] for bead in Ledger(rig.beads).all().values()
+    open_convoys = [one for one in known.those(Ledger(rig.town.beads), known.CONVOYS).values() if convoys.is_open(one)]
+    held = {str(claims.worker(rig.name, bead["assignee"])): bead["id"] for bead in known.those(Ledger(rig.beads), known.CLAIMS).values()
             if claims.is_claim(rig.name, bead)}
     return [{"worker": name, "bead": bead, "convoys": [one["id"] for one in open_convoys if bead in convoys.tracked(one)]}
             for name, bead in sorted(held.items())]

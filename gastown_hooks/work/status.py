@@ -14,7 +14,7 @@ from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.rules import agent_states as states
 from gastown_hooks.rules import claims, requests, turn
 from gastown_hooks.rules.liveness import Worker
-from gastown_hooks.stores import beats, config, mail, processes
+from gastown_hooks.stores import beats, config, known, mail, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import convoy, rigs, wake
 from gastown_hooks.work import lease as leases
@@ -82,7 +82,7 @@ def _role(town: Town, home: Home, role: str, rig: Rig | None, now: int) -> Agent
 
 def _workers(rig: Rig, now: int) -> Iterator[Agent]:
     try:
-        records = Ledger(rig.beads).all()
+        records = known.those(Ledger(rig.beads), known.CLAIMS, known.OPEN_REQUESTS)
         held = {str(claims.worker(rig.name, bead["assignee"])): bead for bead in records.values() if claims.is_claim(rig.name, bead)}
         submitted = {(one.source, one.fence) for one in map(requests.parse, filter(requests.is_usable, requests.among(records.values())))}
         fault = ""
@@ -190,17 +190,20 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
         found.needs_you.append({"what": f"{rig.name} has no gates", "why": "its queue lands nothing until you choose",
                                 "next": f"gt config set {rig.name}.gates COMMAND…, or none"})
     ledger = Ledger(rig.beads)
-    for problem in ledger.problems()[:3]:
+    its = known.known(ledger)
+    for problem in ledger.problems()[:3] if its is None else ():  # an index that tells has met no such line
         found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why,
                                 "next": f"sed -n {problem.number}p {shlex.quote(rig.beads.issues)}"})
-    lines = rigs.request_lines(ledger.all())
+    recent = (("status", True, ("closed",)), ("claimed", True, (1,)), ("closed", ">", (now - RECENT,)))
+    records = known.those(ledger, known.OPEN_REQUESTS, recent)
+    lines = rigs.request_lines(records)
     unapproved = [line["id"] for line in lines if line["state"] == requests.WAITING and line["reason"] == turn.UNAPPROVED]
     if unapproved:
         found.needs_you.append({"what": f"{len(unapproved)} to approve in {rig.name}", "why": "nothing lands there without a person's word",
                                 "next": f"gt mq status {unapproved[0]}, then gt mq approve {unapproved[0]}"})
     for line in lines:
         (found.waiting if line["state"] in (requests.QUEUED, requests.WAITING) else found.failed).append({"rig": rig.name, **line})
-    closed = [r for r in ledger.all().values() if r.get("status") == "closed" and r.get("claim_fence") and _since(r, now) < RECENT]
+    closed = [r for r in records.values() if r.get("status") == "closed" and r.get("claim_fence") and _since(r, now) < RECENT]
     found.done += [{"rig": rig.name, "id": r["id"], "title": r["title"], "closed_at": r["closed_at"]}
                    for r in sorted(closed, key=lambda r: str(r["closed_at"]), reverse=True)]
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import graph
+    from gastown_hooks.stores import known
 else:
-    graph = late("gastown_hooks.rules.graph")
+    graph, known = late("gastown_hooks.rules.graph"), late("gastown_hooks.stores.known")
 
 SHORTEST = 3  # letters of an id that may stand for it
 
@@ -127,6 +128,12 @@ class World:
                     world[bead_id] = record
                     wanted += [edge.target for edge in graph.edges(record)]
         return world
+
+    def known(self, own: Iterable[Ledger] = ()) -> Mapping[str, Record]:
+        """The beads of the town, and of these ledgers, each read when it is asked for where an index tells."""
+        routed = [self._ledger(beads) for beads in self.routes.prefixes().values()] if self.routes else []
+        parts = [known.beads(ledger) for ledger in {ledger.beads.root: ledger for ledger in [*own, *routed]}.values()]
+        return parts[0] if len(parts) == 1 else known.Together(parts)
 
     def everything(self) -> dict[str, Record]:
         """Every bead of the town."""

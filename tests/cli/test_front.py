@@ -31,7 +31,7 @@ def test_version_and_help(run_cli: builders.Run, program: str) -> None:
     ("bd", ["dep"], "bd: bd dep needs a command. Next: bd dep --help"),
     ("gt", ["isntall"], "gt: no command isntall (did you mean install?). Next: gt --help"),
     ("bd", ["\x1b[31m"], "bd: no command '\\x1b[31m'. Next: bd --help"),
-    ("bd", ["list\nx"], "bd: no command 'list\\nx' (did you mean list?). Next: bd --help"),
+    ("bd", ["list\nx"], "bd: no command 'list\\nx' (did you mean list or lint?). Next: bd --help"),
     ("bd", ["x" * 300], f"bd: no command '{'x' * 59}…'. Next: bd --help"),
     ("bd", ["show", "\udcff"], "bd: \\udcff is not UTF-8 text"),
 ])

@@ -13,7 +13,7 @@ from gastown_hooks.core import clock, fsio, record
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import graph, ready
-from gastown_hooks.stores import index, indexing
+from gastown_hooks.stores import index, indexing, known
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 
 Bead = dict[str, Any]
@@ -57,7 +57,7 @@ def any_bead(dice: random.Random) -> Bead:
     if more["status"] == "closed":
         more["close_reason"] = dice.choice(("done", "it failed"))
     if dice.random() < 0.3:
-        more["assignee"] = dice.choice(("a", "b"))
+        more |= {"assignee": dice.choice(("a", "b")), "claim_fence": dice.randrange(2)}
     if dice.random() < 0.1:
         more["pinned"] = True
     return bead(bead_id, **more)
@@ -185,3 +185,36 @@ def test_ledgers_without_a_journal_have_none(ledger: Ledger, tmp_path: Path) -> 
     os.unlink(ledger.beads.issues)
     with pytest.raises(NotATown):
         index.current(ledger)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(4):
+        put(ledger, *{one["id"]: one for one in (any_bead(dice) for _ in range(12))}.values())
+        if dice.random() < 0.5:
+            ledger.fold()
+        found, records = known.known(ledger), ledger.all()
+        assert found is not None
+        family, above = graph.children(records), graph.dependents(records)
+        for name in [*IDS, "gp-none"]:
+            assert found.get(name) == records.get(name)
+            assert found.family.get(name) == family.get(name) and found.above.get(name) == above.get(name)
+            if name in records:
+                assert repr(ready.blockers(found, name, START)) == repr(ready.blockers(records, name, START))
+                assert graph.descendants(found, name) == graph.descendants(records, name)
+        assert set(found.those(known.CLAIMS, known.OPEN_REQUESTS)) == {
+            name for name, one in records.items() if (one["status"] in ("hooked", "in_progress") and one.get("claim_fence"))
+            or (one.get("issue_type") == "merge-request" and one["status"] not in ("closed", "tombstone"))}
+        assert dict(known.Together([found])) == records
+
+
+def test_when_a_bead_is_blocked_is_what_the_list_says() -> None:
+    for seed in range(300):
+        dice = random.Random(seed)
+        records = {one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 30)))}
+        family = graph.children(records)
+        when = {bead_id: ready.blocked_between(records, family, bead_id) for bead_id in records}
+        for now in NOWS:
+            alone = {bead_id for bead_id, one in when.items() if one and one[0] <= now and (one[1] is None or now < one[1])}
+            assert alone == {one["id"] for one, _ in ready.blocked(records, now)}, seed

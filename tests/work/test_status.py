@@ -164,7 +164,7 @@ def test_one_broken_rig_hides_no_other(town: Town, repo: Path) -> None:
     found = status.overview(town, clock.now())
     assert [w["bead"] for w in found.working] == [bead]
     words = [need["what"] for need in found.needs_you]
-    assert "app cannot be read" in words and any("line 1 is no bead" in w for w in words)
+    assert "app cannot be read" in words and any("line 2 is no bead" in w for w in words)
 
 
 def test_done_in_the_last_day(town: Town) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -29,7 +30,7 @@ def list_(bead_ids: tuple[str, ...], direction: str, kind: str | None, as_json: 
     where = _shared.world()
     shown = []
     for name, ledger in _shared.located(where, bead_ids, quiet=True).items():
-        known = where.around(ledger.all())
+        known = where.known([ledger])
         down = [(edge.target, edge.kind) for edge in graph.edges(known[name])]
         near = down if direction == "down" else graph.dependents(known).get(name, [])
         shown += [{**_words.stub(other, known), "dependency_type": how} for other, how in near if wanted in (None, how)]
@@ -63,7 +64,7 @@ def tree(bead_id: str, direction: str, reverse: bool, statuses: tuple[str, ...],
     wanted = {fields.status(part) for part in _filters.parts(statuses)}
     where = _shared.world()
     (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
-    known = where.around(ledger.all())
+    known = where.known([ledger])
     ways = {"down": [False], "up": [True], "both": [True, False]}["up" if reverse else direction]
     nodes = []
     for upward in ways:
@@ -83,7 +84,7 @@ def tree(bead_id: str, direction: str, reverse: bool, statuses: tuple[str, ...],
             _say_node(node, known)
 
 
-def _say_node(node: graph.Node, known: dict[str, Any]) -> None:
+def _say_node(node: graph.Node, known: Mapping[str, dict[str, Any]]) -> None:
     mark = "└─ " if node.depth else ""
     kind = f" ({common.cleaned(node.kind)})" if node.kind else ""
     common.say(f"{'   ' * max(0, node.depth - 1)}{mark}{_words.brief(_words.stub(node.bead, known))}{kind}{' …' if node.truncated else ''}")

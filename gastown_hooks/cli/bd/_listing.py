@@ -43,7 +43,7 @@ def order_options(default: str = "priority") -> Callable[[Callable[..., Any]], C
 class Found:
     """The beads of a listing, and all that were looked at."""
 
-    def __init__(self, where: World, known: dict[str, Record], records: list[Record]) -> None:
+    def __init__(self, where: World, known: Mapping[str, Record], records: list[Record]) -> None:
         self.where, self.known, self.records = where, known, records
 
 

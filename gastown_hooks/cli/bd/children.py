@@ -23,7 +23,7 @@ def cli(bead_id: str, tree: bool, as_json: bool) -> None:
     """
     where = _shared.world()
     (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
-    known = where.around(ledger.all())
+    known = where.known([ledger])
     near = graph.descendants(known, name) if tree else graph.children(known).get(name, [])
     found = _listing.Found(where, known, [known[child] for child in near])
     if tree and not as_json:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from gastown_hooks.cli import common
@@ -32,13 +35,14 @@ def show(bead_id: str | None, every: bool, form: str | None, as_json: bool) -> N
     if (bead_id is None) == (not every) or (as_json and form):
         raise BadInput("one of ID and --all is needed, and one of --format and --json at most", next="bd graph ID")
     where = _shared.world()
-    own = _shared.everything(where.shown())
+    known: Mapping[str, dict[str, Any]]
     if bead_id is None:
+        own = _shared.everything(where.shown())
         names = [name for name, record in own.items() if ready.status(record) not in ("closed", "tombstone")]
         known = where.around(own)
     else:
         (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
-        known = where.around(ledger.all())
+        known = where.known([ledger])
         names = graph.connected(known, name)
     waves = steps.waves(known, names)
     if as_json:

@@ -35,7 +35,7 @@ def cli(bead_ids: tuple[str, ...], short: bool, as_of: str | None, as_json: bool
     found = _shared.located(where, bead_ids, quiet=True)
     pages = []
     for bead_id, ledger in found.items():
-        known = where.around(ledger.all()) if as_of is None else history.at(where, ledger, as_of)
+        known = where.known([ledger]) if as_of is None else history.at(where, ledger, as_of)
         if as_of is not None and bead_id not in known:
             raise NotFound(f"no bead {bead_id} in {ids.shown(as_of)}", next=f"bd history {bead_id}")
         record = existing(ledger, bead_id) if as_of is None else known[bead_id]

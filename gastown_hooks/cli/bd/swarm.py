@@ -28,7 +28,7 @@ def validate(bead_id: str, as_json: bool) -> int:
     """
     where = _shared.world()
     (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
-    known = where.around(ledger.all())
+    known = where.known([ledger])
     found = swarms.validated(known, name)
     if as_json:
         common.emit_json(found)

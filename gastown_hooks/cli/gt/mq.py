@@ -258,12 +258,13 @@ def _hooked(caller: Caller) -> str:
 def _queue(rig: Rig, now: int, everything: bool) -> Record:
     settings = config.rig_config(rig)
     gates = config.rig_settings(rig).gates
-    waiting = queue.in_order(rig, now)
+    every = queue.requests(rig, closed=everything)
+    waiting = queue.ordered(requests.among(every), now)
     seen = {found["id"] for found in waiting}
-    others = [found for found in queue.requests(rig, closed=everything) if found["id"] not in seen and requests.is_usable(found)]
+    others = [found for found in every if found["id"] not in seen and requests.is_usable(found)]
     closed = desk.closed_targets(rig).get(settings.target)
     return {"rig": rig.name, "target": settings.target, "gates": gates if gates is not None else "not configured: nothing lands",
-            "closed": closed, "damaged": queue.damaged(rig), "requests": [_shown(found) for found in [*waiting, *others]]}
+            "closed": closed, "damaged": queue.faults(requests.among(every)), "requests": [_shown(found) for found in [*waiting, *others]]}
 
 
 def _shown(found: Record) -> Record:

@@ -1,0 +1,139 @@
+"""A ledger's beads as a mapping of which only what somebody asks for is read: the index tells which, and their edges.
+
+What it gives is of one moment. The index only narrows: whether a bead is a claim, a request, a blocker, rules/ decide.
+"""
+
+from __future__ import annotations
+
+from _collections_abc import Mapping
+
+from gastown_hooks.core import jsons, record
+from gastown_hooks.rules import graph, states
+from gastown_hooks.stores import index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.index import Index, Wanted
+    from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.stores.pairs import Pair
+
+REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (states.TOMBSTONE,)))
+OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, ("closed", states.TOMBSTONE)))
+CLAIMS: Wanted = (("status", True, states.CLAIMED), ("claimed", True, (1,)))
+CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBSTONE,)))
+_MANY = 100
+
+
+class Records(graph.Linked):
+    """The beads of a pair, each looked up when it is asked for. `family`: their children."""
+
+    def __init__(self, pair: Pair, family: Mapping[str, list[str]]) -> None:
+        self._pair, self.family = pair, family
+        self._found: dict[str, Record | None] = {}
+
+    def __getitem__(self, bead_id: str) -> Record:
+        if bead_id not in self._found:
+            line = self._pair.line(bead_id)
+            self._found[bead_id] = None if line is None else record.decode(line)
+        found = self._found[bead_id]
+        if found is None:
+            raise KeyError(bead_id)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        self._found |= self._pair.records()  # who asks for the names will ask for the beads
+        return iter([name for name, found in self._found.items() if found is not None])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Asked(Mapping[str, "list[Any]"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+    """A mapping of lists, each looked up when it is asked for; an empty one is not in it."""
+
+    def __init__(self, ask: Callable[[str], list[Any]], names: Callable[[], Iterable[str]]) -> None:
+        self._ask, self._names = ask, names
+
+    def __getitem__(self, name: str) -> list[Any]:
+        found = self._ask(name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._names() if self._ask(name))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Known(Records):
+    """One ledger's beads, with what its index knows of them."""
+
+    def __init__(self, pair: Pair, its: Index) -> None:
+        super().__init__(pair, Asked(its.children, its.targets))
+        self.index, self.above = its, Asked(its.dependents, its.targets)
+
+    def those(self, *wanted: Wanted) -> dict[str, Record]:
+        """The beads of which all of one of these is true."""
+        names = list(dict.fromkeys(name for one in wanted for name in self.index.ids(one)))
+        if len(names) > _MANY:
+            self._found |= {name: record.decode(line) for name, line in self._pair.several(names).items()}
+        return {name: self[name] for name in names}
+
+
+class Together(graph.Linked):
+    """Several ledgers' beads as one."""
+
+    def __init__(self, parts: Sequence[Mapping[str, Record]]) -> None:
+        self._parts = parts
+        families = [graph.Family(part) for part in parts]
+        self.family = Asked(lambda name: sorted(one for family in families for one in family.get(name, ())),
+                            lambda: {name for family in families for name in family})
+        self.above = Asked(lambda name: sorted(one for above in self._above() for one in above.get(name, ())),
+                           lambda: {name for above in self._above() for name in above})
+        self._dependents: list[Mapping[str, list[tuple[str, str]]]] = []
+
+    def _above(self) -> list[Mapping[str, list[tuple[str, str]]]]:
+        self._dependents = self._dependents or [graph.dependents(part) for part in self._parts]
+        return self._dependents
+
+    def __getitem__(self, bead_id: str) -> Record:
+        for part in self._parts:
+            if bead_id in part:
+                return part[bead_id]
+        raise KeyError(bead_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for part in self._parts for name in part)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+
+def known(ledger: Ledger) -> Known | None:
+    """The ledger's beads at this moment; None where its index cannot tell."""
+    for _ in range(3):
+        its = index.current(ledger)
+        if its is None or its.odd:
+            return None
+        pair = ledger.look(lambda pair: pair)
+        if its.seen == (jsons.dumps(list(pair.base)), pair.inode, len(pair.journal())):
+            return Known(pair, its)
+    return None
+
+
+def beads(ledger: Ledger) -> Mapping[str, Record]:
+    """The ledger's beads: each read when it is asked for, or, where the index cannot tell, all."""
+    its = known(ledger)
+    return ledger.all() if its is None else its
+
+
+def those(ledger: Ledger, *wanted: Wanted) -> dict[str, Record]:
+    """At least the beads of which all of one of these is true; where the index cannot tell, all beads."""
+    its = known(ledger)
+    return ledger.all() if its is None else its.those(*wanted)
