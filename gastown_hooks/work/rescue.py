@@ -17,7 +17,9 @@ from gastown_hooks.core.errors import BadInput, Conflict, NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.stores import git, worktrees
+from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import salvage, snapshot, stashes, worktree_state
+from gastown_hooks.work.containment import contained
 from gastown_hooks.work.snapshot import Entries
 from gastown_hooks.work.worktree_state import ASSUMED, INTENT, SKIPPED
 
@@ -25,6 +27,7 @@ _KEY = re.compile(r"(?:([a-z][a-z0-9_-]*)/)?([a-z][a-z0-9_-]*)/(\d+)(?:\.(\d+))?
 LONGEST_NAME = 255
 # Operations that go on where they stopped. A rebase names the worker's branch, which is gone: its notes stay in `meta`.
 _RESUMED = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG")
+_COMMITS = ("head", "branch", "work")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Saved:
 
     @property
     def head(self) -> str | None:
-        return self.refs.get("head") or self.refs.get("branch") or self.refs.get("work")
+        return next((self.refs[ref] for ref in _COMMITS if self.refs.get(ref)), None)
 
     @property
     def label(self) -> str:
@@ -79,10 +82,14 @@ def entries(rig: Rig) -> list[Saved]:
 
 def landed(rig: Rig) -> set[str]:
     """Keys of the saved states that hold nothing but commits which have landed since."""
-    tips = git.run(rig.repo, "for-each-ref", "--format=%(refname)", "refs/gt/landed/").out.split()
-    there = {ref for tip in tips
-             for ref in git.run(rig.repo, "for-each-ref", f"--merged={tip}", "--format=%(refname)", f"{salvage.ROOT}/").out.splitlines()}
-    return {saved.key for saved in entries(rig) if all(f"{saved.prefix}/{ref}" in there for ref in saved.refs)}
+    repo = Repo(rig.repo)
+    tips = list(repo.refs("refs/gt/landed/").values())
+
+    def there(ref: str, oid: str) -> bool:
+        return repo.kind(oid) == "commit" and any(
+            repo.is_ancestor(oid, tip) or (ref in _COMMITS and contained(repo, None, oid, tip)) for tip in tips)
+
+    return {saved.key for saved in entries(rig) if all(there(*entry) for entry in saved.refs.items())}
 
 
 def find(town: Town, key: str) -> tuple[Rig, Saved]:

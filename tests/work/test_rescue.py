@@ -77,12 +77,16 @@ def test_refs_stay_and_can_be_restored_beside_each_other(rig: Rig) -> None:
     assert slots.salvage_refs(rig) == refs
 
 
-def test_landed_states_are_marked(rig: Rig) -> None:
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_landed_states_are_marked(rig: Rig, rewritten: bool) -> None:
+    """Also what landed as another commit than its own."""
     home = slots.add_worker(rig, "nux", 3)
     head = commit(Path(home.tree), {"a": "1\n"}, "work")
     retire.retire(rig, "nux", caller=slots.overseer(rig), now=slots.NOW, reason="test")
     retired(rig)
     assert rescue.landed(rig) == set()
+    if rewritten:
+        head = git(rig.repo, "commit-tree", f"{head}^{{tree}}", "-p", f"{head}^", "-m", "landed")
     git(rig.repo, "update-ref", "refs/gt/landed/main", head)
     assert rescue.landed(rig) == {"gp/nux/3"}
 
