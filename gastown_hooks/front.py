@@ -24,7 +24,7 @@ _SUMMARIES = {
 }
 
 
-_READS = {"bd": ("ready", "list", "show"), "gt": ("hook",)}
+_READS = {"bd": ("ready", "list", "blocked", "show"), "gt": ("hook",)}
 
 
 def gt() -> int:

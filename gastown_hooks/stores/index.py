@@ -80,11 +80,6 @@ class Index:
         tests, values = self._tests(wanted)
         return [row[0] for row in self._db.execute(f"SELECT id FROM bead WHERE TRUE{tests}", values)]
 
-    def counts(self, column: str, wanted: Wanted) -> dict[Any, int]:
-        """How many beads of which all this is true have each value of a column."""
-        tests, values = self._tests(wanted)
-        return dict(self._db.execute(f"SELECT {column}, count(*) FROM bead WHERE TRUE{tests} GROUP BY {column}", values).fetchall())
-
     def count_listed(self, wanted: Wanted) -> int:
         """How many `listed` has in all."""
         tests, values = self._tests(wanted)

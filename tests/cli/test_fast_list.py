@@ -1,4 +1,4 @@
-"""`bd list` and `bd ready` from the index say what click says of the whole ledger, whatever the filter."""
+"""`bd list`, `bd ready` and `bd blocked` from the index say what click says of the whole ledger, whatever the filter."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 START = clock.parse("2026-01-01T00:00:00Z")
 WORDS = [[], ["-p", "0"], ["-p", "P1,2"], ["-t", "bug"], ["--type=epic,task"], ["-a", "ann"], ["-a", ""], ["-u"], ["-l", "web"],
          ["-l", "web,api"], ["--label", "web", "-l", "api"], ["-n", "3"], ["-n", "0"], ["-p", "1", "-n", "2"], ["-l", "none"], ["-l", "w*"],
-         ["-t", "merge-request"]]
-STATES = [["--all"], ["-s", "closed"], ["-s", "open,blocked", "-p", "1"], ["--status", "in_progress"], ["-s", "x"], ["--all", "-t", "bug"]]
+         ["-t", "merge-request"], ["--created-after", "2026-01-01T00:00:02Z"], ["--created-before", "2026-01-01T00:00:03Z", "-p", "1"],
+         ["--created-after", "2027-01-01", "--created-before", "2026-01-01"], ["--updated-after", "x"], ["--title", "T1"], ["--overdue"],
+         ["--due-before", "2026-01-05"], ["--label-any", "web,api"], ["--label-pattern", "w*"], ["--exclude-label", "api"],
+         ["--parent", "gp-001"], ["--parent", "gp-none"], ["--labels", "a b"], ["--label-any", "none"]]
+STATES = [["--all"], ["-s", "closed"], ["-s", "open,blocked", "-p", "1"], ["--status", "in_progress"], ["-s", "x"], ["--all", "-t", "bug"],
+          ["--sort", "updated", "-n", "9"], ["--sort", "assignee", "--all", "-r"], ["--sort", "status", "--all"], ["-r"], ["--sort", "x"]]
 
 
 def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
@@ -33,7 +37,10 @@ def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
     if dice.random() < 0.1:
         bead["is_template"] = True
     if number and dice.random() < 0.4:
-        bead["dependencies"] = [{"issue_id": bead["id"], "depends_on_id": f"gp-{dice.randrange(number):03d}", "type": "blocks"}]
+        kind = dice.choice(("blocks", "blocks", "parent-child"))
+        bead["dependencies"] = [{"issue_id": bead["id"], "depends_on_id": f"gp-{dice.randrange(number):03d}", "type": kind}]
+    if dice.random() < 0.3:
+        bead["due_at"] = clock.stamp(START + dice.randrange(9) * 86400 * clock.SECOND)
     return record.arrange(bead)
 
 
@@ -52,7 +59,7 @@ def test_the_index_says_what_the_ledger_says(seed: int, tmp_path: Path, monkeypa
     Ledger(beads).transact(lambda view: [any_bead(dice, number) for number in range(60)])
     monkeypatch.chdir(tmp_path)
     by_index = 0
-    for words in [[verb, *filters] for filters in WORDS for verb in ("ready", "list")] + [["list", *state] for state in STATES]:
+    for words in [[verb, *filters] for filters in WORDS for verb in ("ready", "list", "blocked")] + [["list", *state] for state in STATES]:
         for form in ([], ["--json"]):
             fast = getattr(fast_read, f"bd_{words[0]}")([*words[1:], *form])
             first = (fast, *capsys.readouterr())

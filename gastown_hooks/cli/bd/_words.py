@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gastown_hooks.cli.plain import cleaned, say
+from gastown_hooks.cli.plain import cleaned, emit_json, remark, say
 from gastown_hooks.core import record as records
 from gastown_hooks.core.late import late
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import graph, states
+    from gastown_hooks.rules import graph, ready, states
 else:
     graph, states = late("gastown_hooks.rules.graph"), late("gastown_hooks.rules.states")
 
@@ -96,6 +96,23 @@ def _say_beads(title: str, arrow: str, beads: list[Record]) -> None:
         say(f"\n{title} ({len(beads)}):")
         for bead in beads:
             say(f"  {arrow} {brief(bead)} ({cleaned(bead['dependency_type'])})")
+
+
+def say_blocked(found: list[tuple[Record, list[ready.Reason]]], count: int, limit: int, as_json: bool) -> None:
+    """The first of `count` blocked beads, each with its reasons, as JSON or in words."""
+    by = {record["id"]: list(dict.fromkeys(reason.bead for reason in reasons if reason.bead)) for record, reasons in found}
+    if as_json:
+        emit_json([{**record, "blocked_by_count": len(by[record["id"]]), "blocked_by": by[record["id"]]} for record, _ in found], count)
+        return
+    if count > len(found):
+        remark(f"bd: {limit} of {count} shown; -n 0 shows all")
+    if not found:
+        say("✨ No blocked issues")
+        return
+    say(f"🚫 Blocked issues ({len(found)}):\n")
+    for record, _ in found:
+        say(f"[P{records.priority(record)}] {record['id']}: {cleaned(record.get('title', ''))}")
+        say(f"  Blocked by {len(by[record['id']])} open dependencies: [{' '.join(map(cleaned, by[record['id']]))}]")
 
 
 def say_ready(found: list[Record], some_open: bool) -> None:
