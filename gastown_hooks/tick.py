@@ -18,7 +18,7 @@ from gastown_hooks.core import clock, errors, fsio, lock
 from gastown_hooks.core.errors import BadInput, Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town, town_at
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import config, index, known
+from gastown_hooks.stores import config, git, index, known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import wake
@@ -77,6 +77,8 @@ def _phases(this: Tick) -> None:
     this.phase("deacon", settings.deacon_seconds - slack, partial(_round, town, "deacon"), wanted=wake.is_dirty(town, "deacon"))
     this.phase("fold", settings.fold_seconds - slack, lambda: _fold(town))
     this.phase("log", 3600, lambda: _turn_log(town))
+    for rig in town.rigs():
+        this.phase(f"{rig.name}.pack", 3600, partial(git.pack, rig.repo))
 
 
 def _round(town: Town, role: str, rig: Rig | None = None) -> None:

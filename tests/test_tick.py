@@ -12,7 +12,7 @@ from workers import WorkerTown
 
 from gastown_hooks import tick
 from gastown_hooks.core import clock, fsio, lock
-from gastown_hooks.stores import config
+from gastown_hooks.stores import config, git
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import wake
 
@@ -104,6 +104,18 @@ def test_a_big_log_is_turned(town: WorkerTown, monkeypatch: pytest.MonkeyPatch) 
     fsio.write(town.town.daemon_log, b"x" * 100)
     tick.tick(town.town)
     assert os.path.getsize(f"{town.town.daemon_log}.1") == 100
+
+
+def test_loose_objects_are_packed_and_none_is_lost(town: WorkerTown, monkeypatch: pytest.MonkeyPatch) -> None:
+    def objects() -> set[str]:
+        return set(builders.git(town.rig.repo, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split())
+
+    orphan = builders.git(town.rig.repo, "hash-object", "-w", town.rig.beads.issues)
+    before = objects()
+    monkeypatch.setattr(git, "LOOSE_OBJECTS", 0)
+    assert "gp.pack" in (tick.tick(town.town) or {})["done"]
+    assert objects() == before and orphan in before
+    assert builders.git(town.rig.repo, "count-objects").startswith("1 "), "only what nothing refers to is loose"
 
 
 def test_an_idle_tick_is_cheap(town: WorkerTown) -> None:

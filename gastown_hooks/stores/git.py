@@ -18,6 +18,7 @@ from gastown_hooks.stores import child, gitdir
 
 ZERO = "0" * 40
 LOCAL_TIMEOUT = 600.0
+LOOSE_OBJECTS, LOOSE_KILOBYTES = 5_000, 50_000
 NETWORK_TIMEOUT = 600.0
 _SETTINGS = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.fsync=all", "core.filesRefLockTimeout=300",
@@ -126,6 +127,18 @@ def update_refs(repo: str, changes: list[tuple[str, str, str | None]], reason: s
     if result.code:
         raise failure(("update-ref",), result)
     _sync_refs(repo, [ref for ref, _, _ in changes])
+
+
+def pack(repo: str) -> bool:
+    """Pack loose objects where they are many or big; nothing is dropped. Whether that was needed.
+
+    git's own gc counts objects, not bytes: each commit of a ledger holds the whole ledger once more.
+    """
+    count, _, kilobytes, _ = run(repo, "count-objects").out.split()
+    if int(count) <= LOOSE_OBJECTS and int(kilobytes) <= LOOSE_KILOBYTES:
+        return False
+    run(repo, "repack", "-d", "-q")
+    return True
 
 
 def clear_stale_locks(repo: str, refs: list[str]) -> list[str]:

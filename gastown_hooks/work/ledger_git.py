@@ -31,7 +31,6 @@ _TIP = "refs/gt/ledger/tip"
 _BASE = "refs/gt/ledger/base"
 _BASES = "refs/gt/ledger/bases/"
 _TRIES = 12
-_LOOSE = 50_000  # kilobytes
 _THERE = Beads(BEADS)  # as paths in a commit
 _FILES = (TRACKED_LEDGER, _THERE.config, _THERE.gitignore, _THERE.attributes)
 
@@ -126,16 +125,10 @@ def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: b
                 raise
         else:
             raise Conflict(f"others were first {_TRIES} times", why="nothing is lost, and what they pushed is here", next="bd sync")
-        _pack(where.repo)
+        git.pack(where.repo)
         if result.received:
             beadwrite.tell(where.ledger, caller, now, "synced", {"received": len(result.received)})
         return result
-
-
-def _pack(repo: str) -> None:
-    """Each commit holds the whole ledger once more, as a loose object; git's own gc counts objects, not bytes."""
-    if int(git.run(repo, "count-objects").out.split()[2]) > _LOOSE:
-        git.run(repo, "repack", "-d", "-q")
 
 
 def preview(where: Place) -> Synced:

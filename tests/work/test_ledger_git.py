@@ -15,6 +15,7 @@ import rigtown
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused, RemoteAway
 from gastown_hooks.core.paths import Beads
+from gastown_hooks.stores import git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import ledger_git
@@ -219,7 +220,7 @@ def test_a_rigs_ledger_is_shared_with_a_clone_outside_the_town(tmp_path: Path, r
 def test_the_many_versions_of_a_ledger_are_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     yard, edits = Yard(tmp_path, "own-branch", 1, ledgers.generated(40)), ledgers.Edits("a", 1)
     for limit in (10**9, 0):
-        monkeypatch.setattr(ledger_git, "_LOOSE", limit)
+        monkeypatch.setattr(git, "LOOSE_KILOBYTES", limit)
         yard.edit(0, edits)
         yard.sync(0)
         loose = int(builders.git(yard.clones[0], "count-objects").split()[0])
