@@ -46,6 +46,8 @@ def _page(part: str) -> str:
     return f'git --git-dir="$GT_ROOT/{PARTS}/.repo.git" show main:parts/{part}.sh > pages/{part}.sh\n'
 
 
+# The first time it takes so long that somebody can end it in its middle.
+_SLOW = 'if mkdir "$(git rev-parse --git-dir)/begun"; then sleep 30; fi\n'
 # The six that can begin at once come first; about and help add to the same place of one file.
 TASKS = (
     Task("help", SITE, "Put help into the menu", (), "echo help >> MENU\n"),
@@ -53,7 +55,7 @@ TASKS = (
          "# Both begin before one has landed: then one of them must meet a conflict.\n"
          "until git show-ref | grep -q '/{help}@' || grep -q help MENU; do sleep 0.1; done\necho about >> MENU\n"),
     Task("shout", PARTS, "Say it louder", (), _part("shout", "tr a-z A-Z", check="exit 1")),
-    Task("count", PARTS, "Count the words of a text", (), "sleep 2\n" + _part("count", "wc -w")),
+    Task("count", PARTS, "Count the words of a text", (), _SLOW + _part("count", "wc -w")),
     Task("hello", PARTS, "Say hello", (), _part("hello", 'echo "hello, $1"')),
     Task("bye", PARTS, "Say goodbye", (), _part("bye", 'echo "goodbye, $1"')),
     Task("greet", PARTS, "Greet and take leave", ("hello", "bye"),

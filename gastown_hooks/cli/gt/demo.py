@@ -233,8 +233,8 @@ def _report(figures: dict[str, Any], show: _Show) -> None:
         ("beads closed, of two rigs", f"{figures['closed']} of {figures['beads']}"), ("landed commits", figures["landed_commits"]),
         ("gate runs", figures["gate_runs"]), ("sent back: broke the tests", figures["sent_back"]),
         ("conflicts, each with one fresh worker", figures["conflicts"]), ("workers", figures["workers"]),
-        ("workers killed in the middle", f"1 ({figures['killed']})"), ("tokens spent on supervision", figures["supervision_tokens"]),
-        ("seconds", figures["seconds"])], ("what", "how many"))
+        ("workers killed in the middle", f"1 ({figures['killed']})" if figures["killed"] else "0"),
+        ("tokens spent on supervision", figures["supervision_tokens"]), ("seconds", figures["seconds"])], ("what", "how many"))
     common.say(f"""
 Where to look (in {show.town}):
   gt convoy status {figures['convoy']}                            every bead, its worker, what it took
