@@ -268,7 +268,7 @@ def _remove_entry(name: str, parent: int) -> None:
 
 def _temporary(path: str) -> str:
     folder, name = os.path.split(path)
-    return f"{folder}/.{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    return os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
 
 
 def _write_new(path: str, data: bytes, mode: int, durable: bool) -> None:

@@ -260,3 +260,10 @@ def test_link_copy_touch(tmp_path: Path) -> None:
     (tmp_path / "flag").write_text("kept")
     fsio.touch(str(tmp_path / "flag"))
     assert (tmp_path / "flag").read_text() == "kept"
+
+
+def test_a_name_without_a_folder_is_staged_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert os.path.dirname(os.path.realpath(fsio.stage("file", b"x"))) == str(tmp_path)
+    fsio.write("file", b"y")
+    assert Path("file").read_bytes() == b"y"
