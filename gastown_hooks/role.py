@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Duty = dict[str, Any]
     Trigger = Callable[["Round"], int]
 
-gc.set_threshold(100_000)  # a round is short: looking for garbage would be a tenth of its start
 ROUND = "patrol"
 _VALUES = ("--town", "--rig", "--name")
 
@@ -69,6 +68,7 @@ class Round:
 
 def main(duty: Duty, triggers: dict[str, Trigger], argv: list[str] | None = None) -> int:
     """The exit code for the role file's own command line. `duty` needs `role`."""
+    gc.set_threshold(100_000)  # a round is short: looking for garbage would be a tenth of its start
     args = sys.argv[1:] if argv is None else argv
     program = f"{duty['role']}.py"
     return errors.handled(program, lambda: _run(duty, triggers, args))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ case $1 in
   -r) rm -f "$table" ;;
 esac
 """
+_COLLECTS = gc.get_threshold()
 _opened: list[str] = []
 _allowed: list[str] = []
 
@@ -78,6 +80,7 @@ def hermetic(tmp_path: Path, surroundings: pytest.MonkeyPatch) -> Iterator[None]
     _allowed.append(str(tmp_path))
     yield
     _allowed.pop()
+    gc.set_threshold(*_COLLECTS)  # a role's own process is short-lived, this one is not
     left = _ended(f"HOME={home}".encode())
     assert not left, f"processes outlived their test: {left}"
     assert not _opened, f"a town outside the test's folder was opened: {_opened}"

@@ -27,7 +27,9 @@ class Terminal:
 
     def read(self) -> bool:
         """Take what was printed; False when the program has closed the terminal."""
-        while select.select([self.fd], [], [], 0)[0]:
+        waiter = select.poll()
+        waiter.register(self.fd, select.POLLIN)
+        while waiter.poll(0):
             try:
                 self.screen += os.read(self.fd, 65536)
             except OSError:

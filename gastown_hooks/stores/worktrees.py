@@ -19,7 +19,8 @@ from gastown_hooks.stores.repo import Repo
 
 NO_BRANCH = "refs/heads/gt-none"
 NO_PUSH = "gt-no-push://gt-done"
-_EXCLUDED = (f"/{BEADS}/", "/.claude/settings.local.json")
+# What is ours in a tree; the last: a settings file whose writer was killed.
+EXCLUDED = (f"/{BEADS}/", "/.claude/settings.local.json", "/.claude/.settings.local.json.*.tmp")
 _SHARED = {"extensions.worktreeconfig": "true", "core.logallrefupdates": "always", "core.fsync": "all"}
 
 
@@ -240,7 +241,7 @@ def _rewrite(rig: Rig, edits: list[tuple[str, str, str]]) -> None:
 def _exclude(rig: Rig) -> None:
     path = f"{rig.repo}/info/exclude"
     lines = (fsio.read(path) or b"").decode("utf-8", "surrogateescape").splitlines()
-    missing = [line for line in _EXCLUDED if line not in lines]
+    missing = [line for line in EXCLUDED if line not in lines]
     if missing:
         fsio.make_folder(os.path.dirname(path))
         fsio.write(path, "".join(f"{line}\n" for line in [*lines, *missing]).encode("utf-8", "surrogateescape"))

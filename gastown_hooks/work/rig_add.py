@@ -299,7 +299,7 @@ def redirect(rig: Rig, home: Home) -> None:
     fsio.make_folder(f"{tree}/{BEADS}")
     fsio.write(f"{tree}/{BEADS}/redirect", os.path.relpath(rig.beads.root, home.tree).encode() + b"\n")
     fsio.make_folder(f"{tree}/.git/info")
-    fsio.write(f"{tree}/.git/info/exclude", f"/{BEADS}/\n/.claude/settings.local.json\n".encode())
+    fsio.write(f"{tree}/.git/info/exclude", "".join(f"{line}\n" for line in worktrees.EXCLUDED).encode())
 
 
 def _set_gates(plan: _Plan) -> None:

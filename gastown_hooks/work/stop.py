@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass
@@ -54,8 +55,11 @@ def worker(rig: Rig, name: str, *, caller: Caller, now: int, dry_run: bool = Fal
 
 
 def rig_workers(rig: Rig, *, caller: Caller, now: int, dry_run: bool = False, hold: bool = True) -> list[Stopped]:
-    """End all workers of the rig; the ones that had a process."""
-    stopped = [worker(rig, name, caller=caller, now=now, dry_run=dry_run, hold=hold) for name in workers.slots(rig)]
+    """End all workers of the rig; the ones that had a process. One that is retired meanwhile has none."""
+    stopped = []
+    for name in workers.slots(rig):
+        with contextlib.suppress(NotFound):
+            stopped.append(worker(rig, name, caller=caller, now=now, dry_run=dry_run, hold=hold))
     return [one for one in stopped if one.found]
 
 

@@ -216,7 +216,7 @@ def test_a_budget_is_a_hard_stop(town: ClaudeTown) -> None:
     assert "budget is used up" in town.turns(home)["stalled"] and town.requests() == []
     assert len(town.server.conversations("/toast")) == 2 and costs.spent(town.rig, "gp-aaaaa") == pytest.approx(0.0105)
     again = town.role("polecat", "decide", "--name", "toast")
-    assert '"act": "end"' in again.out and len(town.server.conversations("/toast")) == 2
+    assert '"act":"end"' in again.out and len(town.server.conversations("/toast")) == 2
 
 
 def by_hand(town: ClaudeTown) -> tuple[str, dict[str, str]]:
