@@ -237,6 +237,11 @@ def by_hand(town: ClaudeTown) -> tuple[str, dict[str, str]]:
     return line, {**claude.environment(town.server.url("/toast")), "PATH": f"{programs}:{os.environ['PATH']}", "GT_WAKE": "inline"}
 
 
+def told_cost(home: Home) -> float:
+    """What the program's status line told last; a moment after each answer."""
+    return float((fsio.read_json(home.spending) or {}).get("total", 0))
+
+
 def test_by_hand_the_printed_line_lands_the_bead(town: ClaudeTown) -> None:
     line, env = by_hand(town)
     town.server.scripts["/toast"] = lambda conversation: following(conversation, by_tool=True)
@@ -252,6 +257,7 @@ def test_by_hand_the_printed_line_lands_the_bead(town: ClaudeTown) -> None:
         terminal.until(lambda: town.get()["status"] == "closed")
         town.role("witness", "patrol")
         assert os.path.exists(home.tree)  # the person still sits there
+        terminal.until(lambda: told_cost(home) == pytest.approx(0.00525 * len(town.server.conversations("/toast"))))
         terminal.type("/exit")
         terminal.until(lambda: terminal.process.poll() is not None)
     finally:
