@@ -14,6 +14,7 @@ import builders
 import pytest
 from livetown import LiveTown
 
+from gastown_hooks.core import lock
 from gastown_hooks.stores import processes
 
 Make = Callable[..., LiveTown]
@@ -161,7 +162,7 @@ def test_the_daemon_loop_ends_with_the_town(make: Make) -> None:
     live = make()
     words = builders.command("gt", "daemon", "run", "--every", "1")
     loop = os.posix_spawn(sys.executable, [*words[:1], *words[1:]], {**os.environ, "GT_ROOT": live.town.root})
-    live.soon(lambda: live.alive() or Path(live.town.last_tick).exists())
+    live.soon(lambda: lock.is_held(live.town.lock("daemon")))
     done = live.run("gt", "down")
     assert done.code == 0, done
     assert os.waitpid(loop, 0)[0] == loop and live.alive() == []
