@@ -165,7 +165,7 @@ def opened(beads: Beads, *, whole: bool = True) -> Index | None:
 
 def connect(beads: Beads) -> sqlite.Connection:
     """The file as it is, for `indexing`."""
-    return sqlite.connect(beads.index, timeout=2.0, isolation_level=None)
+    return sqlite.connect(beads.index, timeout=2.0, isolation_level=None, check_same_thread=False)  # let go of in any thread
 
 
 def _fits(test: Callable[[list[str]], bool]) -> Callable[[str], bool]:
