@@ -42,7 +42,7 @@ except ImportError:
 SPARSE = {path.strip("/") for path in paths.SPARSE_EXCLUDED}
 GATE = "git diff --cached --quiet HEAD && test -z \"$(git ls-files --deleted)\""
 PATIENCE = 3600.0
-RUNNER, AGENT, REFINERY = KINDS = ("runner", "agent", "refinery")
+REFINERY, RUNNER, AGENT = KINDS = ("refinery", "runner", "agent")
 MANY = 4  # so many workers alive at once is what the run is about
 Row = tuple[tuple[str, str], str, str]
 
@@ -270,7 +270,7 @@ class Watch(threading.Thread):
             now = time.monotonic()
             self.lived[self.alive], last = self.lived.get(self.alive, 0.0) + now - last, now
             killed = sum(self.kills.values())
-            if killed < self.wanted and killed <= self.share * self.wanted:  # spread over the whole run
+            if killed < self.wanted and killed < len(KINDS) + self.share * self.wanted:  # one of each kind, the rest spread over the run
                 self._kill(runners)
 
     def end(self) -> None:
@@ -300,7 +300,7 @@ class Watch(threading.Thread):
         found = (runners if kind == RUNNER else self._agents() if kind == AGENT
                  else processes.with_token(wake.role_token(self.rig.town, REFINERY, self.rig.name))[:1])
         if found:
-            self.over.wait(self.dice.random() * 0.5)  # anywhere in what it does
+            self.over.wait(self.dice.random() * (0.1 if kind == REFINERY else 0.5))  # anywhere in what it does
             self.kills[kind] += processes.send(self.dice.choice(found), signal.SIGKILL)
 
 
