@@ -1,41 +1,82 @@
 """Going on after a close: the next step of the same molecule, or the next ready bead of all, taken by whoever closed.
 
-Closing comes first and alone; killed in between, the same command closes nothing twice and goes on.
+Closing and taking are one transaction. Only what is in another ledger is taken after it; killed in between, the same command closes
+nothing twice and goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gastown_hooks.rules import ready, steps
-from gastown_hooks.work import take
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import beads, take, verbs
+from gastown_hooks.work.beadwrite import Draft, existing
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
+Take = Callable[[Record], "Record | None"]  # the bead as it is once taken; None where it is not to be had
+T = TypeVar("T")
 
 
-def to_next_step(where: World, known: Mapping[str, Record], closed: str, now: int, *, auto: bool, dry_run: bool) -> steps.Next:
-    """What follows; with `auto` it is the caller's and in progress then. Somebody quicker only makes it the one after."""
-    records = dict(known)
-    while True:
-        found = steps.following(records, closed, where.caller.actor, now)
-        if found.step is None or not auto or ready.status(found.step) in ("in_progress", "hooked"):
-            return found
-        if dry_run:  # the ledger still has the closed step open
-            return replace(found, step=take.taken(found.step, where.caller.actor, now))
-        taken = take.first(where, [found.step], now, now)
-        if taken is not None:
-            return replace(found, step=taken)
-        seen = where.of(found.step["id"]).get(found.step["id"]) or {**found.step, "status": "tombstone"}
-        # still as we saw it, but not ready in the ledger by now: this round ends with it passed over
-        records[seen["id"]] = seen if seen != found.step else {**seen, "status": "blocked"}
+def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, now: int, known: Mapping[str, Record],
+          onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, dry_run: bool = False) -> tuple[list[Record], T]:
+    """Close beads of one ledger, then take what `onward(known, take)` chooses; `known`: all beads that may be looked at, before."""
+    tried = beads.close(ledger, where.caller, now, bead_ids, reason, force=force, dry_run=True)
+    after = {**known, **{record["id"]: record for record in tried}}
+    found: list[T] = []
+    elsewhere: list[str] = []
+
+    def fill(draft: Draft, landed: Mapping[str, verbs.Proof]) -> None:
+        def inside(record: Record) -> Record | None:
+            if where.of(record["id"]).beads.root != ledger.beads.root:
+                elsewhere[:] = [record["id"]]
+                return take.taken(record, where.caller.actor, now)
+            there = draft.get(record["id"])
+            if there is None or not take.may_take(where, draft, there, now):
+                return None
+            draft.put(take.taken(there, where.caller.actor, now))
+            return draft.changed[record["id"]]
+
+        elsewhere.clear()
+        closing = verbs.closing(where, now, reason, landed=landed, force=force)
+        for bead_id in bead_ids:
+            draft.put(closing(draft, existing(draft, bead_id)))
+        found[:] = [onward(after, inside)]
+
+    draft = beads.transact(ledger, where.caller, now, bead_ids, fill, dry_run=dry_run)
+    if elsewhere and not dry_run:
+        found = [onward(after, alone(where, now))]
+    return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)], found[0]
 
 
-def to_next_ready(where: World, known: Mapping[str, Record], now: int, *, dry_run: bool) -> Record | None:
+def alone(where: World, now: int) -> Take:
+    """Taking in a transaction of its own."""
+    return lambda record: take.first(where, [record], now, now)
+
+
+def next_step(where: World, closed: str, now: int, *, auto: bool) -> Callable[[Mapping[str, Record], Take], steps.Next]:
+    """What follows a step; with `auto` it is the caller's and in progress then. Somebody quicker only makes it the one after."""
+    def onward(known: Mapping[str, Record], take: Take) -> steps.Next:
+        records = dict(known)
+        while True:
+            found = steps.following(records, closed, where.caller.actor, now)
+            if found.step is None or not auto or ready.status(found.step) in ("in_progress", "hooked"):
+                return found
+            taken = take(found.step)
+            if taken is not None:
+                return replace(found, step=taken)
+            seen = where.of(found.step["id"]).get(found.step["id"]) or {**found.step, "status": "tombstone"}
+            # still as we saw it, but not ready in the ledger by now: this round ends with it passed over
+            records[seen["id"]] = seen if seen != found.step else {**seen, "status": "blocked"}
+    return onward
+
+
+def next_ready(where: World, now: int) -> Callable[[Mapping[str, Record], Take], Record | None]:
     """The most urgent ready bead that is nobody's, taken."""
-    free = [record for record in ready.ready(known, now) if record.get("assignee") in (None, "", where.caller.actor)]
-    if dry_run:
-        return take.taken(free[0], where.caller.actor, now) if free else None
-    return take.first(where, free, now, now)
+    def onward(known: Mapping[str, Record], take: Take) -> Record | None:
+        free = (record for record in ready.ready(known, now) if record.get("assignee") in (None, "", where.caller.actor))
+        return next((taken for record in free if (taken := take(record)) is not None), None)
+    return onward

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gastown_hooks.rules import states
@@ -10,7 +10,8 @@ from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import proof as proofs
 from gastown_hooks.work import tracking, verbs, wake
-from gastown_hooks.work.verbs import Proof, create, dep_add, dep_remove, reopen
+from gastown_hooks.work.beadwrite import Draft, commit
+from gastown_hooks.work.verbs import Proof, create, reopen
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -26,6 +27,17 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
     if followed and not more.get("dry_run"):
         _wake_deacon(caller)
     return after
+
+
+def transact(ledger: Ledger, caller: Caller, now: int, closed: Sequence[str], fill: Callable[[Draft, Mapping[str, Proof]], None], *,
+             dry_run: bool) -> Draft:
+    """One transaction in which these beads may close: `fill(draft, landed)` is given what git proves of their landings."""
+    landed = _landings(World(caller), ledger, closed)
+    followed = tracking.is_followed(caller.town, closed)
+    draft = commit(ledger, caller, now, lambda draft: fill(draft, landed), dry_run)
+    if followed and not dry_run:
+        _wake_deacon(caller)
+    return draft
 
 
 def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, proof: proofs.Landing | None = None,
@@ -64,4 +76,4 @@ def _landings(world: World, ledger: Ledger, bead_ids: Sequence[str]) -> dict[str
     return found
 
 
-__all__ = ["close", "create", "dep_add", "dep_remove", "reopen", "update"]
+__all__ = ["close", "create", "reopen", "transact", "update"]

@@ -2,49 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from gastown_hooks.core import ids
+from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import convoys, graph
-from gastown_hooks.work import beads, convoy
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import beads, convoy, verbs
 from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 Edge = tuple[str, str, str]  # who depends, on what, how
+Loose = tuple[str, str, str | None]  # the same, of any kind
+_T = TypeVar("_T", bound="tuple[Any, ...]")
 
 
 def add(where: World, edges: Sequence[Edge], now: int, *, dry_run: bool = False) -> None:
-    """All or none, each checked with those before it; with several ledgers all are tried before any is written. A closed convoy that
-    tracks more is open again."""
-    groups: dict[str, list[Edge]] = {}
-    for one in edges:
+    """All or none, each checked with those before it. A closed convoy that tracks more is open again."""
+    around = where.around({}, [target for _, target, _ in edges])
+    _all(where, edges, lambda draft, one: link(where, draft, around, one, now), now, dry_run)
+
+
+def remove(where: World, edges: Sequence[Loose], now: int, *, dry_run: bool = False) -> None:
+    """All or none. Raises NotFound for one that is not there."""
+    _all(where, edges, lambda draft, one: unlink(where, draft, one, now), now, dry_run)
+
+
+def link(where: World, draft: Draft, around: Mapping[str, Record], wanted: Edge, now: int) -> None:
+    """A dependency into a draft; the same one twice is one. `around`: beads of elsewhere that it leads to. Raises Refused for a cycle."""
+    child, target, kind = wanted
+    record = existing(draft, child)
+    if any((found.kind, found.target) == (kind, target) for found in graph.edges(record)):
+        return
+    check_edge({**around, **draft.all()}, child, kind, target)
+    found = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
+    again = convoy.reopening(record) if kind == convoys.TRACKS else {}
+    draft.put(touched(record, {"dependencies": found, **again}, where.caller.actor, now))
+
+
+def unlink(where: World, draft: Draft, wanted: Loose, now: int) -> None:
+    """The dependencies from one bead to another (of one kind, else all) out of a draft. Raises NotFound when there is none."""
+    child, target, kind = wanted
+    record = existing(draft, child)
+    gone = [found.raw for found in graph.edges(record) if found.target == target and kind in (None, found.kind)]
+    if not gone:
+        what = f"{kind} dependency" if kind else "dependency"
+        raise NotFound(f"{child} has no {what} on {ids.shown(target)}", next=f"bd dep tree {child}")
+    left = [raw for raw in record["dependencies"] if raw not in gone]
+    draft.put(touched(record, {"dependencies": left or None}, where.caller.actor, now))
+
+
+def replace(where: World, pairs: Sequence[tuple[str, str]], kind: str, now: int, *, dry_run: bool = False) -> list[Record]:
+    """Close beads because others stand for them (`kind`: duplicates or supersedes), each with the edge that says so."""
+    around = where.around({}, [new for _, new in pairs])
+    words = "Duplicate of" if kind == "duplicates" else "Superseded by"
+    after: dict[str, Record] = {}
+
+    def whole(ledger: Ledger, group: list[tuple[str, str]], dry: bool) -> None:
+        def fill(draft: Draft, landed: Mapping[str, verbs.Proof]) -> None:
+            for old, new in group:
+                link(where, draft, around, (old, new, kind), now)
+                draft.put(verbs.closing(where, now, f"{words} {new}", landed=landed)(draft, existing(draft, old)))
+        after.update(beads.transact(ledger, where.caller, now, [old for old, _ in group], fill, dry_run=dry).changed)
+
+    _each_ledger(where, pairs, whole, dry_run)
+    return [after[old] for old, _ in pairs]
+
+
+def _all(where: World, edges: Sequence[_T], one: Callable[[Draft, _T], None], now: int, dry_run: bool) -> None:
+    def whole(ledger: Ledger, group: list[_T], dry: bool) -> None:
+        def fill(draft: Draft) -> None:
+            for wanted in group:
+                one(draft, wanted)
+        commit(ledger, where.caller, now, fill, dry)
+    _each_ledger(where, edges, whole, dry_run)
+
+
+def _each_ledger(where: World, wanted: Sequence[_T], whole: Callable[[Ledger, list[_T], bool], object], dry_run: bool) -> None:
+    """One transaction a ledger, found by the first word of each; with several ledgers all are tried before any is written."""
+    groups: dict[str, list[_T]] = {}
+    for one in wanted:
         groups.setdefault(where.of(one[0]).beads.root, []).append(one)
     for dry in ([True] if dry_run else [True, False] if len(groups) > 1 else [False]):
         for group in groups.values():
-            _add(where, group, now, dry)
-
-
-def _add(where: World, edges: list[Edge], now: int, dry_run: bool) -> None:
-    around = where.around({}, [target for _, target, _ in edges])
-
-    def fill(draft: Draft) -> None:
-        for child, target, kind in edges:
-            record = existing(draft, child)
-            if any((found.kind, found.target) == (kind, target) for found in graph.edges(record)):
-                continue
-            check_edge({**around, **draft.all()}, child, kind, target)
-            found = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
-            again = convoy.reopening(record) if kind == convoys.TRACKS else {}
-            draft.put(touched(record, {"dependencies": found, **again}, where.caller.actor, now))
-
-    commit(where.of(edges[0][0]), where.caller, now, fill, dry_run)
-
-
-def replace(where: World, old: str, new: str, kind: str, now: int, *, dry_run: bool = False) -> Record:
-    """Close a bead because another stands for it (`kind`: duplicates or supersedes), with the edge that says so."""
-    ledger, reason = where.of(old), f"{'Duplicate of' if kind == 'duplicates' else 'Superseded by'} {new}"
-    beads.close(ledger, where.caller, now, [old], reason, dry_run=True)  # what speaks against it is told before anything is written
-    add(where, [(old, new, kind)], now, dry_run=dry_run)
-    return beads.close(ledger, where.caller, now, [old], reason, dry_run=dry_run)[0]
+            whole(where.of(group[0][0]), group, dry)

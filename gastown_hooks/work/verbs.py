@@ -8,7 +8,7 @@ proven, the caller brings (`work/beads` looks it up). Imported at every `bd upda
 from __future__ import annotations
 
 from gastown_hooks.core import clock, ids, jsons
-from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
+from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.work.beadwrite import Around, Draft, check_edge, commit, each, edge, existing
@@ -16,7 +16,7 @@ from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from gastown_hooks.core.record import Record
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gastown_hooks.work.proof import Landing
 
     Proofs = Mapping[str, "Proof"]
+    Change = Callable[[Draft, Record], Record]  # what becomes of one bead of a draft
 
 DEEPEST = 3
 CLOSING = ("closed_at", "close_reason", "closed_by_session")
@@ -108,8 +109,17 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
 
     `claim` takes the bead: open and nobody's (or the caller's already). Raises Conflict when somebody else has it.
     """
-    values = dict(values or {})
-    world = World(caller)
+    return each(ledger, caller, now, bead_ids, updating(
+        World(caller), now, values, add_labels=add_labels, remove_labels=remove_labels, append_notes=append_notes,
+        set_metadata=set_metadata, unset_metadata=unset_metadata, parent=parent, claim=claim, force=force, landed=landed), dry_run)
+
+
+def updating(world: World, now: int, values: Mapping[str, Any] | None = None, *, add_labels: Iterable[str] = (),
+             remove_labels: Iterable[str] = (), append_notes: str | None = None, set_metadata: Mapping[str, Any] | None = None,
+             unset_metadata: Sequence[str] = (), parent: str | None = None, claim: bool = False, force: bool = False,
+             landed: Proofs | None = None) -> Change:
+    """`update` of one bead of a draft."""
+    values, caller = dict(values or {}), world.caller
     around = world.around({}, [parent] if parent else [])
 
     def one(draft: Draft, record: Record) -> Record:
@@ -130,7 +140,7 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
             changes = _restated(world, draft, record, changes, landed or {}, now, force)
         return touched(record, changes, caller.actor, now)
 
-    return each(ledger, caller, now, bead_ids, one, dry_run)
+    return one
 
 
 def _labels(base: list[str], add: Iterable[str], remove: Iterable[str]) -> list[str]:
@@ -186,7 +196,12 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
     A bead given to a worker closes only with its proof in `landed`, or as `no_code` (the reason is the proof). `force` insists
     against open blockers, children, pins and gates. Raises Refused with all that speaks against it.
     """
-    world, landed = World(caller), landed or {}
+    return each(ledger, caller, now, bead_ids, closing(World(caller), now, reason, landed=landed, no_code=no_code, force=force), dry_run)
+
+
+def closing(world: World, now: int, reason: str, *, landed: Proofs | None = None, no_code: bool = False, force: bool = False) -> Change:
+    """`close` of one bead of a draft."""
+    caller, landed = world.caller, landed or {}
 
     def one(draft: Draft, record: Record) -> Record:
         if ready.status(record) == "closed":
@@ -198,7 +213,7 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
             changes["metadata"] = {**_metadata(record), "no_code": word}
         return touched(record, changes, caller.actor, now)
 
-    return each(ledger, caller, now, bead_ids, one, dry_run)
+    return one
 
 
 def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str = "", *, dry_run: bool = False) -> list[Record]:
@@ -247,32 +262,3 @@ def _check_close(world: World, draft: Draft, record: Record, landed: Proofs, now
         insist = all(found.force for found in against)
         raise Refused(f"{record['id']} cannot close", why="; ".join(found.text for found in against),
                       next=f"bd close {record['id']} --force" if insist else next((f.next for f in against if f.next), ""))
-
-
-# ---- dependencies ------------------------------------------------------------------------------------------
-
-def dep_add(ledger: Ledger, caller: Caller, now: int, child: str, parent: str, kind: str = "blocks", *, dry_run: bool = False) -> Record:
-    """Make `child` depend on `parent`; the same edge twice is one. Raises Refused for a cycle."""
-    around = World(caller).around({}, [parent])
-
-    def one(draft: Draft, record: Record) -> Record:
-        if any((found.kind, found.target) == (kind, parent) for found in graph.edges(record)):
-            return record
-        check_edge({**around, **draft.all()}, child, kind, parent)
-        found = [*(record.get("dependencies") or []), edge(child, kind, parent, caller, now)]
-        return touched(record, {"dependencies": found}, caller.actor, now)
-
-    return each(ledger, caller, now, [child], one, dry_run)[0]
-
-
-def dep_remove(ledger: Ledger, caller: Caller, now: int, child: str, parent: str, kind: str | None = None, *,
-               dry_run: bool = False) -> Record:
-    """Remove the edges from `child` to `parent` (of one kind, else all). Raises NotFound when there is none."""
-    def one(draft: Draft, record: Record) -> Record:
-        gone = [found.raw for found in graph.edges(record) if found.target == parent and kind in (None, found.kind)]
-        if not gone:
-            what = f"{kind} dependency" if kind else "dependency"
-            raise NotFound(f"{child} has no {what} on {ids.shown(parent)}", next=f"bd dep tree {child}")
-        return touched(record, {"dependencies": [raw for raw in record["dependencies"] if raw not in gone] or None}, caller.actor, now)
-
-    return each(ledger, caller, now, [child], one, dry_run)[0]

@@ -17,7 +17,8 @@ from gastown_hooks.core.record import updated
 from gastown_hooks.rules import requests
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
-from gastown_hooks.work import beads, proof
+from gastown_hooks.work import beads, links, proof
+from gastown_hooks.work.world import World
 
 NOW = clock.parse("2026-06-01T00:00:00Z")
 STAMP = clock.stamp(NOW)
@@ -95,11 +96,12 @@ def test_edges_are_a_set_of_target_and_type(ledger: Ledger, me: Caller) -> None:
     make(ledger, me, "a1")
     make(ledger, me, "b1")
     for kind in ("blocks", "related", "blocks"):
-        record = beads.dep_add(ledger, me, NOW, "gp-b1", "gp-a1", kind)
-    assert [edge["type"] for edge in record["dependencies"]] == ["blocks", "related"]
-    record = beads.dep_remove(ledger, me, NOW, "gp-b1", "gp-a1", "blocks")
-    assert [edge["type"] for edge in record["dependencies"]] == ["related"]
-    assert "dependencies" not in beads.dep_remove(ledger, me, NOW, "gp-b1", "gp-a1")
+        links.add(World(me), [("gp-b1", "gp-a1", kind)], NOW)
+    assert [edge["type"] for edge in (ledger.get("gp-b1") or {})["dependencies"]] == ["blocks", "related"]
+    links.remove(World(me), [("gp-b1", "gp-a1", "blocks")], NOW)
+    assert [edge["type"] for edge in (ledger.get("gp-b1") or {})["dependencies"]] == ["related"]
+    links.remove(World(me), [("gp-b1", "gp-a1", None)], NOW)
+    assert "dependencies" not in (ledger.get("gp-b1") or {})
 
 
 def test_deleted_children_keep_their_numbers(ledger: Ledger, me: Caller) -> None:
@@ -259,7 +261,7 @@ def test_a_worker_whose_claim_is_over_writes_nothing(rig: Rig) -> None:
     theirs = Ledger(rig.beads, old.writer())
     for attempt in (lambda: beads.update(theirs, old, NOW, ["gp-b1"], {"priority": 0}),
                     lambda: beads.close(theirs, old, NOW, ["gp-b1"], "r"),
-                    lambda: beads.create(theirs, old, NOW, "x"), lambda: beads.dep_add(theirs, old, NOW, "gp-b1", "gp-a1")):
+                    lambda: beads.create(theirs, old, NOW, "x"), lambda: links.add(World(old), [("gp-b1", "gp-a1", "blocks")], NOW)):
         with pytest.raises(Fenced):
             attempt()
     new = Caller("green/polecats/toast", rig.root, rig.town, bead="gp-a1", fence=2)

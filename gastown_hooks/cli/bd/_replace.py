@@ -19,7 +19,7 @@ def command(option: str, kind: str, said: str, help: str, short_help: str) -> cl
     def cli(bead_id: str, other: str, dry_run: bool, as_json: bool) -> None:
         where = _shared.world()
         old, new = (next(iter(_shared.located(where, [text]))) for text in (bead_id, other))
-        after = links.replace(where, old, new, kind, clock.now(), dry_run=dry_run)
+        after, = links.replace(where, [(old, new)], kind, clock.now(), dry_run=dry_run)
         if as_json:
             common.emit_json(after)
         else:

@@ -49,21 +49,34 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
     text = common.one_text(reason, from_file=reason_file, what="reason") or "Closed"
     now = clock.now()
     where = _shared.world()
-    before = where.around(_shared.everything(where.shown())) if suggest_next or claim_next else {}
+    if go_on or claim_next:
+        names = _shared.located(where, bead_ids)
+        ledgers = {ledger.beads.root: ledger for ledger in names.values()}
+        if len(ledgers) > 1:
+            raise BadInput("--claim-next is one transaction of one ledger", why=f"these beads are in {len(ledgers)}", next="bd close each")
+        (ledger,) = ledgers.values()
+        seen = where.around(ledger.all() if go_on else _shared.everything(where.shown()))
+        onward = advance.next_step(where, next(iter(names)), now, auto=not no_auto) if go_on else advance.next_ready(where, now)
+        after, found = advance.close(where, ledger, list(names), text, now, seen, onward, force=force, dry_run=dry_run)
+        _say_closed(after, as_json, dry_run)
+        if isinstance(found, steps.Next):
+            _say_next(after, found, no_auto, as_json)
+        else:
+            _say_claimed(after, found, as_json)
+        return
+    before = where.around(_shared.everything(where.shown())) if suggest_next else {}
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, text, force=force, dry_run=dry), dry_run)
-    closed = {record["id"]: record for record in after}
+    if suggest_next:
+        _say_closed(after, as_json, dry_run)
+        _say_freed(after, states.unblocked_by(before, {**before, **{record["id"]: record for record in after}}, now), as_json)
+    else:
+        fast_write.say_closed(after, as_json=as_json, dry_run=dry_run)
+
+
+def _say_closed(after: list[Record], as_json: bool, dry_run: bool) -> None:
     if not as_json:
         fast_write.say_closed(after, as_json=False, dry_run=dry_run)
-    if go_on:
-        known = {**where.around(where.of(after[0]["id"]).all()), **closed}
-        _say_next(after, advance.to_next_step(where, known, after[0]["id"], now, auto=not no_auto, dry_run=dry_run), no_auto, as_json)
-    elif claim_next:
-        _say_claimed(after, advance.to_next_ready(where, {**before, **closed}, now, dry_run=dry_run), as_json)
-    elif suggest_next:
-        _say_freed(after, states.unblocked_by(before, {**before, **closed}, now), as_json)
-    elif as_json:
-        common.emit_json(after)
 
 
 def _say_next(after: list[Record], found: steps.Next, no_auto: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from gastown_hooks.cli.bd import _dep_views, _shared
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import fields, graph
-from gastown_hooks.work import beads, links
+from gastown_hooks.work import links
 from gastown_hooks.work.world import World
 
 RELATED = "relates-to"
@@ -86,10 +86,9 @@ def remove(bead_id: str, depends_on: str, kind: str | None, dry_run: bool, as_js
     kind = None if kind is None else fields.kind(kind)
     where = _shared.world()
     name = _one(where, bead_id)
-    ledger = where.of(name)
-    existing = {edge.target for edge in graph.edges(ledger.get(name) or {})}
+    existing = {edge.target for edge in graph.edges(where.of(name).get(name) or {})}
     on = depends_on if depends_on in existing else _shared.target(where, depends_on)
-    beads.dep_remove(ledger, where.caller, clock.now(), name, on, kind, dry_run=dry_run)
+    links.remove(where, [(name, on, kind)], clock.now(), dry_run=dry_run)
     if as_json:
         common.emit_json({"status": "removed", "issue_id": name, "depends_on_id": on})
     else:
@@ -136,8 +135,7 @@ def unrelate(one: str, other: str, dry_run: bool, as_json: bool) -> None:
              if any((edge.target, edge.kind) == (target, RELATED) for edge in graph.edges(where.of(child).get(child) or {}))]
     if not there:
         raise NotFound(f"{names[0]} and {names[1]} are not related", next=f"bd dep list {names[0]}")
-    for child, target in there:
-        beads.dep_remove(where.of(child), where.caller, clock.now(), child, target, RELATED, dry_run=dry_run)
+    links.remove(where, [(*pair, RELATED) for pair in there], clock.now(), dry_run=dry_run)
     _say_pair("unrelated", "is no longer related to", names, dry_run, as_json)
 
 

@@ -29,9 +29,9 @@ def cli(auto_merge: bool, prefix: str | None, dry_run: bool, as_json: bool) -> N
         raise BadInput("--dry-run without --auto-merge", why="bd duplicates alone changes nothing")
     where = _shared.world()
     found = twins.groups(_shared.everything(where.shown(prefix)))
-    for group in found if auto_merge else ():
-        for record in group[1:]:
-            links.replace(where, record["id"], group[0]["id"], "duplicates", clock.now(), dry_run=dry_run)
+    if auto_merge:
+        pairs = [(record["id"], group[0]["id"]) for group in found for record in group[1:]]
+        links.replace(where, pairs, "duplicates", clock.now(), dry_run=dry_run)
     if as_json:
         common.emit_json({"duplicate_groups": len(found), "groups": [
             {"title": group[0].get("title", ""), "suggested_target": group[0]["id"], "suggested_sources": [r["id"] for r in group[1:]],
