@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gastown_hooks.rules import ready, steps
+from gastown_hooks.rules import ready, states, steps
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, take, verbs
 from gastown_hooks.work.beadwrite import Draft, existing
@@ -63,7 +63,7 @@ def next_step(where: World, closed: str, now: int, *, auto: bool) -> Callable[[M
         records = dict(known)
         while True:
             found = steps.following(records, closed, where.caller.actor, now)
-            if found.step is None or not auto or ready.status(found.step) in ("in_progress", "hooked"):
+            if found.step is None or not auto or ready.status(found.step) in states.CLAIMED:
                 return found
             taken = take(found.step)
             if taken is not None:
@@ -74,9 +74,12 @@ def next_step(where: World, closed: str, now: int, *, auto: bool) -> Callable[[M
     return onward
 
 
-def next_ready(where: World, now: int) -> Callable[[Mapping[str, Record], Take], Record | None]:
-    """The most urgent ready bead that is nobody's, taken."""
+def next_ready(where: World, now: int, *, again: bool) -> Callable[[Mapping[str, Record], Take], Record | None]:
+    """The most urgent ready bead that is nobody's, taken. `again`: an old close, so what the caller has begun is what it took."""
     def onward(known: Mapping[str, Record], take: Take) -> Record | None:
+        for record in known.values() if again else ():
+            if record.get("assignee") == where.caller.actor and ready.status(record) in states.CLAIMED:
+                return record
         free = (record for record in ready.ready(known, now) if record.get("assignee") in (None, "", where.caller.actor))
         return next((taken for record in free if (taken := take(record)) is not None), None)
     return onward

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from crash import convoys, engine, refinery, scenarios, strace, trackers, verbs
+from crash import atomic, convoys, engine, refinery, scenarios, strace, trackers, verbs
 from crash.conftest import Matrix
 
-NAMES = [scenario.name for scenario in [*verbs.SCENARIOS, *refinery.SCENARIOS, *convoys.SCENARIOS, *trackers.SCENARIOS]
+NAMES = [scenario.name for scenario in [*verbs.SCENARIOS, *refinery.SCENARIOS, *convoys.SCENARIOS, *trackers.SCENARIOS,
+                                       *atomic.SCENARIOS]
          if not scenario.broken]
 COUNTED = ("install", "rig-add", "bd-create", "bd-close", "sling", "done", "refinery", "polecat-nuke")
 

@@ -10,7 +10,7 @@ from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import states, steps
+from gastown_hooks.rules import ready, states, steps
 from gastown_hooks.work import advance, beads
 
 Record = dict[str, Any]
@@ -56,7 +56,9 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
             raise BadInput("--claim-next is one transaction of one ledger", why=f"these beads are in {len(ledgers)}", next="bd close each")
         (ledger,) = ledgers.values()
         seen = where.around(ledger.all() if go_on else _shared.everything(where.shown()))
-        onward = advance.next_step(where, next(iter(names)), now, auto=not no_auto) if go_on else advance.next_ready(where, now)
+        again = all(ready.status(ledger.get(name) or {}) == "closed" for name in names)
+        onward = (advance.next_step(where, next(iter(names)), now, auto=not no_auto) if go_on
+                  else advance.next_ready(where, now, again=again))
         after, found = advance.close(where, ledger, list(names), text, now, seen, onward, force=force, dry_run=dry_run)
         _say_closed(after, as_json, dry_run)
         if isinstance(found, steps.Next):

@@ -1,0 +1,147 @@
+"""Scenarios of the verbs that change several beads, or several files, of a plain repository: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from crash import checker
+from crash.engine import Command, Scenario, Story
+from crash.ground import bd, git, put, run
+from crash.trackers import line, repository
+
+Want = Mapping[str, Mapping[str, object]]  # bead, field: value
+_EDGE = {"issue_id": "bd-a", "created_at": "2026-01-01T00:00:00Z"}
+
+
+def begun(root: str) -> None:
+    """An epic with two steps, a bead with a twin, some that are none's."""
+    edges = [{**_EDGE, "issue_id": f"bd-e.{n}", "depends_on_id": "bd-e", "type": "parent-child"} for n in (1, 2)]
+    repository(root, "one", issues="".join((
+        line("bd-a"), line("bd-b", priority=1), line("bd-c", description="see bd-a"), line("bd-e", issue_type="epic", priority=4),
+        line("bd-e.1", dependencies=edges[:1], priority=4), line("bd-e.2", dependencies=edges[1:], priority=4))))
+
+
+def act(*words: str) -> Callable[[str], list[Command]]:
+    return lambda root: [bd(*words, cwd=f"{root}/one")]
+
+
+def beads(story: Story) -> checker.Ledger:
+    return checker.Ledger(f"{story.root}/one/.beads")
+
+
+def changes(want: Want) -> tuple[Callable[[Story], list[str]], Callable[[Story], list[str]]]:
+    """(check, glance): all of this is so; all of it or, still as before, nothing."""
+    def wrong(story: Story) -> list[str]:
+        records = beads(story).records
+        return [f"{bead} {key} is {records.get(bead, {}).get(key)!r}" for bead, values in want.items() for key, value in values.items()
+                if records.get(bead, {}).get(key) != value]
+
+    def check(story: Story) -> list[str]:
+        return beads(story).violations + wrong(story) + checker.untouched(
+            beads(story), checker.Ledger(f"{story.template}/one/.beads"), set(want))
+
+    def glance(story: Story) -> list[str]:
+        same = beads(story).lines == checker.Ledger(f"{story.template}/one/.beads").lines
+        return beads(story).violations + ([] if same else wrong(story))
+    return check, glance
+
+
+def put_aside(kind: str) -> Want:
+    word = {"supersedes": "Superseded by bd-b", "duplicates": "Duplicate of bd-b"}[kind]
+    return {"bd-a": {"status": "closed", "close_reason": word}}
+
+
+def linked(kind: str) -> Callable[[Story], list[str]]:
+    """A bead that is closed for another one's sake says for whose."""
+    def check(story: Story) -> list[str]:
+        bead = beads(story).records["bd-a"]
+        edges = [(edge["depends_on_id"], edge["type"]) for edge in bead.get("dependencies", [])]
+        return [] if bead.get("status") != "closed" or edges == [("bd-b", kind)] else [f"bd-a is closed with {edges}"]
+    return check
+
+
+def both(*checks: Callable[[Story], list[str]]) -> Callable[[Story], list[str]]:
+    return lambda story: [bad for check in checks for bad in check(story)]
+
+
+# ---- another prefix
+
+def renamed(story: Story) -> list[str]:
+    """Every bead under its new id, the old one a tombstone, and the settings say so."""
+    records = beads(story).records
+    bad = [f"{bead} is not there" for bead in ("web-a", "web-b", "web-c", "web-e", "web-e.1", "web-e.2") if bead not in records]
+    bad += [f"{bead} is still there" for bead, record in records.items() if bead.startswith("bd-") and record.get("status") != "tombstone"]
+    with open(f"{story.root}/one/.beads/config.json", encoding="utf-8") as file:
+        prefix = json.load(file)["issue_prefix"]
+    return beads(story).violations + bad + ([] if prefix == "web" else [f"the prefix is {prefix}"])
+
+
+def nobody_lost(story: Story) -> list[str]:
+    live = {bead.partition("-")[2] for bead, record in beads(story).records.items() if record.get("status") != "tombstone"}
+    return [] if live == {"a", "b", "c", "e", "e.1", "e.2"} else [f"alive: {sorted(live)}"]
+
+
+# ---- init, hooks
+
+def bare(root: str) -> None:
+    git(root, "init", "-q", "-b", "main", "one")
+    put(f"{root}/one/code.txt", "1\n")
+    git(f"{root}/one", "add", "-A")
+    git(f"{root}/one", "commit", "-q", "-m", "start")
+    put(f"{root}/one/.git/hooks/pre-commit", "#!/bin/sh\necho mine\n")
+    os.chmod(f"{root}/one/.git/hooks/pre-commit", 0o755)
+
+
+def made(story: Story) -> list[str]:
+    top = f"{story.root}/one"
+    missing = [path for path in ("issues.jsonl", "config.json", ".gitignore", ".gitattributes", "local")
+               if not os.path.exists(f"{top}/.beads/{path}")]
+    driver = checker.git(top, "config", "--get", "merge.beads.driver", check=False)
+    return [f"{path} is missing" for path in missing] + ([] if driver else ["no merge driver"]) + beads(story).violations
+
+
+def code_is_sound(story: Story) -> list[str]:
+    with open(f"{story.root}/one/code.txt", encoding="utf-8") as file:
+        return checker.sound(f"{story.root}/one") + ([] if file.read() == "1\n" else ["the code was touched"])
+
+
+def initialised(root: str) -> None:
+    bare(root)
+    run(bd("init", "--prefix", "bd", cwd=f"{root}/one"), root)
+
+
+NAMES = ("pre-commit", "prepare-commit-msg", "pre-push", "post-merge", "post-checkout")
+
+
+def hooked(story: Story) -> list[str]:
+    folder = f"{story.root}/one/.git/hooks"
+    missing = [name for name in NAMES if not os.access(f"{folder}/{name}", os.X_OK)]
+    return [f"{name} is not in" for name in missing] + mine_is_kept(story) + code_is_sound(story)
+
+
+def mine_is_kept(story: Story) -> list[str]:
+    """The hook that was there is at its place or behind ours."""
+    folder = f"{story.root}/one/.git/hooks"
+    found = [name for name in ("pre-commit", "pre-commit.before-bd") if os.path.exists(f"{folder}/{name}")
+             and b"echo mine" in Path(f"{folder}/{name}").read_bytes()]
+    return [] if len(found) == 1 else [f"the hook that was there is in {found}"]
+
+
+def row(name: str, words: tuple[str, ...], want: Want, *also: Callable[[Story], list[str]]) -> Scenario:
+    check, glance = changes(want)
+    return Scenario(name, begun, act(*words), both(check, *also), glance=both(glance, *also))
+
+
+TAKEN = {"status": "in_progress", "assignee": "overseer"}
+SCENARIOS = [
+    row("bd-supersede", ("supersede", "bd-a", "--with", "bd-b"), put_aside("supersedes"), linked("supersedes")),
+    row("bd-duplicate", ("duplicate", "bd-a", "--of", "bd-b"), put_aside("duplicates"), linked("duplicates")),
+    row("bd-close-continue", ("close", "bd-e.1", "--continue"), {"bd-e.1": {"status": "closed"}, "bd-e.2": TAKEN}),
+    row("bd-close-claim-next", ("close", "bd-a", "--claim-next"), {"bd-a": {"status": "closed"}, "bd-b": TAKEN}),
+    Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
+    Scenario("bd-init", bare, act("init", "--prefix", "bd"), made, glance=code_is_sound),
+    Scenario("bd-hooks-install", initialised, act("hooks", "install"), hooked, glance=mine_is_kept),
+]
