@@ -130,3 +130,15 @@ def test_no_document_names_a_file_that_is_not_there() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_goal_of_the_queue_has_a_check_that_is_there() -> None:
+    rows = re.findall(r"^\| M(\d+) \|.*\| (.*) \|$", (ROOT / "docs/queue.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 23))
+    for number, cell in rows:
+        for check in re.findall(r"`([^`]+)`", cell):
+            path, _, name = check.partition("::")
+            path, *words = path.split()
+            text = (ROOT / path).read_text(encoding="utf-8")
+            assert not name or f"\ndef {name}(" in text, f"M{number}: {check}"
+            assert all(word in text for word in words if word.startswith(("--", "M"))), f"M{number}: {check}"
