@@ -39,5 +39,6 @@ def fence(bead: Record) -> int:
 
 def unsubmitted(rig: str, records: Mapping[str, Record]) -> dict[str, Record]:
     """Worker name to the bead it holds, for claims without an unsettled merge request; the newest, should there be two."""
+    submitted = requests.open_claims(records.values())
     return {str(worker(rig, bead["assignee"])): bead for bead in sorted(records.values(), key=fence)
-            if is_claim(rig, bead) and requests.open_request(records, bead) is None}
+            if is_claim(rig, bead) and (bead["id"], fence(bead)) not in submitted}

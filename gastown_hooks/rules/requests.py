@@ -122,14 +122,20 @@ def has_work(records: Iterable[Record]) -> bool:
     return any(found.get("status") != "closed" or (is_usable(found) and parse(found).untold) for found in among(records, closed=True))
 
 
+def open_claims(records: Iterable[Record]) -> dict[tuple[str, int], Record]:
+    """Bead and fence to their unsettled merge request, damaged or not."""
+    found: dict[tuple[str, int], Record] = {}
+    for one in among(records):
+        data = one.get("metadata")
+        claim = (data.get("source"), data.get("fence")) if isinstance(data, dict) else (None, None)
+        if isinstance(claim[0], str) and type(claim[1]) is int:
+            found.setdefault((claim[0], claim[1]), one)
+    return found
+
+
 def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
     """The bead's unsettled merge request of its present fence, among these records."""
-    wanted = bead["id"], bead.get("claim_fence")
-    for found in among(records.values()):
-        metadata = found.get("metadata")
-        if isinstance(metadata, dict) and (metadata.get("source"), metadata.get("fence")) == wanted:
-            return found
-    return None
+    return open_claims(records.values()).get((bead["id"], bead.get("claim_fence") or 0))
 
 
 def landed_ref(target: str) -> str:

@@ -13,6 +13,7 @@ import os
 from gastown_hooks.core import clock, jsons
 from gastown_hooks.core.errors import LockTimeout, StorageFailed
 from gastown_hooks.core.late import late
+from gastown_hooks.rules import states
 from gastown_hooks.stores import sqlite
 
 TYPE_CHECKING = False
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
     # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": a text (of TEXTS) that holds these, all in lower
     # case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]).
+    # ("fence", True, ()): it was given to a worker.
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     indexing = late("gastown_hooks.stores.indexing")
 
-VERSION = 4
+VERSION = 5
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 TEXTS = ("title", "everything")  # everything: id, title, description
 _URGENCY = ("priority", "created", "id")
@@ -80,6 +82,17 @@ class Index:
         tests, values = self._tests(wanted)
         return [row[0] for row in self._db.execute(f"SELECT id FROM bead WHERE TRUE{tests}", values)]
 
+    def lines(self, wanted: Wanted) -> list[tuple[str, bytes | None]]:
+        """(id, line) of the beads of which all this is true; of those that nobody asks for all the time the line is None."""
+        tests, values = self._tests(wanted)
+        return self._db.execute(f"SELECT id, line FROM bead LEFT JOIN kept USING (id) WHERE TRUE{tests}", values).fetchall()
+
+    def claims(self) -> list[tuple[str, str, str, int]]:
+        """(id, status, assignee, fence) of the beads that workers may hold."""
+        marks = ", ".join("?" * len(states.CLAIMED))
+        return self._db.execute(f"SELECT id, status, assignee, fence FROM bead INDEXED BY by_fence WHERE fence > 0 AND status IN ({marks})",
+                                states.CLAIMED).fetchall()
+
     def count_listed(self, wanted: Wanted) -> int:
         """How many `listed` has in all."""
         tests, values = self._tests(wanted)
@@ -124,6 +137,8 @@ class Index:
                 tests += f" AND id IN (SELECT id FROM text WHERE {' AND '.join(f'instr({column}, ?)' for _ in values)})"
             elif isinstance(how, str):
                 tests += f" AND {column} {how} ?" + (" AND created" if column == "created" else "")
+            elif column == "fence":
+                tests += " AND fence > 0"  # in these words: it has an index of its own
             elif column == "label":
                 tests += "".join(f" AND {'' if how else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
             else:

@@ -24,13 +24,15 @@ _LARGEST = 1 << 62
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
 _TIMES = ("updated_at", "closed_at", "due_at", "defer_until")
 _INSERT = f"INSERT OR REPLACE INTO bead VALUES ({', '.join('?' * 20)})"
+_KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
                     odd INTEGER, ready INTEGER);
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
-                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER, claimed INTEGER,
+                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER, fence INTEGER,
                    updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
+CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
 CREATE TABLE text (id TEXT PRIMARY KEY, title TEXT, everything TEXT) WITHOUT ROWID;
 CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
@@ -39,7 +41,7 @@ CREATE UNIQUE INDEX by_id ON bead (id);
 CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT NULL;
 CREATE INDEX by_hold ON bead (priority, created, id) WHERE blocked_from IS NOT NULL;
 CREATE INDEX by_kind ON bead (kind, status);
-CREATE INDEX by_claim ON bead (status, closed) WHERE claimed;
+CREATE INDEX by_fence ON bead (status, fence, assignee, id, closed) WHERE fence > 0;
 CREATE INDEX by_state ON bead (status, kind, template, assignee);
 CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
 CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
@@ -145,6 +147,7 @@ def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", sorted(map(_text, records.values())))
+    db.executemany(_KEEP, [(name, pair.line(name)) for name, bead in records.items() if known.is_kept(bead)])
     db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
         db.execute(statement)
@@ -174,6 +177,9 @@ def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_
             odd += row[5] - old[0]
             db.execute(_INSERT, row)
             db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id]))
+            db.execute("DELETE FROM kept WHERE id = ?", (bead_id,))
+            if known.is_kept(records[bead_id]):
+                db.execute(_KEEP, (bead_id, pair.line(bead_id)))
         elif times != old[1:]:
             db.execute("UPDATE bead SET ready_from = ?, blocked_from = ?, blocked_until = ? WHERE id = ?", (*times, bead_id))
     return odd, now_ready
@@ -219,20 +225,20 @@ def _instant(bead: Record, key: str) -> int | None:
 def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
     """The bead's row. Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
     priority, created, _ = ready.in_order(bead)
-    title, estimate, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("assignee")
+    title, estimate, fence, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("claim_fence"), bead.get("assignee")
     found = bead.get("labels") or []
     labels = found if isinstance(found, list) else [None]
     odd = (type(priority) is not int or abs(priority) >= _LARGEST or abs(created) >= _LARGEST or not isinstance(title, str)
-           or (estimate is not None and (type(estimate) is not int or abs(estimate) >= _LARGEST))
+           or any(number is not None and (type(number) is not int or abs(number) >= _LARGEST) for number in (estimate, fence))
            or not isinstance(who, (str, type(None))) or not all(isinstance(label, str) and "\x1f" not in label for label in labels)
            or not isinstance(bead.get("issue_type", ""), (str, type(None))) or (not created and bool(bead.get("created_at"))))
     held_by = who if isinstance(who, str) and who and bead.get("status") in states.CLAIMED else None
     if odd:
-        priority, created, title, estimate, who, labels = 0, 0, "", None, None, []
+        priority, created, title, estimate, fence, who, labels = 0, 0, "", None, None, None, []
     since, *blocked = times
     return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
             "\x1f".join(("", *labels, "")) if labels else "", int(bool(bead.get("is_template"))),
-            int(bool(bead.get("claim_fence"))), *(_instant(bead, key) for key in _TIMES), *blocked)
+            fence or 0, *(_instant(bead, key) for key in _TIMES), *blocked)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

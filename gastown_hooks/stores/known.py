@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, ("closed", states.TOMBSTONE)))
-CLAIMS: Wanted = (("status", True, states.CLAIMED), ("claimed", True, (1,)))
 CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBSTONE,)))
+OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
+_KEPT = ("merge-request", "convoy")  # while they are not settled
 _MANY = 100
 
 
@@ -80,10 +81,11 @@ class Known(Records):
 
     def those(self, *wanted: Wanted) -> dict[str, Record]:
         """The beads of which all of one of these is true."""
-        names = list(dict.fromkeys(name for one in wanted for name in self.index.ids(one)))
-        if len(names) > _MANY:
-            self._found |= {name: record.decode(line) for name, line in self._pair.several(names).items()}
-        return {name: self[name] for name in names}
+        found = dict(row for one in wanted for row in self.index.lines(one))
+        if sum(line is None for line in found.values()) > _MANY:
+            found |= self._pair.several([name for name, line in found.items() if line is None])
+        self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
+        return {name: self[name] for name in found}
 
 
 class Together(graph.Linked):
@@ -125,6 +127,19 @@ def known(ledger: Ledger) -> Known | None:
         if its.seen == (jsons.dumps(list(pair.base)), pair.inode, len(pair.journal())):
             return Known(pair, its)
     return None
+
+
+def is_kept(bead: Record) -> bool:
+    """Whether the index holds the bead's whole line: everybody asks for it, again and again."""
+    return record.kind(bead) in _KEPT and record.status(bead) not in ("closed", states.TOMBSTONE)
+
+
+def claims(ledger: Ledger) -> list[Record]:
+    """At least the beads that workers hold; of each at least its id, status, assignee and claim_fence."""
+    its = known(ledger)
+    if its is None:
+        return list(ledger.all().values())
+    return [dict(zip(("id", "status", "assignee", "claim_fence"), row, strict=True)) for row in its.index.claims()]
 
 
 def beads(ledger: Ledger) -> Mapping[str, Record]:

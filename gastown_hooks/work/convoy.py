@@ -55,7 +55,7 @@ def progress(caller: Caller, now: int, *, closed: bool = True) -> list[Progress]
     """Every convoy of the town, the open ones first, then the newest first."""
     town = caller.in_town()
     wanted = rules.is_convoy if closed else rules.is_open
-    found = [one for one in known.those(Ledger(town.beads), known.CONVOYS).values() if wanted(one)]
+    found = [one for one in known.those(Ledger(town.beads), known.CONVOYS if closed else known.OPEN_CONVOYS).values() if wanted(one)]
     records = World(caller).known() if found else {}
     ledgers = Routes(town).prefixes().values() if found else ()
     open_requests = rules.by_claim(one for beads in ledgers for one in known.those(Ledger(beads), known.OPEN_REQUESTS).values())

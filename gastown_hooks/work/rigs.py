@@ -79,8 +79,8 @@ def status(rig: Rig) -> dict[str, Any]:
 
 def hook_lines(rig: Rig) -> list[dict[str, object]]:
     """Each worker with its bead and the open convoys that follow it."""
-    open_convoys = [one for one in known.those(Ledger(rig.town.beads), known.CONVOYS).values() if convoys.is_open(one)]
-    held = {str(claims.worker(rig.name, bead["assignee"])): bead["id"] for bead in known.those(Ledger(rig.beads), known.CLAIMS).values()
+    open_convoys = [one for one in known.those(Ledger(rig.town.beads), known.OPEN_CONVOYS).values() if convoys.is_open(one)]
+    held = {str(claims.worker(rig.name, bead["assignee"])): bead["id"] for bead in known.claims(Ledger(rig.beads))
             if claims.is_claim(rig.name, bead)}
     return [{"worker": name, "bead": bead, "convoys": [one["id"] for one in open_convoys if bead in convoys.tracked(one)]}
             for name, bead in sorted(held.items())]

@@ -12,7 +12,7 @@ from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import GastownError, storage
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.rules import agent_states as states
-from gastown_hooks.rules import claims, requests, turn
+from gastown_hooks.rules import claims, convoys, requests, turn
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, known, mail, processes
 from gastown_hooks.stores.ledger import Ledger
@@ -82,9 +82,9 @@ def _role(town: Town, home: Home, role: str, rig: Rig | None, now: int) -> Agent
 
 def _workers(rig: Rig, now: int) -> Iterator[Agent]:
     try:
-        records = known.those(Ledger(rig.beads), known.CLAIMS, known.OPEN_REQUESTS)
-        held = {str(claims.worker(rig.name, bead["assignee"])): bead for bead in records.values() if claims.is_claim(rig.name, bead)}
-        submitted = {(one.source, one.fence) for one in map(requests.parse, filter(requests.is_usable, requests.among(records.values())))}
+        ledger = Ledger(rig.beads)
+        held = {str(claims.worker(rig.name, bead["assignee"])): bead for bead in known.claims(ledger) if claims.is_claim(rig.name, bead)}
+        submitted = set(convoys.by_claim(known.those(ledger, known.OPEN_REQUESTS).values()))
         fault = ""
     except GastownError as error:
         held, submitted, fault = {}, set(), str(error)
@@ -194,7 +194,7 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
     for problem in ledger.problems()[:3] if its is None else ():  # an index that tells has met no such line
         found.needs_you.append({"what": f"{rig.beads.issues} line {problem.number} is no bead", "why": problem.why,
                                 "next": f"sed -n {problem.number}p {shlex.quote(rig.beads.issues)}"})
-    recent = (("status", True, ("closed",)), ("claimed", True, (1,)), ("closed", ">", (now - RECENT,)))
+    recent = (("status", True, ("closed",)), ("fence", True, ()), ("closed", ">", (now - RECENT,)))
     records = known.those(ledger, known.OPEN_REQUESTS, recent)
     lines = rigs.request_lines(records)
     unapproved = [line["id"] for line in lines if line["state"] == requests.WAITING and line["reason"] == turn.UNAPPROVED]
@@ -203,7 +203,7 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
                                 "next": f"gt mq status {unapproved[0]}, then gt mq approve {unapproved[0]}"})
     for line in lines:
         (found.waiting if line["state"] in (requests.QUEUED, requests.WAITING) else found.failed).append({"rig": rig.name, **line})
-    closed = [r for r in records.values() if r.get("status") == "closed" and r.get("claim_fence") and _since(r, now) < RECENT]
+    closed = [r for r in records.values() if r.get("status") == "closed" and claims.fence(r) > 0 and _since(r, now) < RECENT]
     found.done += [{"rig": rig.name, "id": r["id"], "title": r["title"], "closed_at": r["closed_at"]}
                    for r in sorted(closed, key=lambda r: str(r["closed_at"]), reverse=True)]
 

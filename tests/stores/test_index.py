@@ -12,7 +12,7 @@ import pytest
 from gastown_hooks.core import clock, fsio, record
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.rules import graph, ready
+from gastown_hooks.rules import graph, ready, states
 from gastown_hooks.stores import index, indexing, known
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 
@@ -21,6 +21,7 @@ DAY = 86400 * clock.SECOND
 START = clock.parse("2026-01-01T00:00:00Z")
 NOWS = (START, START + 5 * DAY, START + 500 * DAY)
 IDS = [f"gp-{n:02d}" for n in range(24)]
+OPEN = {*states.STATUSES} - {"closed"}
 KINDS = ("blocks", "parent-child", "conditional-blocks", "waits-for", "related", "waits_for")
 
 
@@ -203,9 +204,11 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
             if name in records:
                 assert repr(ready.blockers(found, name, START)) == repr(ready.blockers(records, name, START))
                 assert graph.descendants(found, name) == graph.descendants(records, name)
-        assert set(found.those(known.CLAIMS, known.OPEN_REQUESTS)) == {
-            name for name, one in records.items() if (one["status"] in ("hooked", "in_progress") and one.get("claim_fence"))
-            or (one.get("issue_type") == "merge-request" and one["status"] not in ("closed", "tombstone"))}
+        assert found.those(known.OPEN_REQUESTS) == {
+            name: one for name, one in records.items() if one.get("issue_type") == "merge-request" and one["status"] in OPEN}
+        keys = ("id", "status", "assignee", "claim_fence")
+        assert sorted([one[key] for key in keys] for one in known.claims(ledger)) == sorted(
+            [one.get(key, "") for key in keys] for one in records.values() if one["status"] in states.CLAIMED and one.get("claim_fence"))
         assert dict(known.Together([found])) == records
 
 
