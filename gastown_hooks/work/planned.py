@@ -28,13 +28,11 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
         for node in plan.nodes:
             above = _id(ids, node.parent) if node.parent else None
             links = [(graph.PARENT, above)] if above else []
-            before = set(draft.changed)
             refs = {field: ids.get(key, "") for field, key in node.refs.items()}
             given = {"priority": 2, "issue_type": "task", **node.values}
             if refs:
                 given["metadata"] = {**given.get("metadata", {}), **refs}
-            put_new(draft, ledger, where.caller, now, given, parent=above, edges=links)
-            ids[node.key] = next(iter(set(draft.changed) - before))
+            ids[node.key] = put_new(draft, ledger, where.caller, now, given, parent=above, edges=links)["id"]
         for node in plan.nodes:
             late = {field: ids[key] for field, key in node.refs.items()}
             if late:

@@ -67,7 +67,7 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
 
 def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mapping[str, Any], *, bead_id: str | None = None,
             parent: str | None = None, edges: Iterable[tuple[str, str]] = (), around: Mapping[str, Record] | None = None,
-            gate: str | None = None) -> None:
+            gate: str | None = None) -> Record:
     """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to."""
     at = clock.stamp(now)
     new = {"id": _new_id(ledger, draft, bead_id, parent), "status": "open", **given, "created_at": at,
@@ -79,6 +79,7 @@ def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mappi
         if gate is not None and kind == "waits-for":
             new["dependencies"][-1]["metadata"] = jsons.dumps({"gate": gate})
     draft.put(arrange(new))
+    return draft.changed[new["id"]]
 
 
 def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None) -> str:

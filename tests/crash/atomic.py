@@ -130,6 +130,14 @@ def mine_is_kept(story: Story) -> list[str]:
     return [] if len(found) == 1 else [f"the hook that was there is in {found}"]
 
 
+def plan(root: str) -> None:
+    begun(root)
+    put(f"{root}/plan.txt", "update bd-a priority=0\ndep add bd-c bd-e\nclose bd-b\nupdate bd-e.1 assignee=me\n")
+
+
+BATCH = changes({"bd-a": {"priority": 0}, "bd-b": {"status": "closed"}, "bd-e.1": {"assignee": "me"}, "bd-c": {}})
+
+
 def row(name: str, words: tuple[str, ...], want: Want, *also: Callable[[Story], list[str]]) -> Scenario:
     check, glance = changes(want)
     return Scenario(name, begun, act(*words), both(check, *also), glance=both(glance, *also))
@@ -141,6 +149,7 @@ SCENARIOS = [
     row("bd-duplicate", ("duplicate", "bd-a", "--of", "bd-b"), put_aside("duplicates"), linked("duplicates")),
     row("bd-close-continue", ("close", "bd-e.1", "--continue"), {"bd-e.1": {"status": "closed"}, "bd-e.2": TAKEN}),
     row("bd-close-claim-next", ("close", "bd-a", "--claim-next"), {"bd-a": {"status": "closed"}, "bd-b": TAKEN}),
+    Scenario("bd-batch", plan, act("batch", "--file", "../plan.txt"), BATCH[0], glance=BATCH[1]),
     Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
     Scenario("bd-init", bare, act("init", "--prefix", "bd"), made, glance=code_is_sound),
     Scenario("bd-hooks-install", initialised, act("hooks", "install"), hooked, glance=mine_is_kept),

@@ -1,0 +1,63 @@
+"""Many changes (rules/batch) as one transaction of one ledger: all or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import fields
+from gastown_hooks.rules.batch import Operation, told
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import beads, links, verbs
+from gastown_hooks.work.beadwrite import Draft, existing
+from gastown_hooks.work.world import World
+
+Record = dict[str, Any]
+
+
+def run(where: World, operations: Sequence[Operation], now: int, *, dry_run: bool = False) -> list[Operation]:
+    """Carry them out in order, each seeing those before it. Returns them with whole ids, a new bead's too. Errors name the line."""
+    wanted: list[Operation] = []
+    ledger: Ledger | None = None
+    for one in operations:
+        with told(one.line):
+            wanted.append(replace(one, beads=tuple(name if fields.is_foreign(name) else where.find(name)[1] for name in one.beads)))
+            there = where.of(wanted[-1].beads[0]) if one.beads else where.home()
+            if ledger is not None and there.beads.root != ledger.beads.root:
+                raise BadInput("it is for another ledger than the lines before", why="a batch is one transaction of one ledger",
+                               next="a batch for each")
+            ledger = there
+    assert ledger is not None, "rules/batch gives at least one"
+    around = where.around({}, [one.beads[1] for one in wanted if len(one.beads) > 1])
+    done: list[Operation] = []
+
+    def fill(draft: Draft, landed: Mapping[str, verbs.Proof]) -> None:
+        done.clear()
+        for one in wanted:
+            with told(one.line):
+                done.append(_carry_out(where, ledger, draft, one, now, landed, around))
+
+    beads.transact(ledger, where.caller, now, [one.beads[0] for one in wanted if _closes(one)], fill, dry_run=dry_run)
+    return done
+
+
+def _closes(one: Operation) -> bool:
+    return one.verb == "close" or one.values.get("status") == "closed"
+
+
+def _carry_out(where: World, ledger: Ledger, draft: Draft, one: Operation, now: int, landed: Mapping[str, verbs.Proof],
+               around: Mapping[str, Record]) -> Operation:
+    if one.verb == "create":
+        made = verbs.put_new(draft, ledger, where.caller, now, one.values)
+        return replace(one, beads=(made["id"],))
+    if one.verb == "dep add":
+        links.link(where, draft, around, (*one.beads, one.text or "blocks"), now)  # type: ignore[arg-type]  # two words
+    elif one.verb == "dep remove":
+        links.unlink(where, draft, (*one.beads, one.text or None), now)  # type: ignore[arg-type]
+    else:
+        change = (verbs.closing(where, now, one.text, landed=landed) if one.verb == "close"
+                  else verbs.updating(where, now, one.values, landed=landed))
+        draft.put(change(draft, existing(draft, one.beads[0])))
+    return one
