@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
-    from gastown_hooks.stores import lines, pairs, quarantine
+    from gastown_hooks.stores import audit, lines, pairs, quarantine
     from gastown_hooks.stores.config import Writer
     from gastown_hooks.stores.pairs import Pair
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 else:
     lock, record, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.core.record"), late("gastown_hooks.rules.merge3")
     lines, pairs = late("gastown_hooks.stores.lines"), late("gastown_hooks.stores.pairs")
-    quarantine = late("gastown_hooks.stores.quarantine")
+    quarantine, audit = late("gastown_hooks.stores.quarantine"), late("gastown_hooks.stores.audit")
 
 CODE_BRANCH = "code-branch"
 OWN_BRANCH = "own-branch"
@@ -171,6 +171,7 @@ class Ledger:
             before = self._read()
             if not before.journaled():
                 return False
+            audit.keep(self.beads, before)
             staged = fsio.stage(self.beads.issues, lines.splice(before.issues(), before.journaled()))
             try:
                 return self._swap(before, staged)
@@ -253,6 +254,7 @@ class Ledger:
     def _write_locked(self, pair: Pair, changed: dict[str, bytes]) -> int | None:
         """Returns the journal's descriptor, for fsync after the unlock (fsync inside halves 30 writers' throughput)."""
         if self.write_through:
+            audit.announce(self.beads, pair, changed)
             fsio.write(self.beads.issues, lines.splice(lines.normal(pair.issues()), changed), mode=0o644)
             return None
         fd = fsio.open_log(self.beads.journal)
@@ -317,6 +319,8 @@ class Ledger:
             fsio.swap(staged, self.beads.issues)
         # The signature of what was read or written, not of what is there by now: an edit in between must show.
         if not self.write_through:
+            if pair.has_journal:
+                audit.keep(self.beads, pair)
             fsio.write(self.beads.journal, pairs.header(base))
 
 

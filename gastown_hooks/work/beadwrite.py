@@ -1,23 +1,20 @@
-"""The ground under the verbs of work/beads: one transaction over several beads, edges, and what happened told as events."""
+"""The ground under the verbs of work/beads: one transaction over several beads, and edges."""
 
 from __future__ import annotations
 
 from _collections_abc import Iterator, Mapping  # `collections.abc` imports all of `collections`
 
-from gastown_hooks.core import clock, fsio, ids, jsons
-from gastown_hooks.core import record as records
+from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
 from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Protocol
+    from typing import Protocol
 
-    from gastown_hooks.core import lock
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph, states
-    from gastown_hooks.stores import events
     from gastown_hooks.stores.config import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
@@ -33,11 +30,8 @@ if TYPE_CHECKING:
 
         def count(self) -> int: ...
 else:
-    lock, events = late("gastown_hooks.core.lock"), late("gastown_hooks.stores.events")
     fields, graph = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.graph")
     states = late("gastown_hooks.rules.states")
-
-_TOLD = 200  # longer values are named in an event, not repeated
 
 
 class Draft:
@@ -46,7 +40,6 @@ class Draft:
     def __init__(self, below: Counted) -> None:
         self._below = below
         self._all: dict[str, Record] | None = None
-        self.before: dict[str, Record | None] = {}
         self.changed: dict[str, Record] = {}
 
     def get(self, bead_id: str) -> Record | None:
@@ -63,7 +56,6 @@ class Draft:
 
     def put(self, record: Record) -> None:
         bead_id = record["id"]
-        self.before.setdefault(bead_id, self._below.get(bead_id))
         self.changed[bead_id] = record
         if self._all is not None:
             self._all[bead_id] = record
@@ -114,7 +106,7 @@ class Around(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ign
 
 
 def commit(ledger: Ledger, caller: Caller, now: int, fill: Callable[[Draft], object], dry_run: bool) -> Draft:
-    """Fill a draft under the ledger's lock and write it, all or nothing; then tell what changed."""
+    """Fill a draft under the ledger's lock and write it, all or nothing."""
     drafts: list[Draft] = []
 
     def change(view: Counted) -> list[Record]:
@@ -125,9 +117,7 @@ def commit(ledger: Ledger, caller: Caller, now: int, fill: Callable[[Draft], obj
     if dry_run:
         change(_Still(ledger.all()))
         return drafts[0]
-    written = ledger.transact(change)
-    for record in written:
-        _tell(ledger, caller, now, drafts[0].before[record["id"]], record)
+    ledger.transact(change)
     return drafts[0]
 
 
@@ -176,33 +166,3 @@ def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str
     if circle is not None:
         shown = circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]]
         raise Refused(f"{child} cannot depend on {target}", why=f"a cycle: {' -> '.join(shown)}", next=f"bd dep tree {target}")
-
-
-# ---- events ------------------------------------------------------------------------------------------------
-
-def _tell(ledger: Ledger, caller: Caller, now: int, before: Record | None, after: Record) -> None:
-    payload: Record = {"bead": after["id"]}
-    if before is None:
-        kind = "created"
-        payload |= {"title": after["title"], "issue_type": records.kind(after)}
-    else:
-        was, is_now = records.status(before), records.status(after)
-        kind = "closed" if is_now == "closed" != was else "reopened" if was == "closed" != is_now else "updated"
-        payload["changes"] = {key: _told(before.get(key), after.get(key)) for key in [*before, *(k for k in after if k not in before)]
-                              if before.get(key) != after.get(key) and key not in ("updated_at", "updated_by")}
-    tell(ledger, caller, now, kind, payload)
-
-
-def tell(ledger: Ledger, caller: Caller, now: int, kind: str, payload: Record) -> None:
-    """One event: in the town's log, or in the ledger's own where there is no town."""
-    if caller.town is not None:
-        events.emit(caller.town, kind, caller.actor, payload, now)
-        return
-    line = jsons.dumps_ascii({"ts": clock.stamp(now), "type": kind, "actor": caller.actor, "payload": payload})
-    with lock.acquire(ledger.beads.events + ".lock"):
-        fsio.append(ledger.beads.events, line.encode() + b"\n")
-
-
-def _told(old: Any, new: Any) -> Any:
-    """[old, new] where both are short; null says only that the field changed."""
-    return [old, new] if len(jsons.dumps_ascii([old, new])) <= _TOLD else None

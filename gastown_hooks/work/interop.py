@@ -14,11 +14,10 @@ from gastown_hooks.core import clock, ids, record
 from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.jsons import canonical
 from gastown_hooks.rules import health, merge3, states
-from gastown_hooks.stores import quarantine
+from gastown_hooks.stores import events, quarantine
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import Problem, key_of
-from gastown_hooks.work import beadwrite
 
 Record = dict[str, Any]
 _NAMED = 8
@@ -108,7 +107,7 @@ def bring_in(ledger: Ledger, caller: Caller, now: int, source: str, found: Incom
         quarantine.keep(ledger.beads, (problem.line for problem in found.problems))
     if ledger.put(change):
         counts = {"created": len(result.created), "updated": len(result.updated)}
-        beadwrite.tell(ledger, caller, now, "imported", {"source": source, **counts})
+        events.emit(caller.town, "imported", caller.actor, {"source": source, **counts}, now)
     return result
 
 

@@ -19,11 +19,10 @@ from gastown_hooks.core.errors import Conflict, Refused, RemoteAway, RemoteRefus
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
 from gastown_hooks.rules import merge3
 from gastown_hooks.rules.merge_files import merge_files
-from gastown_hooks.stores import git
+from gastown_hooks.stores import events, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import key_of
-from gastown_hooks.work import beadwrite
 
 REMOTE = "origin"
 BRANCH = "beads"
@@ -127,7 +126,7 @@ def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: b
             raise Conflict(f"others were first {_TRIES} times", why="nothing is lost, and what they pushed is here", next="bd sync")
         git.pack(where.repo)
         if result.received:
-            beadwrite.tell(where.ledger, caller, now, "synced", {"received": len(result.received)})
+            events.emit(caller.town, "synced", caller.actor, {"received": len(result.received)}, now)
         return result
 
 

@@ -8,7 +8,7 @@ import os
 from crash import checker
 from crash.engine import Acknowledge, Scenario, Story
 from gastown_hooks.core import fsio, lock, paths
-from gastown_hooks.stores import events, mail
+from gastown_hooks.stores import audit, events, mail
 from gastown_hooks.stores.ledger import Ledger
 
 OLD, NEW = b"old text\n" * 40, b"new text, longer than before\n" * 400
@@ -196,12 +196,29 @@ def _acknowledged(story: Story) -> list[str]:
     return bad + (["half a transaction is visible"] if len(set(two)) != 1 else [])
 
 
+def _retold(story: Story) -> list[str]:
+    """The events, made again one by one, lead from the old beads to what is there: none is missing, none stands twice."""
+    old = {name: json.loads(line) for name, line in checker.Ledger(f"{story.template}/.beads").file.items()}
+    told: dict[tuple[str, str], object] = {}
+    bad = []
+    for event in audit.look(Ledger(_beads(story.root))).after(0):
+        bead = event["payload"]["bead"]
+        for key, change in event["payload"].get("changes", {}).items():
+            was = told.get((bead, key), old[bead].get(key) if bead in old else change and change[0])
+            bad += [f"the events of {bead}.{key} jump from {was!r} to {change[0]!r}"] if change and change[0] != was else []
+            told[bead, key] = change[1] if change else "long"
+    return bad + [f"no event says that {bead}.{key} became {str(value)[:40]!r}"
+                  for bead, record in checker.Ledger(f"{story.root}/.beads").records.items() for key, value in record.items()
+                  if bead in old and told.get((bead, key), old[bead].get(key)) not in (value, "long")]
+
+
 def _all_done(story: Story) -> list[str]:
     bad = _acknowledged(story)
     missing = [name for name, _ in STEPS if name not in story.last.acked]
     left = [name for name in os.listdir(f"{story.root}/.beads") if name.endswith(".jsonl") and name != "issues.jsonl"]
     if Ledger(_beads(story.root)).all() != checker.Ledger(f"{story.root}/.beads").records:
         bad.append("the product reads another state than the independent reader")
+    bad += _retold(story)
     return bad + [f"{name} was not acknowledged" for name in missing] + [f"another .jsonl in .beads: {name}" for name in left]
 
 

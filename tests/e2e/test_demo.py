@@ -118,12 +118,12 @@ def both_sides_are_told(repo: Path, beads: dict[str, dict[str, Any]], bead: str)
 
 def dependents_waited(events: list[dict[str, Any]], tasks: dict[str, dict[str, Any]]) -> None:
     """No bead was given to a worker before all it depends on had landed, in whatever rig that is."""
-    at = {(event["type"], event["payload"].get("bead")): number for number, event in reversed(list(enumerate(events)))}
+    slung = {event["payload"]["bead"]: event["ts"] for event in reversed(events) if event["type"] == "sling"}
     across = 0
     for name, bead in tasks.items():
         for edge in bead.get("dependencies", []):
             if edge["type"] == "blocks":
                 need = edge["depends_on_id"]
                 across += need[:3] != name[:3]
-                assert at["closed", need] < at["sling", name], (need, name)
+                assert tasks[need]["closed_at"] < slung[name], (need, name)
     assert across == 2
