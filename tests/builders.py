@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+shared: Path | None = None  # a folder of this test process, that outlives its tests
 
 
 @dataclass(frozen=True, slots=True)

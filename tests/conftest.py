@@ -18,6 +18,12 @@ sys.path.insert(0, str(HERE))  # tests import `builders` as a plain module
 
 import builders  # noqa: E402
 
+# The tests' folders are in memory where the machine has room for them: what they lost to a power cut nobody would miss.
+if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access("/dev/shm", os.W_OK):
+    _memory = os.statvfs("/dev/shm")
+    if _memory.f_bavail * _memory.f_frsize > 4 << 30:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = "/dev/shm"
+
 CLEARED = ("GIT_", "GT_", "BD_", "BEADS_", "CLAUDE", "XDG_", "PYTHON")
 KEPT = ("PYTHONDONTWRITEBYTECODE",)
 # The account's crontab is never touched: whoever looks for the program finds this one, whose table is a file of the test's.
@@ -37,7 +43,7 @@ _allowed: list[str] = []
 def _watch(event: str, args: tuple[object, ...]) -> None:
     if event == "open" and isinstance(args[0], str) and args[0].endswith("mayor/town.json"):
         path = os.path.abspath(args[0])
-        if _allowed and not path.startswith(_allowed[-1] + "/"):
+        if _allowed and not path.startswith(tuple(_allowed)):
             _opened.append(path)
 
 
@@ -77,9 +83,9 @@ def hermetic(tmp_path: Path, surroundings: pytest.MonkeyPatch) -> Iterator[None]
         surroundings.delenv(name, raising=False)
     surroundings.chdir(tmp_path)
     _opened.clear()
-    _allowed.append(str(tmp_path))
+    _allowed.append(f"{tmp_path}/")
     yield
-    _allowed.pop()
+    _allowed.clear()
     gc.set_threshold(*_COLLECTS)  # a role's own process is short-lived, this one is not
     left = _ended(f"HOME={home}".encode())
     assert not left, f"processes outlived their test: {left}"
@@ -121,6 +127,20 @@ def _words(pid: int) -> str:
             return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
     except OSError:
         return "?"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where tests of this process leave for each other what takes long to build."""
+    builders.shared = tmp_path_factory.mktemp("shared")
+    return builders.shared
+
+
+@pytest.fixture
+def sharing(hermetic: None, shared: Path) -> Path:
+    """`shared`, for a test that opens towns there."""
+    _allowed.append(f"{shared}/")
+    return shared
 
 
 @pytest.fixture

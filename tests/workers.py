@@ -48,7 +48,7 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 def _built() -> str:
     """One town made by the real commands, once a process: each test gets a copy with a name of its own."""
     if not _template:
-        root = tempfile.mkdtemp(prefix="gt-template-")
+        root = tempfile.mkdtemp(prefix="town-", dir=builders.shared)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
         project = builders.make_repo(Path(root, "project"), {"README.md": "hello\n"})
         run, town = builders.Run(root), f"{root}/town"
@@ -69,7 +69,8 @@ def _copy(tmp_path: Path) -> None:
         folders[:] = [name for name in folders if name != "objects"]
         for path in (Path(folder, name) for name in names if name != "index"):
             data = path.read_bytes()
-            path.write_bytes(data.replace(template.encode(), str(tmp_path).encode()).replace(old.encode(), new.encode()))
+            if template.encode() in data or old.encode() in data:
+                path.write_bytes(data.replace(template.encode(), str(tmp_path).encode()).replace(old.encode(), new.encode()))
 
 
 class WorkerTown:

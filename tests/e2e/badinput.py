@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,25 +140,44 @@ def invoke(words: list[str], cwd: str, stdin: bytes = b"") -> Ended:
     return Ended(code, *texts)
 
 
+_known: dict[str, tuple[tuple[int, ...], str]] = {}  # path → what the kernel says of the file, its content
+
+
 def state(*roots: str) -> dict[str, str]:
     """Everything below the folders: kind, mode and content; locks and what the kernel keeps are no content."""
-    found = {}
+    found: dict[str, str] = {}
     for root in roots:
-        for folder, folders, names in os.walk(root):
-            folders[:] = [name for name in folders if name not in ("locks",)]
-            for name in [*folders, *names]:
-                path = os.path.join(folder, name)
-                if name.endswith(".lock") or name.startswith("index.db"):  # a lock; a cache that readers make
-                    continue
-                mode = os.lstat(path).st_mode
-                if os.path.islink(path):
-                    found[path] = f"{mode:o} {os.readlink(path)}"
-                elif os.path.isfile(path):
-                    with open(path, "rb") as file:
-                        found[path] = f"{mode:o} {hashlib.sha256(file.read()).hexdigest()}"
-                else:
-                    found[path] = f"{mode:o}"
+        if os.path.isdir(root):
+            _look(root, found)
     return found
+
+
+def _look(folder: str, found: dict[str, str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".lock") or entry.name.startswith("index.db"):  # a lock; a cache that readers make
+                continue
+            status = entry.stat(follow_symlinks=False)
+            if entry.is_symlink():
+                found[entry.path] = f"{status.st_mode:o} {os.readlink(entry.path)}"
+            elif entry.is_dir():
+                if entry.name != "locks":
+                    found[entry.path] = f"{status.st_mode:o}"
+                    _look(entry.path, found)
+            else:
+                found[entry.path] = f"{status.st_mode:o} {_content(entry.path, status) if entry.is_file() else ''}"
+
+
+def _content(path: str, status: os.stat_result) -> str:
+    """The file's digest; not read again while the kernel's words of it are the same, and old enough to tell of a change."""
+    facts = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if path not in _known or _known[path][0] != facts:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        if time.time_ns() - status.st_ctime_ns < 50_000_000:
+            return digest
+        _known[path] = facts, digest
+    return _known[path][1]
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
@@ -175,6 +195,26 @@ def plain(ended: Ended) -> str:
     if not ended.err.rstrip("\n").isprintable():
         return f"not printable: {ended.err!r}"
     return ""
+
+
+OURS = {"town", "copy", "project", "home", "fake.py"}
+_places: list[Place] = []
+
+
+def place(folder: Path) -> Place:
+    """The one of this process, below `folder`, as new."""
+    if not _places:
+        (folder / "place").mkdir()
+        _places.append(Place(folder / "place"))
+    _places[0].renew()
+    return _places[0]
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
 
 
 class Place:
@@ -199,31 +239,51 @@ class Place:
         self.request = str(made["id"])
         self.git("update-ref", "refs/gt/salvage/toast/1/head", head, tree=rig.repo)
         self.root = town.root
+        (path / "home").mkdir(exist_ok=True)
         self.copy = f"{path}/copy"
-        shutil.copytree(self.root, self.copy, symlinks=True)
-        self.put_back()
+        os.rename(self.root, self.copy)
+        self.renew()
 
     def git(self, *args: str, tree: str) -> str:
         return builders.git(tree, *args)
 
     def state(self) -> dict[str, str]:
-        return state(self.root, f"{self.path}/project", f"{self.path}/home")
+        return state(self.root, f"{self.path}/project", f"{self.path}/home", os.environ["HOME"])
+
+    def renew(self) -> None:
+        """The whole town anew."""
+        _remove(self.root)
+        shutil.copytree(self.copy, self.root, symlinks=True)
+        self._settle()
+        self.new = self.before
 
     def put_back(self) -> None:
-        shutil.rmtree(self.root)
-        shutil.copytree(self.copy, self.root, symlinks=True)
-        for name in os.listdir(self.path):
-            if name not in ("town", "copy", "project", "home", "fake.py"):
-                path = self.path / name
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        """What is not as in the new town; of a ledger all its files, for they name each other's inodes."""
+        changed = differences(self.new, self.state())
+        units = {f"{path.partition('/.beads/')[0]}/.beads" if "/.beads/" in path else path for path in changed}
+        done: list[str] = []
+        for path in sorted(unit for unit in units if unit.startswith(f"{self.root}/")):
+            if path.startswith(tuple(f"{above}/" for above in done)):
+                continue
+            _remove(path)
+            source = self.copy + path[len(self.root):]
+            if os.path.isdir(source) and not os.path.islink(source):
+                shutil.copytree(source, path, symlinks=True)
+            elif os.path.lexists(source):
+                shutil.copy2(source, path, follow_symlinks=False)
+            done.append(path)
+        self._settle()
+
+    def _settle(self) -> None:
+        for name in set(os.listdir(self.path)) - OURS:
+            _remove(f"{self.path}/{name}")
         for beads in (self.built.town.beads, self.built.rig.beads):
             Ledger(beads).all()  # the copy is a file of its own: taken up now, not by the command
         self.before = self.state()
 
     def changes(self) -> list[str]:
         found = differences(self.before, self.state())
-        extra = sorted(set(os.listdir(self.path)) - {"town", "copy", "project", "home", "fake.py"})
-        return found + extra
+        return found + sorted(set(os.listdir(self.path)) - OURS)
 
     def right(self, words: tuple[str, ...], command: click.Command) -> Params:
         return {key: [self.request if value == "REQUEST" else value for value in values] for key, values in right(words, command).items()}

@@ -20,8 +20,8 @@ COMMANDS = {words: command for program in ("gt", "bd") for words, command in bad
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place(sharing: Path) -> Place:
+    return badinput.place(sharing)
 
 
 def positions(command: click.Command) -> list[click.Parameter]:
