@@ -7,6 +7,12 @@ from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import nearest, shown
 from gastown_hooks.rules import graph, states
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gastown_hooks.core.record import Record
+
 LONGEST_TITLE = 500
 LONGEST_NAME = 128
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -129,8 +135,13 @@ def dependency(value: str) -> tuple[str, str]:
 
 
 def is_foreign(target: str) -> bool:
-    """A bead of another project, of which nothing is known here."""
+    """A bead of another project; see `rules/foreign`."""
     return target.startswith(("external:", "beads://"))
+
+
+def foreign_targets(records: Iterable[Record]) -> set[str]:
+    """The beads of other projects that these depend on."""
+    return {edge.target for record in records if record.get("dependencies") for edge in graph.edges(record) if is_foreign(edge.target)}
 
 
 def _unknown(value: str, what: str, known: tuple[str, ...]) -> BadInput:

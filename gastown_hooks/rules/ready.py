@@ -25,7 +25,8 @@ else:
     graph = late("gastown_hooks.rules.graph")
 
 # Records of the town itself: they are looked after, never picked up as work.
-NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot"))
+NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot",
+                      "external"))  # external: what is known of another project's bead
 # Kept out of a plain list too.
 HIDDEN = NOT_WORK - {"molecule", "convoy"}
 # States of work that others may hold back.
@@ -247,7 +248,13 @@ def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], edg
         if any(word in reason for word in FAILURES):
             return []
         return [Reason("condition", f"{edge.target} closed without the failure that this bead is for", edge.target)]
-    return [] if _over(target) else [Reason(edge.kind, f"{edge.target} is {status(target)}", edge.target)]
+    return [] if _over(target) else [_still(edge.kind, target)]
+
+
+def _still(rule: str, target: Record) -> Reason:
+    """What is not over holds; of another project's bead also how that is known."""
+    note = f" ({target['note']})" if kind(target) == "external" else ""
+    return Reason("unknown" if status(target) == "unknown" else rule, f"{target['id']} is {status(target)}{note}", target["id"])
 
 
 def _waits(records: Mapping[str, Record], family: Mapping[str, list[str]], edge: Edge, target: Record) -> list[Reason]:
@@ -255,11 +262,11 @@ def _waits(records: Mapping[str, Record], family: Mapping[str, list[str]], edge:
     gate, spawner = _gate(edge)
     below = [records[child] for child in family.get(spawner or edge.target, ())]
     if not below:
-        return [] if _over(target) else [Reason("waits-for", f"{edge.target} is {status(target)}", edge.target)]
+        return [] if _over(target) else [_still("waits-for", target)]
     left = [child for child in below if not _over(child)]
     if gate == "any-children":
         left = [] if len(left) < len(below) else left
-    return [Reason("waits-for", f"{child['id']} is {status(child)}", child["id"]) for child in left]
+    return [_still("waits-for", child) for child in left]
 
 
 def _gate(edge: Edge) -> tuple[str, str]:

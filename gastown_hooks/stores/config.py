@@ -11,7 +11,7 @@ import os
 
 from gastown_hooks.core import fsio, ids
 from gastown_hooks.core.errors import BadConfig, BadInput, NotATown, NotFound
-from gastown_hooks.core.paths import Rig, Town, find_town
+from gastown_hooks.core.paths import Beads, Rig, Town, find_town
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,8 +226,17 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),
 }
+LEDGER_KEYS: dict[str, tuple[Any, str]] = {
+    "issue_prefix": ("bd", "what the ids of this ledger begin with; bd rename-prefix changes it"),
+    "ledger": ("own-branch", "how git keeps the ledger: code-branch or own-branch; bd init decides it"),
+    "external_projects": ({}, "external_projects.NAME = FOLDER: the clone in which external:NAME:ID is looked up, relative to the folder "
+                          "of .beads; NAME may be HOST/ORG/REPO, for beads://HOST/ORG/REPO/ID. In a town its own ledger has them for all"),
+    "push_seconds": (0, "bd sync pushes at most once in so many seconds; what waits goes with the next one"),
+}
+_OPEN = ("agents", "external_projects")  # keys with names of the user's own below them
 _CHOICES = {"landing": ("merge", "linear"), "review": ("none", "human", "pr"), "gate_order": ("fixed", FAILED_FIRST)}
-_WANTED = {"gates": '"none" or a list of commands', **{key: f"one of {', '.join(choices)}" for key, choices in _CHOICES.items()}}
+_WANTED = {"gates": '"none" or a list of commands', "external_projects": "an object of names and folders",
+           **{key: f"one of {', '.join(choices)}" for key, choices in _CHOICES.items()}}
 _KINDS = {int: "a whole number above 0", float: "a number, 0 or more", bool: "true or false", str: "a text", list: "a list of texts",
           dict: "a JSON object"}
 _TYPES = {"gates": (list, str, type(None)), "agents": (dict,), "budget_usd": (float, int)}
@@ -254,17 +263,21 @@ def rig_settings(rig: Rig) -> Settings:
     return Settings(rig.settings, RIG_KEYS, _load(rig.settings, RIG_KEYS))
 
 
-def get(town: Town, rig: Rig | None, key: str) -> Any:
-    """The value in force for a key (dotted below `agents`)."""
-    path, keys = _scope(town, rig)
+def ledger_settings(beads: Beads) -> Settings:
+    return Settings(beads.config, LEDGER_KEYS, _load(beads.config, LEDGER_KEYS))
+
+
+def get(town: Town | None, place: Rig | Beads | None, key: str) -> Any:
+    """The value in force for a key (dotted below `agents` and `external_projects`)."""
+    path, keys = _scope(town, place)
     head, _, rest = known(key, keys, path).partition(".")
     value = Settings(path, keys, _load(path, keys)).values[head]
     return value.get(rest) if rest and isinstance(value, dict) else value
 
 
-def set(town: Town, rig: Rig | None, key: str, value: Any, *, dry_run: bool = False) -> None:
+def set(town: Town | None, place: Rig | Beads | None, key: str, value: Any, *, dry_run: bool = False) -> None:
     """Store a value; None removes the key, so that its default is in force again. The caller holds the settings' lock."""
-    path, keys = _scope(town, rig)
+    path, keys = _scope(town, place)
     head, _, rest = known(key, keys, path).partition(".")
     values = _load(path, keys)
     if head == "gates" and isinstance(value, str) and value != "none":
@@ -290,16 +303,24 @@ def explain(rig_key: bool, key: str) -> str:
 def known(key: str, keys: dict[str, tuple[Any, str]], path: str) -> str:
     """The key, checked. Raises BadConfig naming the nearest known one."""
     head, dot, rest = key.partition(".")
-    if head in keys and (not dot or (head == "agents" and rest)):
+    if head in keys and (not dot or (head in _OPEN and rest)):
         return key
     raise BadConfig(f"{path}: {ids.shown(key)}", why=f"unknown key; the nearest is {ids.nearest(head, list(keys))}",
-                    next="gt config explain")
+                    next=f"{_program(keys)} config explain")
 
 
-def _scope(town: Town, rig: Rig | None) -> tuple[str, dict[str, tuple[Any, str]]]:
-    if rig is not None:
-        rig_config(rig)
-        return rig.settings, RIG_KEYS
+def _program(keys: dict[str, tuple[Any, str]]) -> str:
+    return "bd" if keys is LEDGER_KEYS else "gt"
+
+
+def _scope(town: Town | None, place: Rig | Beads | None) -> tuple[str, dict[str, tuple[Any, str]]]:
+    """A ledger's settings, a rig's, or else the town's."""
+    if isinstance(place, Beads):
+        return place.config, LEDGER_KEYS
+    if place is not None:
+        rig_config(place)
+        return place.settings, RIG_KEYS
+    assert town is not None
     return town.settings, TOWN_KEYS
 
 
@@ -323,10 +344,12 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
         good = value == "none" or (isinstance(value, list) and value != [])
     if key in _CHOICES and good:
         good = value in _CHOICES[key]
+    if key == "external_projects" and good and value is not None:
+        good = all(isinstance(folder, str) and folder.strip() for folder in value.values())
     if isinstance(value, list):
         good = good and all(isinstance(x, str) and x.strip() for x in value)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         good = good and (value > 0 or value == default)
     if not good and value is not None:
         want = _WANTED.get(key) or _KINDS[type(default)]
-        raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"gt config explain {key}")
+        raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"{_program(keys)} config explain {key}")

@@ -18,11 +18,12 @@ from gastown_hooks.stores import sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from gastown_hooks.core.paths import Beads
-    from gastown_hooks.stores import indexing
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import external, indexing
     from gastown_hooks.stores.ledger import Ledger
 
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     # ("fence", True, ()): it was given to a worker.
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
-    indexing = late("gastown_hooks.stores.indexing")
+    external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
 
-VERSION = 5
+VERSION = 6
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 TEXTS = ("title", "everything")  # everything: id, title, description
 _URGENCY = ("priority", "created", "id")
@@ -43,7 +44,7 @@ ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnul
 _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' UNION "
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 SPAWNER = "waits-for children of"
-STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready FROM state"
+STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
 
 
 class Index:
@@ -172,10 +173,16 @@ def opened(beads: Beads, *, whole: bool = True) -> Index | None:
         return None
     base = jsons.dumps([issues.st_size, issues.st_mtime_ns, issues.st_ino])
     seen = (VERSION, clock.boot_id(), base, journal.st_ino, journal.st_size, journal.st_mtime_ns)
-    if row is None or row[:6 if whole else 3] != seen[:6 if whole else 3]:
+    if row is None or row[:6 if whole else 3] != seen[:6 if whole else 3] or (
+            row[10] != "{}" and row[10] != standing(external.look(beads, jsons.loads(row[10])))):
         db.close()
         return None
     return Index(db, row[8], row[9], (row[2], row[3], row[6]))
+
+
+def standing(foreign: Mapping[str, Record]) -> str:
+    """How these beads of other projects stand, as the index remembers it."""
+    return jsons.dumps({name: [foreign[name].get("status"), foreign[name].get("close_reason")] for name in sorted(foreign)})
 
 
 def connect(beads: Beads) -> sqlite.Connection:

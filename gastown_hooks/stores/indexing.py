@@ -6,6 +6,7 @@ import os
 from _collections_abc import Mapping
 
 from gastown_hooks.core import clock, fsio, jsons, lock
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import index, known, pairs, sqlite
 
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import external
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.stores.pairs import Pair
+else:
+    external = late("gastown_hooks.stores.external")
 
 _TAIL = 256  # bytes of the journal that must still stand before the place up to which it was seen
 _LARGEST = 1 << 62
@@ -27,7 +31,7 @@ _INSERT = f"INSERT OR REPLACE INTO bead VALUES ({', '.join('?' * 20)})"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
-                    odd INTEGER, ready INTEGER);
+                    odd INTEGER, ready INTEGER, external TEXT);
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
                    kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER, fence INTEGER,
                    updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
@@ -90,15 +94,15 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
             _remove(beads)
             db = _writable(beads)
             db.execute("BEGIN")
-            odd, now_ready = pairs.uncollected(lambda: _build(db, pair))
+            odd, now_ready, elsewhere = pairs.uncollected(lambda: _build(db, beads, pair))
         else:
             db.execute("BEGIN IMMEDIATE")
-            odd, now_ready = _apply(db, pair, _changed(pair.journal()[start:]), row[8], row[9])
+            odd, now_ready, elsewhere = _apply(db, beads, pair, _changed(pair.journal()[start:]), row)
         seen = len(pair.journal())
         db.execute("DELETE FROM state")
-        db.execute("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
+        db.execute("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
             index.VERSION, clock.boot_id(), jsons.dumps(list(pair.base)), pair.inode, status.st_size, status.st_mtime_ns, seen,
-            pair.journal()[max(0, seen - _TAIL):], odd, now_ready))
+            pair.journal()[max(0, seen - _TAIL):], odd, now_ready, elsewhere))
         db.execute("COMMIT")
         db.execute("BEGIN")
     except BaseException:
@@ -138,12 +142,15 @@ def _changed(journal: bytes) -> list[str]:
 
 # ---- what is in it -----------------------------------------------------------------------------------------
 
-def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
+def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, str]:
     records = pair.records()
     family = graph.children(records)
+    wanted = fields.foreign_targets(records.values())
+    there = external.look(beads, wanted) if wanted else {}
+    around = {**records, **there}
     for statement in _TABLES.split(";"):
         db.execute(statement)
-    rows = [_row(bead, *_when(records, family, bead_id)) for bead_id, bead in records.items()]
+    rows = [_row(bead, *_when(around, family, bead_id)) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", sorted(map(_text, records.values())))
@@ -151,12 +158,22 @@ def _build(db: sqlite.Connection, pair: Pair) -> tuple[int, int]:
     db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
         db.execute(statement)
-    return sum(row[5] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows)
+    return sum(row[5] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
 
 
-def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_ready: int) -> tuple[int, int]:
+def _foreign(db: sqlite.Connection) -> list[str]:
+    """The beads of other projects that some wait for."""
+    found = db.execute("SELECT DISTINCT target FROM edge WHERE target BETWEEN 'beads://' AND 'beads:0' "
+                       "UNION SELECT DISTINCT target FROM edge WHERE target BETWEEN 'external:' AND 'external;'")
+    return [row[0] for row in found if fields.is_foreign(row[0])]
+
+
+def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], state: tuple[Any, ...]) -> tuple[int, int, str]:
+    odd, now_ready = state[8:10]
     family = known.Asked(lambda name: [row[0] for row in db.execute(_CHILDREN, (name, graph.PARENT))], list)
-    records = known.Records(pair, family)
+    records = known.Records(beads, pair, family)
+    there = records.look_elsewhere({*jsons.loads(state[10]), *fields.foreign_targets(records[bead_id] for bead_id in changed)})
+    moved = [name for name, was in jsons.loads(state[10]).items() if was != jsons.loads(index.standing({name: there[name]}))[name]]
     above = {row[0] for bead_id in changed for row in
              db.execute("SELECT target FROM edge WHERE source = ? AND kind = ?", (bead_id, graph.PARENT))}
     asked = "SELECT odd, ready_from, blocked_from, blocked_until FROM bead WHERE id = ?"
@@ -166,8 +183,8 @@ def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_
         db.execute("UPDATE edge SET unknown = 0 WHERE target = ? AND unknown", (bead_id,))
         db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", _edges(records[bead_id], records))
         above.update(graph.parents(records[bead_id]))
-    for bead_id in _reached(db, changed, above):
-        if bead_id not in records:
+    for bead_id in _reached(db, [*changed, *moved], above):
+        if fields.is_foreign(bead_id) or bead_id not in records:
             continue
         times = _when(records, family, bead_id)
         old = before.get(bead_id) or db.execute(asked, (bead_id,)).fetchone() or (0, None, None, None)
@@ -182,7 +199,7 @@ def _apply(db: sqlite.Connection, pair: Pair, changed: list[str], odd: int, now_
                 db.execute(_KEEP, (bead_id, pair.line(bead_id)))
         elif times != old[1:]:
             db.execute("UPDATE bead SET ready_from = ?, blocked_from = ?, blocked_until = ? WHERE id = ?", (*times, bead_id))
-    return odd, now_ready
+    return odd, now_ready, index.standing({name: there[name] for name in _foreign(db)})
 
 
 def _reached(db: sqlite.Connection, changed: list[str], above: set[str]) -> list[str]:

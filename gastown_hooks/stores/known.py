@@ -8,7 +8,8 @@ from __future__ import annotations
 from _collections_abc import Mapping
 
 from gastown_hooks.core import jsons, record
-from gastown_hooks.rules import graph, states
+from gastown_hooks.core.late import late
+from gastown_hooks.rules import fields, graph, states
 from gastown_hooks.stores import index
 
 TYPE_CHECKING = False
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
+    from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import external
     from gastown_hooks.stores.index import Index, Wanted
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.stores.pairs import Pair
+else:
+    external = late("gastown_hooks.stores.external")
 
 REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, ("closed", states.TOMBSTONE)))
@@ -30,24 +35,35 @@ _MANY = 100
 
 
 class Records(graph.Linked):
-    """The beads of a pair, each looked up when it is asked for. `family`: their children."""
+    """The beads of a pair, each looked up when it is asked for, and by their references those of other projects. `family`: children."""
 
-    def __init__(self, pair: Pair, family: Mapping[str, list[str]]) -> None:
-        self._pair, self.family = pair, family
+    def __init__(self, beads: Beads, pair: Pair, family: Mapping[str, list[str]]) -> None:
+        self._beads, self._pair, self.family = beads, pair, family
         self._found: dict[str, Record | None] = {}
 
     def __getitem__(self, bead_id: str) -> Record:
         if bead_id not in self._found:
-            line = self._pair.line(bead_id)
-            self._found[bead_id] = None if line is None else record.decode(line)
+            self._found[bead_id] = self._read(bead_id)
         found = self._found[bead_id]
         if found is None:
             raise KeyError(bead_id)
         return found
 
+    def look_elsewhere(self, references: set[str]) -> Mapping[str, Record]:
+        """These beads of other projects, as they are from now on here."""
+        there = external.look(self._beads, references) if references else {}
+        self._found |= there
+        return there
+
+    def _read(self, bead_id: str) -> Record | None:
+        if fields.is_foreign(bead_id):
+            return external.look(self._beads, [bead_id])[bead_id]
+        line = self._pair.line(bead_id)
+        return None if line is None else record.decode(line)
+
     def __iter__(self) -> Iterator[str]:
         self._found |= self._pair.records()  # who asks for the names will ask for the beads
-        return iter([name for name, found in self._found.items() if found is not None])
+        return iter([name for name, found in self._found.items() if found is not None and not fields.is_foreign(name)])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -75,8 +91,8 @@ class Asked(Mapping[str, "list[Any]"] if TYPE_CHECKING else Mapping):  # type: i
 class Known(Records):
     """One ledger's beads, with what its index knows of them."""
 
-    def __init__(self, pair: Pair, its: Index) -> None:
-        super().__init__(pair, Asked(its.children, its.targets))
+    def __init__(self, beads: Beads, pair: Pair, its: Index) -> None:
+        super().__init__(beads, pair, Asked(its.children, its.targets))
         self.index, self.above = its, Asked(its.dependents, its.targets)
 
     def those(self, *wanted: Wanted) -> dict[str, Record]:
@@ -125,7 +141,7 @@ def known(ledger: Ledger) -> Known | None:
             return None
         pair = ledger.look(lambda pair: pair)
         if its.seen == (jsons.dumps(list(pair.base)), pair.inode, len(pair.journal())):
-            return Known(pair, its)
+            return Known(ledger.beads, pair, its)
     return None
 
 

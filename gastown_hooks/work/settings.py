@@ -7,7 +7,7 @@ from typing import Any
 
 from gastown_hooks.core import ids, lock
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
-from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core.paths import Beads, Rig, Town
 from gastown_hooks.stores import config, events
 
 _AGENT_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
@@ -24,13 +24,16 @@ def scope(town: Town, path: str) -> tuple[Rig | None, str]:
 def value_of(key: str, words: list[str]) -> Any:
     """The value that the words mean for the key's type: a number, a text, or a list with one entry a word (or one JSON list)."""
     head = key.partition(".")[0]
-    default, _ = {**config.TOWN_KEYS, **config.RIG_KEYS}.get(head, ("", ""))
+    default, _ = {**config.TOWN_KEYS, **config.RIG_KEYS, **config.LEDGER_KEYS}.get(head, ("", ""))
+    program = "bd" if head in config.LEDGER_KEYS else "gt"
+    if head == "external_projects" and head != key:
+        default = ""
     if head == "gates" and words == ["none"]:
         return "none"
     if head == "gates" or isinstance(default, list):
         return _list(key, words)
     if len(words) != 1:
-        raise BadInput(f"{key} takes one value", next=f"gt config explain {ids.shown(key)}")
+        raise BadInput(f"{key} takes one value", next=f"{program} config explain {ids.shown(key)}")
     if isinstance(default, bool):
         if words[0] not in ("true", "false"):
             raise BadInput(f"{key} is true or false", why=f"not {ids.shown(words[0])}", next=f"gt config explain {key}")
@@ -39,7 +42,7 @@ def value_of(key: str, words: list[str]) -> Any:
         return _amount(key, words[0])
     if isinstance(default, int):
         if not (words[0].isascii() and words[0].isdecimal()):
-            raise BadInput(f"{key} is a number", why=f"not {ids.shown(words[0])}", next=f"gt config explain {key}")
+            raise BadInput(f"{key} is a number", why=f"not {ids.shown(words[0])}", next=f"{program} config explain {key}")
         return int(words[0][:18])
     return _json(key, words[0]) if isinstance(default, dict) else words[0]
 
@@ -52,6 +55,17 @@ def change(town: Town, path: str, value: Any, *, actor: str, dry_run: bool, now:
         config.set(town, rig, key, value, dry_run=dry_run)
     if not dry_run:
         events.emit(town, "config", actor, {"acts": [act]}, now)
+    return [act]
+
+
+def change_ledger(beads: Beads, key: str, value: Any, *, dry_run: bool) -> list[str]:
+    """Set a key of a ledger (None: back to its default); returns the act. Raises Refused for what other verbs change."""
+    own = {"issue_prefix": "bd rename-prefix NEW", "ledger": "bd init, in a clone without it"}.get(key)
+    if own is not None:
+        raise Refused(f"{key} is not changed here", why="more than a setting hangs on it", next=own)
+    act = f"set {key} to {json.dumps(value, ensure_ascii=False)}" if value is not None else f"set {key} back to its default"
+    with lock.acquire(beads.ledger_lock):
+        config.set(None, beads, key, value, dry_run=dry_run)
     return [act]
 
 

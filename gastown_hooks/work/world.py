@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import graph
-    from gastown_hooks.stores import known
+    from gastown_hooks.rules import fields, graph
+    from gastown_hooks.stores import external, known
 else:
+    fields, external = late("gastown_hooks.rules.fields"), late("gastown_hooks.stores.external")
     graph, known = late("gastown_hooks.rules.graph"), late("gastown_hooks.stores.known")
 
 SHORTEST = 3  # letters of an id that may stand for it
@@ -99,18 +100,20 @@ class World:
         raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
 
     def elsewhere(self, bead_id: str) -> Record | None:
-        """The bead, if its prefix leads to a ledger of the town."""
+        """The bead, if its prefix leads to a ledger of the town, or it is another project's."""
+        if fields.is_foreign(bead_id):
+            return external.look(self._settings(), [bead_id])[bead_id]
         prefix = ids.prefix_of(bead_id, set(self.routes.prefixes())) if self.routes else None
         return self._ledger(self.routes.prefixes()[prefix]).get(bead_id) if self.routes and prefix else None
 
     def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
-        """The records and, where they depend on beads of the town's other ledgers, the records of those too.
+        """The records and, where they depend on beads of the town's other ledgers or of other projects, the records of those too.
 
         The town's own beads (its epics) have children in any rig: with them come all ledgers.
         """
         world = dict(records)
         if self.routes is None:
-            return world
+            return self._with_foreign(world)
         there, loaded = self.routes.prefixes(), set[str]()
         own = tuple(f"{prefix}-" for prefix, beads in there.items() if beads.root == self.routes.town.beads.root)
         wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
@@ -118,7 +121,7 @@ class World:
         while wanted:
             target = wanted.pop()
             if target.startswith(own):
-                return {**self.everything(), **world}
+                return {**self.everything(), **self._with_foreign(world)}
             prefix = None if target in world else ids.prefix_of(target, set(there))
             if prefix is None or there[prefix].root in loaded:
                 continue
@@ -127,18 +130,28 @@ class World:
                 if bead_id not in world:
                     world[bead_id] = record
                     wanted += [edge.target for edge in graph.edges(record)]
-        return world
+        return self._with_foreign(world)
 
     def known(self, own: Iterable[Ledger] = ()) -> Mapping[str, Record]:
         """The beads of the town, and of these ledgers, each read when it is asked for where an index tells."""
         routed = [self._ledger(beads) for beads in self.routes.prefixes().values()] if self.routes else []
         parts = [known.beads(ledger) for ledger in {ledger.beads.root: ledger for ledger in [*own, *routed]}.values()]
+        parts = [self._with_foreign(part) if isinstance(part, dict) else part for part in parts]
         return parts[0] if len(parts) == 1 else known.Together(parts)
 
     def everything(self) -> dict[str, Record]:
-        """Every bead of the town."""
+        """Every bead of the town, and what of other projects they depend on."""
         found = {beads.root: beads for beads in (self.routes.prefixes().values() if self.routes else ())}
-        return {bead_id: record for beads in found.values() for bead_id, record in self._ledger(beads).all().items()}
+        return self._with_foreign({name: record for beads in found.values() for name, record in self._ledger(beads).all().items()})
+
+    def _with_foreign(self, world: dict[str, Record]) -> dict[str, Record]:
+        """The records, and those of the beads of other projects that they depend on."""
+        wanted = fields.foreign_targets(world.values()) if world else ()
+        return {**world, **external.look(self._settings(), wanted)} if wanted else world
+
+    def _settings(self) -> Beads:
+        """The ledger that configures the other projects."""
+        return self.caller.town.beads if self.caller.town is not None else self.home().beads
 
     def _place(self, text: str) -> tuple[Ledger, str]:
         """The ledger to look in, and the text as a whole id (the caller's prefix is put before a bare one)."""

@@ -12,8 +12,8 @@ import pytest
 from gastown_hooks.core import clock, fsio, record
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.rules import graph, ready, states
-from gastown_hooks.stores import index, indexing, known
+from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.stores import external, index, indexing, known
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 
 Bead = dict[str, Any]
@@ -202,7 +202,8 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
             assert found.get(name) == records.get(name)
             assert found.family.get(name) == family.get(name) and found.above.get(name) == above.get(name)
             if name in records:
-                assert repr(ready.blockers(found, name, START)) == repr(ready.blockers(records, name, START))
+                around = {**records, **external.look(ledger.beads, fields.foreign_targets(records.values()))}
+                assert repr(ready.blockers(found, name, START)) == repr(ready.blockers(around, name, START))
                 assert graph.descendants(found, name) == graph.descendants(records, name)
         assert found.those(known.OPEN_REQUESTS) == {
             name: one for name, one in records.items() if one.get("issue_type") == "merge-request" and one["status"] in OPEN}

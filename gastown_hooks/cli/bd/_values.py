@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import edits
+    from gastown_hooks.rules import edits, foreign
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
 else:
-    edits = late("gastown_hooks.rules.edits")
+    edits, foreign = late("gastown_hooks.rules.edits"), late("gastown_hooks.rules.foreign")
 
 _CHECKS = {"title": fields.title, "priority": fields.priority, "issue_type": fields.issue_type, "status": fields.status}
 _TEXTS = ("design", "acceptance_criteria", "notes", "run", "external_ref", "spec_id")
@@ -36,7 +36,10 @@ def located(where: World, texts: Sequence[str], *, quiet: bool = False) -> dict[
 
 def target(where: World, text: str) -> str:
     """The full id of a dependency's target; a bead of another project stays as it is written."""
-    return text if fields.is_foreign(text) else next(iter(located(where, [text])))
+    if fields.is_foreign(text):
+        foreign.parsed(text)
+        return text
+    return next(iter(located(where, [text])))
 
 
 def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str], bool], list[Record]], dry_run: bool) -> list[Record]:

@@ -110,9 +110,12 @@ def say_blocked(found: list[tuple[Record, list[ready.Reason]]], count: int, limi
         say("✨ No blocked issues")
         return
     say(f"🚫 Blocked issues ({len(found)}):\n")
-    for record, _ in found:
+    for record, reasons in found:
         say(f"[P{records.priority(record)}] {record['id']}: {cleaned(record.get('title', ''))}")
         say(f"  Blocked by {len(by[record['id']])} open dependencies: [{' '.join(map(cleaned, by[record['id']]))}]")
+        for reason in reasons:
+            if reason.rule == "unknown":
+                say(f"    {cleaned(reason.text)}")
 
 
 def say_ready(found: list[Record], some_open: bool) -> None:
