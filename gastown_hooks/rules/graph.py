@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     Moment = tuple[str, bool]  # (bead, False its start | True its end)
 
+REPLIES = "replies-to"
 PARENT = "parent-child"
 BLOCKING = frozenset(("blocks", "conditional-blocks", "waits-for", PARENT))
 REPLACING = frozenset(("duplicates", "supersedes"))  # the bead was closed for the other one
 KINDS = ("blocks", PARENT, "conditional-blocks", "waits-for", "related", "relates-to", "discovered-from", "tracks", "duplicates",
-         "supersedes", "replies-to", "caused-by", "validates", "until", "attests", "authored-by", "assigned-to", "approved-by",
+         "supersedes", REPLIES, "caused-by", "validates", "until", "attests", "authored-by", "assigned-to", "approved-by",
          "delegated-from")
 
 
@@ -254,13 +255,21 @@ class Node:
         self.bead, self.depth, self.parent, self.kind, self.truncated = bead, depth, parent, kind, truncated
 
 
-def tree(records: Mapping[str, Record], root: str, *, upward: bool = False, depth: int = 50) -> list[Node]:
-    """What `root` depends on (downward) or what depends on it (upward), pre-order; a bead met again is not opened again."""
+def tree(records: Mapping[str, Record], root: str, *, upward: bool = False, depth: int = 50, most: int = 0) -> list[Node]:
+    """What `root` depends on (downward) or what depends on it (upward), pre-order; a bead met again is not opened again.
+
+    `most`: at most so many nodes, and a bead is opened on every path to it, but never below itself.
+    """
     above = dependents(records) if upward else {}
-    nodes, opened = [], set[str]()
+    nodes: list[Node] = []
+    opened = set[str]()
     pending = [(root, 0, "", "")]
-    while pending:
+    path: list[str] = []
+    while pending and not (most and len(nodes) >= most):
         bead_id, level, parent, kind = pending.pop()
+        if most:
+            path[level:] = [bead_id]
+            opened = set(path[:-1])
         below = sorted((edge.target, edge.kind) for edge in edges(records.get(bead_id, {})))
         near = above.get(bead_id, []) if upward else below
         closed_off = bool(near) and (level >= depth or bead_id in opened)
@@ -269,3 +278,23 @@ def tree(records: Mapping[str, Record], root: str, *, upward: bool = False, dept
             opened.add(bead_id)
             pending += [(other, level + 1, bead_id, how) for other, how in reversed(near)]
     return nodes
+
+
+def thread(records: Mapping[str, Record], bead_id: str) -> list[str]:
+    """The conversation that a bead is part of, by `replies-to`: first its beginnings, each answer behind what it answers."""
+    def answered(one: str) -> list[str]:
+        return [edge.target for edge in edges(records[one]) if edge.kind == REPLIES and edge.target in records]
+
+    above, first = [bead_id], list[str]()
+    for one in above:
+        up = [target for target in answered(one) if target not in above]
+        above += up
+        first += [one] if not answered(one) else []
+    below, found = dependents(records), list[str]()
+    pending = sorted(first, reverse=True) or [bead_id]
+    while pending:
+        one = pending.pop()
+        if one not in found:
+            found.append(one)
+            pending += sorted((other for other, kind in below.get(one, ()) if kind == REPLIES), reverse=True)
+    return found

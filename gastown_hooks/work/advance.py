@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 
 def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, now: int, known: Mapping[str, Record],
-          onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, dry_run: bool = False) -> tuple[list[Record], T]:
+          onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, session: str = "",
+          dry_run: bool = False) -> tuple[list[Record], T]:
     """Close beads of one ledger, then take what `onward(known, take)` chooses; `known`: all beads that may be looked at, before."""
     tried = beads.close(ledger, where.caller, now, bead_ids, reason, force=force, dry_run=True)
     after = {**known, **{record["id"]: record for record in tried}}
@@ -41,7 +42,7 @@ def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, no
             return draft.changed[record["id"]]
 
         elsewhere.clear()
-        closing = verbs.closing(where, now, reason, landed=landed, force=force)
+        closing = verbs.closing(where, now, reason, landed=landed, force=force, session=session)
         for bead_id in bead_ids:
             draft.put(closing(draft, existing(draft, bead_id)))
         found[:] = [onward(after, inside)]

@@ -41,7 +41,7 @@ def transact(ledger: Ledger, caller: Caller, now: int, closed: Sequence[str], fi
 
 
 def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, proof: proofs.Landing | None = None,
-          no_code: bool = False, fence: int | None = None, force: bool = False, dry_run: bool = False) -> list[Record]:
+          no_code: bool = False, fence: int | None = None, force: bool = False, session: str = "", dry_run: bool = False) -> list[Record]:
     """Like `verbs.close`, for a bead given to a worker with `proof` or with a landing that git proves.
 
     With `fence` only while the bead's claim is this one. The deacon is woken for a bead that a convoy tracks.
@@ -50,7 +50,7 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
     landed = dict.fromkeys(bead_ids, given) if proof or no_code else _landings(World(caller), ledger, bead_ids)
     followed = tracking.is_followed(caller.town, bead_ids)
     after = verbs.close(ledger, caller, now, bead_ids, reason, landed=landed, no_code=no_code, force=force or proof is not None,
-                        dry_run=dry_run)
+                        session=session, dry_run=dry_run)
     if followed and not dry_run:
         _wake_deacon(caller)
     return after

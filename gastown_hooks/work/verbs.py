@@ -44,14 +44,16 @@ class Proof:
 # ---- create ------------------------------------------------------------------------------------------------
 
 def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapping[str, Any] | None = None, bead_id: str | None = None,
-           parent: str | None = None, deps: Sequence[tuple[str, str]] = (), gate: str | None = None, dry_run: bool = False) -> Record:
+           parent: str | None = None, deps: Sequence[tuple[str, str]] = (), gate: str | None = None, foreign: bool = False,
+           dry_run: bool = False) -> Record:
     """A new bead with a new id (or `bead_id`, or the parent's next child number; the child of a bead in another ledger has an id of its
-    own). `values`: checked fields (rules/fields). `gate`: whether what it waits for is all-children or any-children.
+    own). `values`: checked fields (rules/fields). `gate`: whether what it waits for is all-children or any-children. `foreign`:
+    `bead_id` may have another prefix than this ledger's.
 
     Raises Conflict (the id is taken), NotFound (parent, dependency), Refused (closed parent, too deep).
     """
     given = {"title": fields.title(title), "priority": 2, "issue_type": "task", **(values or {})}
-    if bead_id is not None and not ids.bead(bead_id).startswith(ledger.prefix + "-"):
+    if bead_id is not None and not ids.bead(bead_id).startswith(ledger.prefix + "-") and not foreign:
         raise BadInput(f"{ids.shown(bead_id)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
     edges = list(dict.fromkeys([*deps, *([(graph.PARENT, parent)] if parent else [])]))
     world = World(caller)
@@ -191,16 +193,18 @@ def _moved(draft: Draft, around: Mapping[str, Record], record: Record, parent: s
 # ---- close, reopen -----------------------------------------------------------------------------------------
 
 def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, landed: Proofs | None = None,
-          no_code: bool = False, force: bool = False, dry_run: bool = False) -> list[Record]:
-    """Close beads; one that is closed already keeps its first closed_at and reason.
+          no_code: bool = False, force: bool = False, session: str = "", dry_run: bool = False) -> list[Record]:
+    """Close beads; one that is closed already keeps its first closed_at and reason. `session`: the agent program's in which it happens.
 
     A bead given to a worker closes only with its proof in `landed`, or as `no_code` (the reason is the proof). `force` insists
     against open blockers, children, pins and gates. Raises Refused with all that speaks against it.
     """
-    return each(ledger, caller, now, bead_ids, closing(World(caller), now, reason, landed=landed, no_code=no_code, force=force), dry_run)
+    return each(ledger, caller, now, bead_ids, closing(
+        World(caller), now, reason, landed=landed, no_code=no_code, force=force, session=session), dry_run)
 
 
-def closing(world: World, now: int, reason: str, *, landed: Proofs | None = None, no_code: bool = False, force: bool = False) -> Change:
+def closing(world: World, now: int, reason: str, *, landed: Proofs | None = None, no_code: bool = False, force: bool = False,
+            session: str = "") -> Change:
     """`close` of one bead of a draft."""
     caller, landed = world.caller, landed or {}
 
@@ -209,6 +213,8 @@ def closing(world: World, now: int, reason: str, *, landed: Proofs | None = None
             return record
         _check_close(world, draft, record, landed, now, force)
         changes = {"status": "closed", **_closing(record, now, reason, landed.get(record["id"]))}
+        if session:
+            changes["closed_by_session"] = session
         if no_code:
             word = {"by": caller.actor, "reason": reason, "at": clock.stamp(now), "fence": record.get("claim_fence", 0)}
             changes["metadata"] = {**_metadata(record), "no_code": word}

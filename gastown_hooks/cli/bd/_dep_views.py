@@ -11,6 +11,8 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _filters, _shared, _words
 from gastown_hooks.rules import drawing, fields, graph, ready
 
+_MOST = 10_000
+
 
 @click.command("list", short_help="Show what beads depend on, or what depends on them.")
 @click.argument("bead_ids", nargs=-1, required=True, metavar="ID...")
@@ -51,8 +53,10 @@ def list_(bead_ids: tuple[str, ...], direction: str, kind: str | None, as_json: 
 @click.option("-s", "--status", "statuses", multiple=True, metavar="S[,S…]", help="Only in one of these states (the bead itself always).")
 @click.option("--format", "form", type=click.Choice(["dot", "mermaid"]), help="As a drawing.")
 @click.option("-d", "--max-depth", type=click.IntRange(min=0), default=50, show_default=True)
+@click.option("--show-all-paths", is_flag=True, help=f"Open a bead again wherever it comes (at most {_MOST} lines).")
 @common.json_option
-def tree(bead_id: str, direction: str, reverse: bool, statuses: tuple[str, ...], form: str | None, max_depth: int, as_json: bool) -> None:
+def tree(bead_id: str, direction: str, reverse: bool, statuses: tuple[str, ...], form: str | None, max_depth: int, show_all_paths: bool,
+         as_json: bool) -> None:
     """Show the tree of dependencies of a bead. A bead that comes again is not opened again.
 
     \b
@@ -68,7 +72,9 @@ def tree(bead_id: str, direction: str, reverse: bool, statuses: tuple[str, ...],
     ways = {"down": [False], "up": [True], "both": [True, False]}["up" if reverse else direction]
     nodes = []
     for upward in ways:
-        found = graph.tree(known, name, upward=upward, depth=max_depth)
+        found = graph.tree(known, name, upward=upward, depth=max_depth, most=_MOST if show_all_paths else 0)
+        if show_all_paths and len(found) == _MOST:
+            common.remark(f"bd: the first {_MOST} lines; bd dep tree without --show-all-paths shows each bead once")
         nodes.append([node for node in found if not node.depth or not wanted or ready.status(_words.stub(node.bead, known)) in wanted])
     if form:
         common.say(drawing.draw([_words.stub(bead, known) for bead in dict.fromkeys(node.bead for found in nodes for node in found)], form))

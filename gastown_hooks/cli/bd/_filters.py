@@ -66,6 +66,9 @@ def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed((
         click.option("-s", "--status", "statuses", multiple=True, metavar="S[,S…]", help="Only in one of these states."),
         click.option("--all", "everything", is_flag=True, help="Also closed ones, and the town's own records."),
+        click.option("--include-templates", is_flag=True, help="Also templates."),
+        click.option("--include-gates", is_flag=True, help="Also gates."),
+        click.option("--include-infra", is_flag=True, help="Also the town's own records, such as messages and merge requests."),
         click.option("--id", "names", multiple=True, metavar="ID[,ID…]", help="Only these."),
     )):
         function = option(function)
@@ -114,11 +117,13 @@ def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.T
     if missing:
         raise BadInput(f"no bead {shown(', '.join(missing))}", next="bd list --all")
     whole, kinds = given["everything"] or bool(only), bool(given.get("type"))
+    hidden = {kind for kind in ready.HIDDEN if not given["include_gates" if kind == "gate" else "include_infra"]}
 
     def fits(record: Record) -> bool:
         status = ready.status(record)
         return (status != states.TOMBSTONE and (status in wanted if wanted else whole or status != "closed")
-                and (whole or kinds or (ready.kind(record) not in ready.HIDDEN and not record.get("is_template")))
+                and (whole or kinds or (ready.kind(record) not in hidden
+                                        and (given["include_templates"] or not record.get("is_template"))))
                 and (not only or record["id"] in only))
 
     return fits

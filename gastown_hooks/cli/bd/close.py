@@ -10,7 +10,8 @@ from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import ready, states, steps
+from gastown_hooks.rules import fields, ready, states, steps
+from gastown_hooks.stores import config
 from gastown_hooks.work import advance, beads
 
 Record = dict[str, Any]
@@ -21,14 +22,15 @@ Record = dict[str, Any]
 @click.option("-r", "--reason", "--resolution", "--message", "-m", "--comment", "reason", metavar="TEXT", help="Why (default: Closed).")
 @click.option("--reason-file", metavar="FILE", help="Read the reason from a file (-: standard input).")
 @click.option("-f", "--force", is_flag=True, help="Against open blockers, open children, a pin or a gate. Never without a landing.")
+@click.option("--session", metavar="ID", help="The agent program's session in which it happens (default: $CLAUDE_SESSION_ID).")
 @click.option("--continue", "go_on", is_flag=True, help="Then take the next step of the same molecule.")
 @click.option("--no-auto", is_flag=True, help="With --continue: only show the next step.")
 @click.option("--claim-next", is_flag=True, help="Then take the most urgent ready bead.")
 @click.option("--suggest-next", is_flag=True, help="Show what became ready.")
 @common.dry_run_option
 @common.json_option
-def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, force: bool, go_on: bool, no_auto: bool,
-        claim_next: bool, suggest_next: bool, dry_run: bool, as_json: bool) -> None:
+def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, force: bool, session: str | None, go_on: bool,
+        no_auto: bool, claim_next: bool, suggest_next: bool, dry_run: bool, as_json: bool) -> None:
     """Close beads, all or none. A bead that is closed already stays as it is.
 
     A bead that was given to a worker closes when its work has landed in the target branch, which the merge queue does itself.
@@ -48,6 +50,7 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
         raise BadInput("--continue follows one bead", why=f"{len(bead_ids)} are given")
     text = common.one_text(reason, from_file=reason_file, what="reason") or "Closed"
     now = clock.now()
+    by = fields.text(config.variable("CLAUDE_SESSION_ID") if session is None else session, "session")
     where = _shared.world()
     if go_on or claim_next:
         names = _shared.located(where, bead_ids)
@@ -59,7 +62,7 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
         again = all(ready.status(ledger.get(name) or {}) == "closed" for name in names)
         onward = (advance.next_step(where, next(iter(names)), now, auto=not no_auto) if go_on
                   else advance.next_ready(where, now, again=again))
-        after, found = advance.close(where, ledger, list(names), text, now, seen, onward, force=force, dry_run=dry_run)
+        after, found = advance.close(where, ledger, list(names), text, now, seen, onward, force=force, session=by, dry_run=dry_run)
         _say_closed(after, as_json, dry_run)
         if isinstance(found, steps.Next):
             _say_next(after, found, no_auto, as_json)
@@ -68,7 +71,7 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
         return
     before = where.around(_shared.everything(where.shown())) if suggest_next else {}
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
-        ledger, where.caller, now, names, text, force=force, dry_run=dry), dry_run)
+        ledger, where.caller, now, names, text, force=force, session=by, dry_run=dry), dry_run)
     if suggest_next:
         _say_closed(after, as_json, dry_run)
         _say_freed(after, states.unblocked_by(before, {**before, **{record["id"]: record for record in after}}, now), as_json)

@@ -8,7 +8,7 @@ import click
 
 from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _batch, _shared, _values
-from gastown_hooks.core import clock, ids
+from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields, lint
 from gastown_hooks.stores import config
@@ -48,6 +48,11 @@ from gastown_hooks.work.world import World
 @click.option("--context", metavar="TEXT", help="What to know; put under a heading of the description.")
 @click.option("--waits-for", metavar="ID", help="Not ready before the children of this one are closed.")
 @click.option("--waits-for-gate", type=click.Choice(["all-children", "any-children"]), help="All of them (so it is without) or any.")
+@click.option("--event-category", "event_kind", metavar="KIND", help="Of an event (-t event): what happened, such as agent.started.")
+@click.option("--event-actor", "actor", metavar="WHO", help="Of an event: who did it.")
+@click.option("--event-target", "target", metavar="WHAT", help="Of an event: to what.")
+@click.option("--event-payload", "payload", metavar="JSON", help="Of an event: the details.")
+@click.option("--force", is_flag=True, help="An --id with another prefix than this repository's.")
 @click.option("--validate", is_flag=True, help="Refuse it without the sections that bd lint asks for.")
 @click.option("-f", "--file", metavar="FILE.md", help="Many at once: a `## Title` a bead (-: standard input).")
 @click.option("--graph", metavar="PLAN.json", help="Many at once, all or none: nodes and edges (-: standard input).")
@@ -55,8 +60,8 @@ from gastown_hooks.work.world import World
 @common.dry_run_option
 @common.json_option
 def cli(title: str | None, title_option: str | None, parent: str | None, deps: tuple[str, ...], bead_id: str | None, prefix: str | None,
-        rig: str | None, waits_for: str | None, waits_for_gate: str | None, validate: bool, file: str | None, graph: str | None,
-        silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+        rig: str | None, waits_for: str | None, waits_for_gate: str | None, force: bool, validate: bool, file: str | None,
+        graph: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id.
 
     \b
@@ -73,13 +78,16 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     where = _shared.world()
     if file is not None or graph is not None:
         _only_a_file(file, graph, {"a title": title or title_option, "--parent": parent, "--deps": deps, "--id": bead_id,
-                                   "--waits-for": waits_for, "--validate": validate, **{_option(k): v for k, v in given.items()}})
+                                   "--waits-for": waits_for, "--validate": validate, "--force": force,
+                                   **{_option(k): v for k, v in given.items()}})
         there, _ = _place(where, None, None, prefix, rig)
         _batch.make(where, there, file=file, graph=graph, dry_run=dry_run, silent=silent, as_json=as_json)
         return
     if waits_for_gate is not None and waits_for is None:
         raise BadInput("--waits-for-gate without --waits-for")
-    values = _values.create_values(given, now)
+    values = {**_values.create_values(given, now), **_event(given)}
+    if force and (bead_id is None or where.routes is not None):
+        raise BadInput("--force is for --id in a repository of its own", why="a town finds beads by their prefix")
     if title is not None and title_option not in (None, title):
         raise BadInput("the title is given twice", why="once as an argument, once as --title")
     text = fields.title(title_option if title is None and title_option is not None else title or "")
@@ -90,12 +98,27 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     if missing:
         raise BadInput(f"the description lacks {', '.join(missing)}", why=f"a {values['issue_type']} needs them", next="bd lint --help")
     made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, gate=waits_for_gate,
-                        dry_run=dry_run)
+                        foreign=force, dry_run=dry_run)
     fast_write.say_created(made, as_json=as_json, silent=silent, dry_run=dry_run)
 
 
+_EVENT = {"event_kind": "--event-category", "actor": "--event-actor", "target": "--event-target", "payload": "--event-payload"}
+
+
+def _event(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an event bead. Raises BadInput for any other bead, and for details that are no JSON."""
+    found = {key: fields.text(given[key], option) for key, option in _EVENT.items() if given[key] is not None}
+    if found and given["issue_type"] != "event":
+        raise BadInput(f"{_EVENT[next(iter(found))]} is of an event", why=f"this is a {given['issue_type']}", next="bd create … -t event")
+    try:
+        jsons.loads(found.get("payload", "{}"))
+    except ValueError as error:
+        raise BadInput("the payload is no JSON", why=str(error)) from None
+    return found
+
+
 def _option(name: str) -> str:
-    return "--type" if name == "issue_type" else f"--{name.replace('_', '-')}"
+    return "--type" if name == "issue_type" else _EVENT.get(name, f"--{name.replace('_', '-')}")
 
 
 def _only_a_file(file: str | None, graph: str | None, others: dict[str, Any]) -> None:

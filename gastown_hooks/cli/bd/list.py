@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _filters, _listing
+from gastown_hooks.cli.bd import _filters, _listing, _watch
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import drawing, ready
+from gastown_hooks.rules import drawing, ready, template
+from gastown_hooks.stores import config
+from gastown_hooks.work.world import World
 
 
 @click.command(short_help="List beads.")
@@ -19,11 +21,12 @@ from gastown_hooks.rules import drawing, ready
 @_listing.order_options()
 @click.option("--tree", "--pretty", is_flag=True, help="As a tree, children below their parents.")
 @click.option("--flat", is_flag=True, help="As plain lines (it is so anyway).")
-@click.option("--format", "form", type=click.Choice(["dot", "mermaid"]), help="As a drawing of what waits for what.")
+@click.option("--format", "form", metavar="FORM", help="dot, mermaid (drawings of what waits for what), digraph (`ID DEPENDS-ON` lines), "
+              "or your own lines: '{{.ID}} {{.Title}}', '{{.IssueID}} {{.Type}} {{.DependsOnID}}'.")
+@_watch.option
 @_filters.filter_options
 @common.json_option
-def cli(only_ready: bool, sort: str, reverse: bool, long: bool, tree: bool, flat: bool, form: str | None, limit: int, prefix: str | None,
-        as_json: bool, **given: Any) -> None:
+def cli(watch: bool, prefix: str | None, **given: Any) -> None:
     """List beads that are not closed, the most urgent first. From the town's top folder: those of all rigs.
 
     Times are dates, RFC 3339, `7d` (ago), `+2d`, `tomorrow`, `next monday`; they and all words may be combined.
@@ -34,7 +37,14 @@ def cli(only_ready: bool, sort: str, reverse: bool, long: bool, tree: bool, flat
       bd list --all --sort updated -r -n 20
       bd list --parent gp-abc12 --tree
       bd list --closed-after 7d --all --json
+      bd list --all --format digraph | digraph succs gp-abc12
+      bd list -s in_progress --watch
     """
+    _watch.shown(lambda: _show(prefix, **given), World(config.caller()).shown(prefix) if watch else [], watch)
+
+
+def _show(prefix: str | None, only_ready: bool, sort: str, reverse: bool, long: bool, tree: bool, flat: bool, form: str | None, limit: int,
+          as_json: bool, **given: Any) -> None:
     if only_ready and given["statuses"]:
         raise BadInput("--ready and --status contradict each other", why="ready beads are open")
     if (tree + flat + bool(form) > 1) or (as_json and form):
@@ -50,5 +60,8 @@ def cli(only_ready: bool, sort: str, reverse: bool, long: bool, tree: bool, flat
     shown = _listing.limited(sorted(found.records, key=_listing.SORTS[sort], reverse=reverse), limit)
     if tree:
         _listing.say_tree(shown)
+    elif form in ("dot", "mermaid"):
+        common.say(drawing.draw(shown, form))
     else:
-        common.say(drawing.draw(shown, form or "dot"))
+        for line in template.lines(template.DIGRAPH if form == "digraph" else form or "", shown):
+            common.say(line)

@@ -32,11 +32,13 @@ def _sorts(now: int) -> dict[str, Callable[[Record], Any]]:
 @click.option("--include-deferred", is_flag=True, help="Also what is put off until a time to come.")
 @click.option("--claim", is_flag=True, help="Take the first one: yours and in_progress. One taker wins.")
 @click.option("--explain", is_flag=True, help="Also show what is not ready, and why.")
+@click.option("--pretty", is_flag=True, help="As a tree, children below their parents.")
+@click.option("--plain", is_flag=True, help="As a numbered list (it is so anyway).")
 @_filters.filter_options
 @common.dry_run_option
 @common.json_option
-def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, limit: int, prefix: str | None, dry_run: bool, as_json: bool,
-        **given: Any) -> None:
+def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: bool, plain: bool, limit: int, prefix: str | None,
+        dry_run: bool, as_json: bool, **given: Any) -> None:
     """Show open beads that nothing holds back, the most urgent first. From the town's top folder: those of all rigs.
 
     \b
@@ -49,6 +51,8 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, limit: in
     """
     if explain and claim:
         raise BadInput("--explain and --claim contradict each other")
+    if pretty and (plain or as_json or claim):
+        raise BadInput("--pretty, --plain, --claim and --json contradict each other")
     if dry_run and not claim:
         raise BadInput("--dry-run without --claim", why="bd ready changes nothing")
     now = clock.now()
@@ -66,7 +70,10 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, limit: in
     if as_json:
         common.emit_json(_explained(found, held, known, at) if explain else _words.counted(found, known), len(every))
         return
-    _words.say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, at) is None for record in own.values()))
+    if pretty and found:
+        _listing.say_tree(found)
+    else:
+        _words.say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, at) is None for record in own.values()))
     if explain:
         common.say(f"\nNot ready ({len(held)}):")
         for record in held:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared, _words
-from gastown_hooks.core import ids
-from gastown_hooks.core.errors import NotFound
-from gastown_hooks.rules import graph
+from gastown_hooks.cli.bd import _shared, _watch, _words
+from gastown_hooks.core import ids, jsons
+from gastown_hooks.core.errors import BadInput, NotFound
+from gastown_hooks.rules import graph, ready, states
+from gastown_hooks.stores import config, known
 from gastown_hooks.work import history
 from gastown_hooks.work.beadwrite import existing
+from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
+_SHOWN = frozenset((  # by the plain page
+    "id", "title", "status", "priority", "issue_type", "assignee", "created_at", "created_by", "updated_at", "started_at", "closed_at",
+    "close_reason", "due_at", "defer_until", "estimated_minutes", "external_ref", "claim_fence", "description", "design",
+    "acceptance_criteria", "notes", "run", "labels", "dependencies", "dependents", "comments", "dependency_count", "dependent_count",
+    "comment_count"))
 
 
 @click.command(short_help="Show beads in full.")
-@click.argument("bead_ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("bead_ids", nargs=-1, metavar="[ID...]")
 @click.option("--short", is_flag=True, help="One line a bead.")
+@click.option("--long", is_flag=True, help="Every field, also the rare ones.")
+@click.option("--children", is_flag=True, help="Only the children.")
+@click.option("--refs", is_flag=True, help="Only what depends on them, and how.")
+@click.option("--thread", is_flag=True, help="Only the conversation that they are part of (replies-to).")
+@click.option("--current", is_flag=True, help="The bead that you are at, instead of an ID.")
 @click.option("--as-of", metavar="COMMIT", help="As they were in that commit.")
+@_watch.option
 @common.json_option
-def cli(bead_ids: tuple[str, ...], short: bool, as_of: str | None, as_json: bool) -> None:
+def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> None:
     """Show beads with their texts, dependencies, dependents and comments.
 
     \b
@@ -30,23 +44,74 @@ def cli(bead_ids: tuple[str, ...], short: bool, as_of: str | None, as_json: bool
       bd show gp-abc12
       bd show abc12 def34 --short
       bd show gp-abc12 --as-of HEAD~3
+      bd show --current
+      bd show gp-epic1 --children
     """
+    if bool(bead_ids) == current:
+        raise BadInput("an ID or --current is needed" if current is False else "--current and an ID contradict each other", next="bd list")
+    if sum(given[name] for name in ("short", "long", "children", "refs", "thread")) > 1:
+        raise BadInput("--short, --long, --children, --refs and --thread contradict each other")
+    texts = (_current(_shared.world()),) if current else bead_ids
+    ledgers = list(_shared.located(World(config.caller()), texts, quiet=True).values()) if watch else []
+    _watch.shown(lambda: _show(texts, **given), ledgers, watch)
+
+
+def _current(where: World) -> str:
+    """The bead that the caller has begun, or has on its hook."""
+    actor = where.caller.actor
+    wanted = (("assignee", True, (actor,)), ("status", True, states.CLAIMED))
+    found = [bead for ledger in where.shown() for bead in known.those(ledger, wanted).values()]
+    own = [bead for bead in found if bead.get("assignee") == actor and ready.status(bead) in states.CLAIMED]
+    if not own:
+        raise NotFound("you are at no bead", why=f"none is in progress or hooked by {actor}", next="bd ready --claim")
+    return str(min(own, key=lambda bead: (ready.status(bead) != "in_progress", *ready.in_order(bead)))["id"])
+
+
+def _show(texts: Sequence[str], short: bool, long: bool, children: bool, refs: bool, thread: bool, as_of: str | None,
+          as_json: bool) -> None:
     where = _shared.world()
-    found = _shared.located(where, bead_ids, quiet=True)
+    near: dict[str, list[Record]] = {}
     pages = []
-    for bead_id, ledger in found.items():
-        known = where.known([ledger]) if as_of is None else history.at(where, ledger, as_of)
-        if as_of is not None and bead_id not in known:
+    for bead_id, ledger in _shared.located(where, texts, quiet=True).items():
+        there = where.known([ledger]) if as_of is None else history.at(where, ledger, as_of)
+        if as_of is not None and bead_id not in there:
             raise NotFound(f"no bead {bead_id} in {ids.shown(as_of)}", next=f"bd history {bead_id}")
-        record = existing(ledger, bead_id) if as_of is None else known[bead_id]
-        pages.append(_words.page(record, known, graph.dependents(known)))
+        record = existing(ledger, bead_id) if as_of is None else there[bead_id]
+        above = graph.dependents(there)
+        if children:
+            near[bead_id] = [there[child] for child, kind in above.get(bead_id, ()) if kind == graph.PARENT]
+        elif refs:
+            near[bead_id] = [{**there[other], "dependency_type": kind} for other, kind in above.get(bead_id, ())]
+        elif thread:
+            near[bead_id] = [there[one] for one in graph.thread(there, bead_id)]
+        else:
+            pages.append(_words.page(record, there, above))
     if as_json:
-        common.emit_json(pages)
-        return
+        common.emit_json(near or pages)
+    elif near:
+        _say_near(near, "children" if children else "messages" if thread else "references")
+    else:
+        _say_pages(pages, short, long)
+
+
+def _say_near(near: dict[str, list[Record]], what: str) -> None:
+    for bead_id, found in near.items():
+        common.say(f"{bead_id}: {len(found)} {what}" if found else f"{bead_id}: no {what}")
+        for bead in found:
+            how = bead.get("dependency_type")
+            common.say(f"  {_words.line(bead)}" + (f" ({common.cleaned(how)})" if how else ""))
+
+
+def _say_pages(pages: list[Record], short: bool, long: bool) -> None:
     for number, page in enumerate(pages):
         if short:
             common.say(_words.line(page))
-        else:
-            _words.say_page(page, first=number == 0)
+            continue
+        _words.say_page(page, first=number == 0)
+        rare = {key: value for key, value in page.items() if key not in _SHOWN} if long else {}
+        if rare:
+            common.say("\nOther fields:")
+        for key, value in rare.items():
+            common.say(f"  {key}: {common.cleaned(value if isinstance(value, str) else jsons.dumps(value))}")
 
 

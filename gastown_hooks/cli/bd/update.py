@@ -41,12 +41,13 @@ from gastown_hooks.work import beads
 @click.option("--spec-id", metavar="ID", help="The specification it comes from.")
 @click.option("--metadata", metavar="JSON|@FILE", help="These keys of the metadata; others stay.")
 @click.option("--set-metadata", multiple=True, metavar="KEY=VALUE", help="One key of the metadata.")
+@click.option("--session", metavar="ID", help="With --status closed: the agent program's session in which it happens.")
 @click.option("--unset-metadata", multiple=True, metavar="KEY", help="Remove one key of the metadata.")
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],
-        parent: str | None, metadata: str | None, set_metadata: tuple[str, ...], unset_metadata: tuple[str, ...], dry_run: bool,
-        as_json: bool, **given: Any) -> None:
+        parent: str | None, metadata: str | None, set_metadata: tuple[str, ...], session: str | None, unset_metadata: tuple[str, ...],
+        dry_run: bool, as_json: bool, **given: Any) -> None:
     """Change fields of one or more beads. A status of closed asks the same questions as bd close.
 
     \b
@@ -59,6 +60,10 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     now = clock.now()
     where = _shared.world()
     values = _values.update_values(given, now)
+    if session is not None:
+        if values.get("status") != "closed":
+            raise BadInput("--session without --status closed", why="it is kept as the session that closed the bead")
+        values["closed_by_session"] = fields.text(session, "session") or None
     add, remove = fields.labels(add_labels), fields.labels(remove_labels)
     keys = {**(_values.metadata(metadata) if metadata is not None else {}), **dict(map(edits.metadata_pair, set_metadata))}
     gone = [edits.metadata_key(key) for key in unset_metadata]
