@@ -24,7 +24,7 @@ _SUMMARIES = {
 }
 
 
-_READS = {"bd": ("ready", "list", "blocked", "show"), "gt": ("hook",)}
+_READS = {"bd": ("ready", "list", "blocked", "show", "search", "query", "stale"), "gt": ("hook",)}
 
 
 def gt() -> int:

@@ -1,4 +1,4 @@
-"""`bd ready`, `bd list`, `bd blocked`, `bd show` and `gt hook` from the index, without click.
+"""`bd ready`, `bd list` and its kin, `bd blocked`, `bd show` and `gt hook` from the index, without click.
 
 Each returns an exit code, or None: click does it.
 
@@ -8,7 +8,7 @@ that waits for one in another ledger.
 
 from __future__ import annotations
 
-from gastown_hooks.cli import fast
+from gastown_hooks.cli import fast, fast_wanted
 from gastown_hooks.cli.plain import emit_json, remark, say
 from gastown_hooks.core import clock, errors, ids, paths
 from gastown_hooks.core.late import late
@@ -22,44 +22,32 @@ if TYPE_CHECKING:
     from gastown_hooks.cli.bd import _words
     from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import fields, filters, ready
+    from gastown_hooks.rules import filters, query, ready
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger, View
     from gastown_hooks.work import beadwrite, hook, world
     from gastown_hooks.work.world import World
 else:
     _words, record = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.core.record")
-    fields, ready = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.ready")
+    query, ready = late("gastown_hooks.rules.query"), late("gastown_hooks.rules.ready")
     filters = late("gastown_hooks.rules.filters")
     beadwrite, hook, world = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.work.hook"), late("gastown_hooks.work.world")
 
-_FILTERS: fast.Options = {
-    "-n": ("limit", "one"), "--limit": ("limit", "one"), "-p": ("priority", "many"), "--priority": ("priority", "many"),
-    "-t": ("type", "many"), "--type": ("type", "many"), "-a": ("assignee", "one"), "--assignee": ("assignee", "one"),
-    "-u": ("unassigned", "flag"), "--unassigned": ("unassigned", "flag"), "-l": ("labels", "many"), "--label": ("labels", "many")}
-_BOUNDS = {f"{name}_{word}": (name, how) for name in ("created", "updated", "closed", "due", "defer")
-           for word, how in (("after", ">="), ("before", "<"))}
-_FILTERS |= {f"--{name.replace('_', '-')}": (name, "one") for name in (*_BOUNDS, "parent", "title", "title_contains")}
-_FILTERS |= {f"--{name.replace('_', '-')}": (name, "many") for name in ("label_any", "label_pattern", "exclude_label")}
-_FILTERS |= {"--overdue": ("overdue", "flag"), "--labels": ("labels", "many")}
-_STATES: fast.Options = {"-s": ("status", "many"), "--status": ("status", "many"), "--all": ("all", "flag"),
-                         "--sort": ("sort", "one"), "-r": ("reverse", "flag"), "--reverse": ("reverse", "flag")}
-
-
 def run(verb: str, words: list[str]) -> int | None:
     """The verb's exit code."""
-    return {"ready": bd_ready, "list": bd_list, "blocked": bd_blocked, "show": bd_show, "hook": gt_hook}[verb](words)
+    return {"ready": bd_ready, "list": bd_list, "blocked": bd_blocked, "search": bd_search, "query": bd_query, "stale": bd_stale,
+            "show": bd_show, "hook": gt_hook}[verb](words)
 
 
-# ---- bd ready, bd list
+# ---- bd ready, bd list and its kin
 
 def bd_ready(words: list[str]) -> int | None:
-    options = fast.parsed(words, fast.JSON | _FILTERS)
+    options = fast.parsed(words, fast.JSON | fast_wanted.FILTERS)
     if options is None or options[0]:
         return None
     given, now = options[1], clock.now()
-    wanted = _wanted(given)
-    if wanted is None:
+    wanted = fast_wanted.options(given)
+    if wanted is None or fast_wanted.limit(given) is None:
         return None
     rows = _Rows(given, True, lambda its, limit: its.ready(now, limit, wanted), lambda its: its.count_ready(now, wanted))
     if not rows.found:
@@ -68,25 +56,66 @@ def bd_ready(words: list[str]) -> int | None:
 
 
 def bd_list(words: list[str]) -> int | None:
-    options = fast.parsed(words, fast.JSON | _FILTERS | _STATES)
-    if options is None or options[0] or (options[1]["all"] and options[1]["status"]):
+    return _list(_listing(words, {}, 0))
+
+
+def bd_stale(words: list[str]) -> int | None:
+    options = _listing(words, {"-d": ("days", "one"), "--days": ("days", "one")}, 0)
+    days = options and (options[1]["days"] or "30")
+    if not options or not days or not (days.isascii() and days.isdecimal() and len(days) < 7):
+        return None
+    before = filters.moment(f"{days}d", clock.now())
+    return _list(options, ("updated", "<", [before]), order="updated", empty="✨ No stale issues")
+
+
+def bd_search(words: list[str]) -> int | None:
+    options = _listing(words, {}, 1)
+    if options is None or not options[0][0].strip() or "\x1f" in options[0][0]:
+        return None
+    return _list(options, ("everything", "holds", [options[0][0].lower()]))
+
+
+def bd_query(words: list[str]) -> int | None:
+    options = _listing(words, {}, 1)
+    if options is None:
+        return None
+    text, given = options[0][0], options[1]
+    try:
+        wanted = fast_wanted.of_query(query.tree(text), clock.now())
+    except errors.BadInput:
+        return None
+    given["everything"] = given["everything"] or query.is_of_all(text, given["statuses"])
+    return None if wanted is None else _list(options, *wanted)
+
+
+def _listing(words: list[str], more: fast.Options, arguments: int) -> tuple[list[str], dict[str, Any]] | None:
+    """The words of a listing, if the index may answer them."""
+    options = fast.parsed(words, fast.JSON | fast_wanted.FILTERS | fast_wanted.STATES | fast_wanted.ORDER | more)
+    if options is None or len(options[0]) != arguments or (options[1]["everything"] and options[1]["statuses"]):
+        return None
+    return options
+
+
+def _list(options: tuple[list[str], dict[str, Any]] | None, *more: tuple[str, bool | str, list[Any]], order: str = "priority",
+          empty: str = "No issues found") -> int | None:
+    if options is None:
         return None
     given = options[1]
-    wanted, shown, order = _wanted(given), _shown(given), given["sort"] or "priority"
-    if wanted is None or shown is None or order not in index.ORDERS:
+    wanted, scope, order = fast_wanted.options(given), fast_wanted.scope(given), given["sort"] or order
+    if wanted is None or scope is None or order not in index.ORDERS or fast_wanted.limit(given) is None:
         return None
-    tests = [*wanted, *shown]
+    tests = [*wanted, *scope, *more]
     rows = _Rows(given, given["parent"] is not None,
                  lambda its, limit: its.listed(limit, tests, order, given["reverse"]), lambda its: its.count_listed(tests))
     if len(rows.ledgers) > 1 and (order, given["reverse"]) != ("priority", False):
         return None  # each is in this order, not all together
-    return rows.say(_say_list)
+    return rows.say(lambda beads: _say_list(beads, empty))
 
 
 def bd_blocked(words: list[str]) -> int | None:
-    options = fast.parsed(words, fast.JSON | _FILTERS)
-    wanted = None if options is None or options[0] else _wanted(options[1])
-    if options is None or wanted is None:
+    options = fast.parsed(words, fast.JSON | fast_wanted.FILTERS)
+    wanted = None if options is None or options[0] else fast_wanted.options(options[1])
+    if options is None or wanted is None or fast_wanted.limit(options[1]) is None:
         return None
     given, now = options[1], clock.now()
     held = [*wanted, ("blocked_from", "<=", [now]), ("blocked_until", ">", [now])]
@@ -99,100 +128,29 @@ def bd_blocked(words: list[str]) -> int | None:
     if not all(reasons.values()):
         return None  # one changed meanwhile
     found = [(known[name], why) for name, why in reasons.items()]
-    _words.say_blocked(found, rows.count, int(given["limit"] or "100"), given["as_json"])
+    _words.say_blocked(found, rows.count, rows.limit, given["as_json"])
     return 0
 
 
-def _say_list(beads: list[Record]) -> None:
+def _say_list(beads: list[Record], empty: str) -> None:
     for bead in beads:
         say(_words.line(bead))
     if not beads:
-        say("No issues found")
-
-
-def _wanted(given: dict[str, Any]) -> list[tuple[str, bool | str, list[Any]]] | None:
-    """The filters as the index takes them; None where click must look: patterns, contradictions, what is no such value."""
-    number = given["limit"] or "100"
-    if not (number.isascii() and number.isdecimal() and len(number) < 7) or (given["unassigned"] and given["assignee"] is not None):
-        return None
-    try:
-        found: list[tuple[str, bool | str, list[Any]]] = [*_times(given), *_texts(given)]
-        if given["priority"]:
-            found.append(("priority", True, [fields.priority(part) for part in _parts(given["priority"])]))
-        if given["type"]:
-            found.append(("kind", True, [fields.issue_type(part) for part in _parts(given["type"])]))
-    except errors.BadInput:
-        return None
-    if given["parent"] is not None:
-        place = world.World(config.caller()).exact(given["parent"])
-        if place is None:
-            return None
-        found.append(("id", "below", [place[1]]))
-    labels = _parts(given["labels"])
-    who = "" if given["unassigned"] else given["assignee"]
-    if who and (who == "none" or "*" in who):
-        return None
-    if who is not None:
-        found.append(("assignee", True, [who]))
-    others = ("label_any", "label_pattern", "exclude_label")
-    if any(given[name] for name in others) or any(word == "none" or "*" in word for word in labels):
-        return [*found, ("labels", "fit", [_of_labels(given, labels)])]
-    return [*found, *([("label", True, labels)] if labels else [])]
-
-
-def _times(given: dict[str, Any]) -> list[tuple[str, bool | str, list[Any]]]:
-    """Raises BadInput."""
-    now = clock.now()
-    bounds = {name: filters.moment(given[name], now) for name in _BOUNDS if given[name] is not None}
-    if any(at >= 1 << 62 or at > bounds.get(name.replace("_after", "_before"), at) for name, at in bounds.items()):
-        raise errors.BadInput("click says it")
-    found: list[tuple[str, bool | str, list[Any]]] = [(*_BOUNDS[name], [at]) for name, at in bounds.items()]
-    return [*found, ("due", "<", [now]), ("status", False, ["closed"])] if given["overdue"] else found
-
-
-def _texts(given: dict[str, Any]) -> list[tuple[str, bool | str, list[Any]]]:
-    found = [given[name].lower() for name in ("title", "title_contains") if given[name] is not None]
-    return [("title", "holds", found)] if found else []
-
-
-def _of_labels(given: dict[str, Any], labels: list[str]) -> Callable[[list[str]], bool]:
-    """What `_filters.test` asks of a bead's labels."""
-    def tests(how: str, words: list[str]) -> list[filters.Test]:
-        return [filters.condition("label", how, word, 0) for word in words]
-    some = [filters.some(tests("=", _parts(given[name]))) for name in ("label_any", "label_pattern") if given[name]]
-    fits = filters.every([*tests("=", labels), *some, *tests("!=", _parts(given["exclude_label"]))])
-    return lambda found: fits({"labels": found})
-
-
-def _shown(given: dict[str, Any]) -> list[tuple[str, bool | str, list[Any]]] | None:
-    """What `bd list` leaves out, and which states it means."""
-    try:
-        wanted = [fields.status(part) for part in _parts(given["status"])]
-    except errors.BadInput:
-        return None
-    found: list[tuple[str, bool | str, list[Any]]] = [("status", True, wanted)] if wanted else []
-    found.append(("status", False, ["tombstone"] if wanted or given["all"] else ["tombstone", "closed"]))
-    if not given["all"] and not given["type"]:
-        found += [("kind", False, sorted(ready.HIDDEN)), ("template", True, [0])]
-    return found
-
-
-def _parts(values: tuple[str, ...]) -> list[str]:
-    return [part.strip() for value in values for part in value.split(",")]
+        say(empty)
 
 
 class _Rows:
     """The first rows of a listing over all ledgers that it covers. `found` None: there is a ledger whose index cannot say."""
 
     def __init__(self, given: dict[str, Any], whole: bool, take: Callable[[Index, int], list[Any]], count: Callable[[Index], int]) -> None:
-        self._limit, self._as_json = int(given["limit"] or "100"), given["as_json"]
+        self.limit, self._as_json = fast_wanted.limit(given) or 0, given["as_json"]
         where = world.World(config.caller())
         self.ledgers = [(ledger, _trusted(where, ledger, whole)) for ledger in where.shown()]
         self.found: list[tuple[Any, ...]] | None = None
         if all(its for _, its in self.ledgers):
-            rows = [(*row, ledger) for ledger, its in self.ledgers if its for row in take(its, self._limit)]
-            self.found = rows if len(self.ledgers) == 1 else sorted(rows, key=lambda row: row[:3])[:self._limit or None]
-            self.count = sum(count(its) for _, its in self.ledgers if its)
+            rows = [(*row, ledger) for ledger, its in self.ledgers if its for row in take(its, self.limit)]
+            self.found = rows if len(self.ledgers) == 1 else sorted(rows, key=lambda row: row[:3])[:self.limit or None]
+            self.count = sum(count(its) for _, its in self.ledgers if its) if self.limit and len(rows) >= self.limit else len(rows)
 
     def say(self, in_words: Callable[[list[Record]], object]) -> int | None:
         """Print them."""
@@ -203,7 +161,7 @@ class _Rows:
             emit_json(beads, self.count)
             return 0
         if self.count > len(beads):
-            remark(f"bd: {self._limit} of {self.count} shown; -n 0 shows all")
+            remark(f"bd: {self.limit} of {self.count} shown; -n 0 shows all")
         in_words(beads)
         return 0
 

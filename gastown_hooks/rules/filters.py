@@ -7,17 +7,20 @@ lower case alike; a time is compared as an instant, and a bead that has no such 
 from __future__ import annotations
 
 import operator
-import re
-from collections.abc import Callable, Iterable
-from typing import Any
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import nearest, shown
 from gastown_hooks.rules import fields, graph, ready
 
-Record = dict[str, Any]
-Test = Callable[[Record], bool]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from gastown_hooks.core.record import Record
+
+    Test = Callable[[Record], bool]
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -32,7 +35,7 @@ _KNOWN = {"mol_type": ("swarm", "patrol", "work"),
           "wisp_type": ("heartbeat", "ping", "patrol", "gc_report", "recovery", "error", "escalation")}
 FIELDS = (*_WORDS, *_NUMBERS, *_TIMES, *_TEXTS, "label", *_FLAGS)
 _AGO = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DAY = 86400 * clock.SECOND
+DAY = 86400 * clock.SECOND
 
 
 def condition(field: str, how: str, text: str, now: int) -> Test:
@@ -109,7 +112,7 @@ def _number(field: str, how: str, text: str) -> Test:
 def _time(key: str, how: str, text: str, now: int) -> Test:
     wanted, compare = moment(text, now), _ORDER[how]
     if how == "=" and len(text) == 10:  # a date: any time on that day
-        return lambda record: (at := instant(record, key)) is not None and wanted <= at < wanted + _DAY
+        return lambda record: (at := instant(record, key)) is not None and wanted <= at < wanted + DAY
     return lambda record: (at := instant(record, key)) is not None and compare(at, wanted)
 
 
@@ -123,7 +126,7 @@ def _flag(key: str, text: str) -> Test:
 def _label(text: str) -> Test:
     if text == "none":
         return lambda record: not labels(record)
-    fits = _glob(text)
+    fits = glob(text)
     return lambda record: any(fits(label) for label in labels(record))
 
 
@@ -137,16 +140,29 @@ def _word(field: str, text: str) -> Test:
         text = fields.issue_type(text)
     if text not in _KNOWN.get(field, (text,)):
         raise BadInput(f"{shown(text)} is no {field.replace('_', ' ')}", why=f"known: {', '.join(_KNOWN[field])}")
-    fits = _glob(text)
+    fits = glob(text)
     return lambda record: fits(get(record))
 
 
-def _glob(text: str) -> Callable[[str], bool]:
+def glob(text: str) -> Callable[[str], bool]:
     """Whether a word is this one; `*` stands for any part of it."""
-    if "*" not in text:
+    first, *middle = text.split("*")
+    if not middle:
         return lambda word: word == text
-    pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
-    return lambda word: pattern.fullmatch(word) is not None
+    last = middle.pop()
+
+    def fits(word: str) -> bool:
+        at, end = len(first), len(word) - len(last)
+        if not (word.startswith(first) and word.endswith(last)):
+            return False
+        for part in middle:
+            at = word.find(part, at, end)
+            if at < 0:
+                return False
+            at += len(part)
+        return at <= end
+
+    return fits
 
 
 def _reader(field: str) -> Callable[[Record], str]:

@@ -6,6 +6,8 @@ Words AND, OR, NOT in any case; NOT binds closest, then AND. Values with spaces 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import shown
@@ -15,20 +17,36 @@ _TOKEN = re.compile(r"""\s*(?:(?P<mark>\(|\)|!=|>=|<=|=|>|<)|"(?P<double>[^"]*)"
 _DEEPEST = 50
 _EXAMPLE = "bd query \"status=open AND priority<=1\""
 Token = tuple[str, bool]  # its text, and whether it is plain (a quoted `and` is a value)
+Tree = tuple[Any, ...]  # ("and" | "or" | "not", [Tree …]) or ("is", field, operator, text)
 
 
 def parsed(text: str, now: int) -> filters.Test:
     """The test that the expression means. Raises BadInput with the place where it goes wrong."""
-    reader = _Reader(_tokens(text), now)
-    test = reader.either(0)
+    return test(tree(text), now)
+
+
+def test(tree: Tree, now: int) -> filters.Test:
+    """The test that a tree means. Raises BadInput."""
+    if len(tree) == 4:
+        return filters.condition(*tree[1:], now)
+    parts = [test(one, now) for one in tree[1]]
+    if tree[0] == "not":
+        return lambda record: not parts[0](record)
+    return filters.every(parts) if tree[0] == "and" else filters.some(parts)
+
+
+def tree(text: str) -> Tree:
+    """The expression taken apart. Raises BadInput with the place where it goes wrong."""
+    reader = _Reader(_tokens(text))
+    found = reader.either(0)
     if reader.rest:
         raise reader.wrong("AND or OR")
-    return test
+    return found
 
 
-def fields_of(text: str) -> list[str]:
-    """The fields that the expression speaks of (and other words of it)."""
-    return [word.lower() for word, plain in _tokens(text) if plain]
+def is_of_all(text: str, statuses: Sequence[str]) -> bool:
+    """Whether the expression means closed beads too: it speaks of them, and nobody said which states are meant."""
+    return not statuses and any(plain and word.lower() in ("status", "closed") for word, plain in _tokens(text))
 
 
 def _tokens(text: str) -> list[Token]:
@@ -44,39 +62,38 @@ def _tokens(text: str) -> list[Token]:
 
 
 class _Reader:
-    def __init__(self, tokens: list[Token], now: int) -> None:
-        self.rest, self.now = tokens, now
+    def __init__(self, tokens: list[Token]) -> None:
+        self.rest = tokens
 
     def wrong(self, wanted: str) -> BadInput:
         there = shown(self.rest[0][0]) if self.rest else "the end"
         return BadInput("the query does not parse", why=f"{wanted} expected at {there}", next=_EXAMPLE)
 
-    def either(self, depth: int) -> filters.Test:
+    def either(self, depth: int) -> Tree:
         found = [self.both(depth)]
         while self.takes("or"):
             found.append(self.both(depth))
-        return found[0] if len(found) == 1 else filters.some(found)
+        return found[0] if len(found) == 1 else ("or", found)
 
-    def both(self, depth: int) -> filters.Test:
+    def both(self, depth: int) -> Tree:
         found = [self.one(depth)]
         while self.takes("and"):
             found.append(self.one(depth))
-        return found[0] if len(found) == 1 else filters.every(found)
+        return found[0] if len(found) == 1 else ("and", found)
 
-    def one(self, depth: int) -> filters.Test:
+    def one(self, depth: int) -> Tree:
         if depth > _DEEPEST:
             raise BadInput("the query is nested too deeply", why=f"at most {_DEEPEST} levels")
         if self.takes("not"):
-            test = self.one(depth + 1)
-            return lambda record: not test(record)
+            return "not", [self.one(depth + 1)]
         if self.takes("("):
-            test = self.either(depth + 1)
+            found = self.either(depth + 1)
             if not self.takes(")"):
                 raise self.wrong(")")
-            return test
+            return found
         return self.comparison()
 
-    def comparison(self) -> filters.Test:
+    def comparison(self) -> Tree:
         if not self.rest or not self.rest[0][1] or self.rest[0][0] in "()=!=<=>=":
             raise self.wrong("a field")
         field = self.rest.pop(0)[0].lower()
@@ -85,7 +102,7 @@ class _Reader:
         how = self.rest.pop(0)[0]
         if not self.rest or (self.rest[0][1] and self.rest[0][0] in ("(", ")", "=", "!=", "<", "<=", ">", ">=")):
             raise self.wrong("a value")
-        return filters.condition(field, how, self.rest.pop(0)[0], self.now)
+        return "is", field, how, self.rest.pop(0)[0]
 
     def takes(self, word: str) -> bool:
         if self.rest and self.rest[0][1] and self.rest[0][0].lower() == word:

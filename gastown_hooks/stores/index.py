@@ -28,21 +28,25 @@ if TYPE_CHECKING:
 
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
     # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": a text (of TEXTS) that holds these, all in lower
-    # case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]).
+    # case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]). ("", "or", [Wanted …]): all that one of
+    # these wants; ("", "not", [Wanted]): not all of this.
     # ("fence", True, ()): it was given to a worker.
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
 
-VERSION = 6
+VERSION = 7
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
-TEXTS = ("title", "everything")  # everything: id, title, description
+TEXTS = ("low", "everything")  # the title; id, title, description
+DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")
 ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnull(updated, 0)", "id"), "id": ("id",),
           "closed": ("ifnull(closed, 0)", "id"), "status": ("status", *_URGENCY), "type": ("kind", *_URGENCY),
           "assignee": ("iif(assignee = '', '~', assignee)", *_URGENCY)}
 _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' UNION "
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
+_MANY = 1000  # beads of which each may be looked up
+_SCOPED = ("scope", "status", "kind", "assignee")
 SPAWNER = "waits-for children of"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
 
@@ -53,6 +57,7 @@ class Index:
     def __init__(self, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int]) -> None:
         self._db, self.odd, self._ready = db, odd, now_ready
         self.seen = seen  # the file, the journal's inode, how much of it
+        self._functions, self._held = 0, dict[str, str]()
 
     def __del__(self) -> None:
         self._db.close()  # a connection is in a circle with its cache: left alone it would keep its lock
@@ -81,11 +86,12 @@ class Index:
     def ids(self, wanted: Wanted) -> list[str]:
         """The ids of the beads of which all this is true."""
         tests, values = self._tests(wanted)
-        return [row[0] for row in self._db.execute(f"SELECT id FROM bead WHERE TRUE{tests}", values)]
+        return [row[0] for row in self._db.execute(f"SELECT id FROM bead WHERE TRUE{tests.replace('+', '')}", values)]
 
     def lines(self, wanted: Wanted) -> list[tuple[str, bytes | None]]:
         """(id, line) of the beads of which all this is true; of those that nobody asks for all the time the line is None."""
         tests, values = self._tests(wanted)
+        tests = tests.replace("+", "")
         return self._db.execute(f"SELECT id, line FROM bead LEFT JOIN kept USING (id) WHERE TRUE{tests}", values).fetchall()
 
     def claims(self) -> list[tuple[str, str, str, int]]:
@@ -96,8 +102,17 @@ class Index:
 
     def count_listed(self, wanted: Wanted) -> int:
         """How many `listed` has in all."""
+        return self._counted("'all'", wanted, "").get("all", 0)
+
+    def counts(self, by: str, wanted: Wanted) -> dict[Any, int]:
+        """How many `listed` has for each value of this column."""
+        return self._counted(by, wanted, f"GROUP BY {by}")
+
+    def _counted(self, by: str, wanted: Wanted, grouped: str) -> dict[Any, int]:
         tests, values = self._tests(wanted)
-        return int(self._db.execute(f"SELECT count(*) FROM bead WHERE TRUE{tests}", values).fetchone()[0])
+        if all(column in _SCOPED for column, _, _ in wanted) and (not grouped or by in _SCOPED):
+            tests = tests.replace("+", "")  # the index alone answers
+        return dict(self._db.execute(f"SELECT {by}, count(*) FROM bead WHERE TRUE{tests} {grouped}", values).fetchall())
 
     def held_by(self, actor: str) -> list[str]:
         """The ids of the beads that are on this identity's hook."""
@@ -122,20 +137,32 @@ class Index:
         return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE unknown")]
 
     def _tests(self, wanted: Wanted) -> tuple[str, list[Any]]:
-        """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller."""
+        """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller.
+
+        `+`: no reason to leave the order of the beads, which a list is wanted in, for that of an index.
+        """
         tests = ""
         found: list[Any] = []
-        for number, (column, how, values) in enumerate(wanted):
+        for column, how, values in wanted:
+            if how in ("or", "not"):
+                parts = [self._tests(one) for one in values]
+                either = " OR ".join(f"ifnull(TRUE{part}, FALSE)" for part, _ in parts) or "FALSE"
+                tests += f" AND {'NOT ' if how == 'not' else ''}({either})"
+                found += [value for _, of in parts for value in of]
+                continue
             found += values
             if how == "fit":
-                self._db.create_function(f"fits{number}", 1, _fits(values[0]))
+                self._functions += 1
+                self._db.create_function(f"fits{self._functions}", 1, _fits(found.pop()))
                 none = int(values[0]([]))  # most beads have no label: not asked one by one
-                tests, found = f"{tests} AND iif(labels = '', {none}, fits{number}(labels))", found[:-1]
+                tests += f" AND iif(labels = '', {none}, fits{self._functions}(labels))"
             elif how == "below":
                 tests += f" AND {_BELOW}"
                 found += values
+            elif how == "holds" and column == "everything":
+                tests += "".join(f" AND {self._holding(found.pop())}" for _ in values)
             elif how == "holds":
-                tests += f" AND id IN (SELECT id FROM text WHERE {' AND '.join(f'instr({column}, ?)' for _ in values)})"
+                tests += "".join(f" AND instr({column}, ?)" for _ in values)
             elif isinstance(how, str):
                 tests += f" AND {column} {how} ?" + (" AND created" if column == "created" else "")
             elif column == "fence":
@@ -143,8 +170,19 @@ class Index:
             elif column == "label":
                 tests += "".join(f" AND {'' if how else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
             else:
-                tests += f" AND {column} {'' if how else 'NOT '}IN ({', '.join('?' * len(values))})"
+                mark = "" if column in ("id", "priority") else "+"
+                tests += f" AND {mark}{column} {'' if how else 'NOT '}IN ({', '.join('?' * len(values))})"
         return tests, found
+
+    def _holding(self, text: str) -> str:
+        """The test that a bead holds a text somewhere; to look for it takes longer than all else, so it is done once."""
+        if text not in self._held:
+            table = f"temp.held{len(self._held)}"
+            self._db.execute("PRAGMA temp_store = MEMORY")
+            self._db.execute(f"CREATE TABLE {table} (id TEXT PRIMARY KEY) WITHOUT ROWID")
+            count = self._db.execute(f"INSERT INTO {table} SELECT id FROM text WHERE instr(everything, ?)", (text,)).rowcount
+            self._held[text] = f"{'+' if count > _MANY else ''}id IN {table}"
+        return self._held[text]
 
 
 def current(ledger: Ledger) -> Index | None:

@@ -27,17 +27,18 @@ _TAIL = 256  # bytes of the journal that must still stand before the place up to
 _LARGEST = 1 << 62
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
 _TIMES = ("updated_at", "closed_at", "due_at", "defer_until")
-_INSERT = f"INSERT OR REPLACE INTO bead VALUES ({', '.join('?' * 20)})"
+_INSERT = f"INSERT OR REPLACE INTO bead VALUES ({', '.join('?' * 22)})"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
                     odd INTEGER, ready INTEGER, external TEXT);
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
-                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, template INTEGER, fence INTEGER,
+                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, scope INTEGER, fence INTEGER,
                    updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
+                   pinned INTEGER, low TEXT,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
-CREATE TABLE text (id TEXT PRIMARY KEY, title TEXT, everything TEXT) WITHOUT ROWID;
+CREATE TABLE text (id TEXT PRIMARY KEY, everything TEXT) WITHOUT ROWID;
 CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
 _INDEXES = f"""
@@ -46,7 +47,7 @@ CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT 
 CREATE INDEX by_hold ON bead (priority, created, id) WHERE blocked_from IS NOT NULL;
 CREATE INDEX by_kind ON bead (kind, status);
 CREATE INDEX by_fence ON bead (status, fence, assignee, id, closed) WHERE fence > 0;
-CREATE INDEX by_state ON bead (status, kind, template, assignee);
+CREATE INDEX by_scope ON bead (scope, status, kind, assignee);
 CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
 CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
 CREATE INDEX edge_source ON edge (source);
@@ -114,6 +115,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
 def _writable(beads: Beads) -> sqlite.Connection:
     fsio.touch(beads.index)
     db = index.connect(beads)
+    db.execute("PRAGMA page_size = 16384")  # of a new file: all of a table is read in fewer calls
     db.execute("PRAGMA journal_mode = PERSIST")
     db.execute("PRAGMA synchronous = OFF")
     return db
@@ -153,7 +155,7 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     rows = [_row(bead, *_when(around, family, bead_id)) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
-    db.executemany("INSERT INTO text VALUES (?, ?, ?)", sorted(map(_text, records.values())))
+    db.executemany("INSERT INTO text VALUES (?, ?)", sorted(map(_text, records.values())))
     db.executemany(_KEEP, [(name, pair.line(name)) for name, bead in records.items() if known.is_kept(bead)])
     db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
@@ -193,7 +195,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
             row = _row(records[bead_id], *times)
             odd += row[5] - old[0]
             db.execute(_INSERT, row)
-            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id]))
+            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?)", _text(records[bead_id]))
             db.execute("DELETE FROM kept WHERE id = ?", (bead_id,))
             if known.is_kept(records[bead_id]):
                 db.execute(_KEEP, (bead_id, pair.line(bead_id)))
@@ -225,10 +227,17 @@ def _when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_i
     return _time(since), _time(held[0]), _LARGEST if held[1] is None else _time(held[1])
 
 
-def _text(bead: Record) -> tuple[str, str, str]:
+def _text(bead: Record) -> tuple[str, str]:
     """The bead's row of `text`."""
-    title = str(bead.get("title") or "").lower()
-    return bead["id"], title, "\x1f".join((bead["id"].lower(), title, str(bead.get("description") or "").lower()))
+    return bead["id"], "\x1f".join(str(bead.get(key) or "") for key in ("id", "title", "description")).lower()
+
+
+def _scope(bead: Record) -> int:
+    if bead.get("status") == states.TOMBSTONE:
+        return index.DELETED
+    if ready.kind(bead) in ready.HIDDEN or bead.get("is_template"):
+        return index.TOWN
+    return index.CLOSED if bead.get("status") == "closed" else index.SHOWN
 
 
 def _instant(bead: Record, key: str) -> int | None:
@@ -254,8 +263,9 @@ def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
         priority, created, title, estimate, fence, who, labels = 0, 0, "", None, None, None, []
     since, *blocked = times
     return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
-            "\x1f".join(("", *labels, "")) if labels else "", int(bool(bead.get("is_template"))),
-            fence or 0, *(_instant(bead, key) for key in _TIMES), *blocked)
+            "\x1f".join(("", *labels, "")) if labels else "", _scope(bead),
+            fence or 0, *(_instant(bead, key) for key in _TIMES), *blocked,
+            int(bool(bead.get("pinned"))), title.lower())
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

@@ -32,6 +32,6 @@ def cli(expression: str, sort: str, reverse: bool, long: bool, limit: int, prefi
       bd query "status=closed AND closed>=2026-01-01" --json
     """
     test = query.parsed(expression, clock.now())
-    speaks = {"status", "closed"} & set(query.fields_of(expression))
-    found = _listing.found(prefix, {**given, "everything": given["everything"] or (bool(speaks) and not given["statuses"])}, test)
+    everything = given["everything"] or query.is_of_all(expression, given["statuses"])
+    found = _listing.found(prefix, {**given, "everything": everything}, test)
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)
