@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import builders
 import pytest
+import warm
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 # The scripts of the verbs that have two ways in: these run both ways.
@@ -80,17 +82,18 @@ def ledgers(place: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in [*place.rglob("issues.jsonl"), *place.rglob("issues.journal")]}
 
 
-def by_click(program: str, *words: str) -> list[str]:
-    """The words that start the program without its hot verbs: click reads every command line."""
-    start = (f"import sys; sys.path.insert(0, {str(builders.ROOT)!r}); from gastown_hooks import front; "
-             f"front._fast = lambda name, words: None; sys.exit(front.{program}())")
-    return [sys.executable, "-c", start, *words]
+by_click = partial(warm.run, by_click=True)
+
+
+def cold(*words: str, **surroundings: Any) -> builders.Finished:
+    return builders.run(builders.command(*words), **surroundings)
 
 
 @pytest.mark.parametrize(("script", "way"), [
-    *(pytest.param(script, builders.command, id=f"{script.stem}-hot") for script in SCRIPTS),
-    *(pytest.param(script, by_click, id=f"{script.stem}-click") for script in SCRIPTS if script.stem in OF_HOT_VERBS)])
-def test_script(script: Path, way: Callable[..., list[str]], tmp_path: Path) -> None:
+    *(pytest.param(script, warm.run, id=f"{script.stem}-hot") for script in SCRIPTS),
+    *(pytest.param(script, by_click, id=f"{script.stem}-click") for script in SCRIPTS if script.stem in OF_HOT_VERBS),
+    *(pytest.param(script, cold, id=f"{script.stem}-cold") for script in SCRIPTS if script.stem == "first_steps")])
+def test_script(script: Path, way: Callable[..., builders.Finished], tmp_path: Path) -> None:
     place = tmp_path / "place"
     builders.make_repo(place / "proj", {"README.md": "hello\n"})
     names: dict[str, str] = {}
@@ -109,7 +112,7 @@ def test_script(script: Path, way: Callable[..., list[str]], tmp_path: Path) -> 
             given = words.pop()[1:].replace("\\n", "\n").replace("\\0", "\0")
         before = ledgers(place)
         if words[0] in ("gt", "bd"):
-            done = builders.run(way(*words), cwd=folder, input=given, env=environment)
+            done = way(*words, cwd=folder, input=given, env=environment)
         else:
             done = builders.run(words, cwd=folder, input=given)
         check(step, "standard error", step.err, done.err, names)
