@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
 
 _TOLD = 1000  # longer values are named in an event, not repeated
+_SHOWN = 60
 _QUIET = ("updated_at", "updated_by")
 _GONE = "tombstone"
 
@@ -52,3 +53,55 @@ def _moment(after: Record, key: str) -> str:
 def _told(old: Any, new: Any) -> Any:
     """[old, new] where both are short; null says only that the field changed."""
     return [old, new] if len(jsons.dumps_ascii([old, new])) <= _TOLD else None
+
+
+# ---- an event in words -------------------------------------------------------------------------------------
+
+def symbol(event: Record) -> tuple[str, str]:
+    """(kind, sign): create +, status → ✓ ✗, update →, comment →, delete ⊘."""
+    kind, status = event["type"], new_status(event)
+    if kind in ("created", "restored"):
+        return "create", "+"
+    if kind == "deleted":
+        return "delete", "⊘"
+    if status:
+        return "status", {"closed": "✓", "blocked": "✗"}.get(status, "→")
+    return "comment" if list(event["payload"].get("changes") or ()) == ["comments"] else "update", "→"
+
+
+def new_status(event: Record) -> str:
+    """The status that it brought; "" for none."""
+    change = (event["payload"].get("changes") or {}).get("status")
+    return str(change[1] or "open") if change else ""
+
+
+def words(event: Record) -> str:
+    """What happened, without the bead's id."""
+    kind, payload = event["type"], event["payload"]
+    if kind == "created":
+        return f"created: {payload.get('title')}"
+    if kind in ("deleted", "restored", "reopened"):
+        return str(kind)
+    changes = payload.get("changes")
+    if not isinstance(changes, dict):
+        return ", ".join([str(kind), *(f"{key} {_short(value)}" for key, value in payload.items() if key != "bead")])
+    if kind == "closed":
+        reason = (changes.get("close_reason") or [None, None])[1]
+        return f"completed: {reason}" if reason else "completed"
+    if list(changes) == ["comments"]:
+        return "commented"
+    status = new_status(event)
+    rest = {key: change for key, change in changes.items() if key not in ("status", "started_at", "claim_fence")}
+    return ", ".join([*([status] if status else []), *(f"{key} {_change(change)}" for key, change in rest.items())])
+
+
+def _change(change: list[Any] | None) -> str:
+    if change is None or any(isinstance(side, (dict, list)) for side in change):
+        return "changed"
+    old, new = change
+    return f"{_short(old)} → {_short(new)}" if old not in (None, "") and new not in (None, "") else _short(new) if new else "cleared"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else jsons.dumps(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN - 1] + "…"

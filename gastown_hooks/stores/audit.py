@@ -86,6 +86,18 @@ def look(ledger: Ledger) -> Log:
             return Log(fd, last, list(_told(pair.journal(), _kept(pair, last))), beads.events)
 
 
+def state(beads: Beads) -> list[tuple[int, int, int] | None]:
+    """What differs when something may have happened since: of each file its size, time and inode."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in (beads.issues, beads.journal, beads.events):
+        try:
+            status = os.stat(path)
+            found.append((status.st_size, status.st_mtime_ns, status.st_ino))
+        except FileNotFoundError:
+            found.append(None)
+    return found
+
+
 def keep(beads: Beads, pair: Pair) -> None:
     """Keep the events of a journal that is about to be replaced. Raises StorageFailed, LockTimeout."""
     with lock.acquire(beads.events_lock):
@@ -208,4 +220,4 @@ def _parsed(line: bytes, path: str) -> Record:
     return event
 
 
-__all__ = ["Log", "announce", "keep", "look"]
+__all__ = ["Log", "announce", "keep", "look", "state"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +58,22 @@ def test_it_is_cheap_to_import() -> None:
     script = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); {script}"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_last_hours_of_a_long_log_are_read_from_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town(str(tmp_path))
+    every = [{"ts": clock.stamp(NOW + n * clock.SECOND), "type": "x", "actor": f"w{n % 3}", "payload": {"n": n, "text": "y" * (n % 700)}}
+             for n in range(5000)]
+    lines = [json.dumps(event, separators=(",", ":")) for event in every]
+    Path(town.events).write_text("\n".join(lines) + "\n")
+    assert [event["payload"]["n"] for event in events.read(town)] == list(range(5000))
+    read: list[int] = []
+    real = os.pread
+
+    def counted(fd: int, size: int, at: int) -> bytes:
+        read.append(size)
+        return real(fd, size, at)
+    monkeypatch.setattr(os, "pread", counted)
+    late = [event["payload"]["n"] for event in events.backwards(town, NOW + 4990 * clock.SECOND)]
+    assert late[:10] == list(range(4999, 4989, -1)) and sum(read) < 200_000 < os.stat(town.events).st_size
+    assert len(list(events.backwards(town, holding=b'"actor":"w1"'))) == 1667

@@ -1,0 +1,52 @@
+"""`bd audit`"""
+
+from __future__ import annotations
+
+import click
+
+from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _shared
+from gastown_hooks.core import clock
+from gastown_hooks.rules import audit, filters
+from gastown_hooks.work import activity
+
+
+@click.command(short_help="Show who changed what, and when.")
+@click.option("-a", "--actor", metavar="WHO", default="", help="Only what this one did; * stands for any part: 'gp/polecats/*'.")
+@click.option("--since", metavar="TIME", help="Only since then: 7d, 24h, yesterday, 2026-01-31 …")
+@click.option("--bead", metavar="ID", help="Only about this bead.")
+@click.option("-t", "--type", "kinds", multiple=True, metavar="KIND",
+              help="Only events of this type: created, updated, closed, reopened, deleted, restored; of a town also sling, done, merged …")
+@click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
+@click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="The last so many; 0: all.")
+@common.json_option
+def cli(actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...], prefix: str | None, limit: int, as_json: bool) -> None:
+    """Show the events of the ledger, the oldest first: every change of every field, who made it, when, from what to what. In a town also
+    what the town did: workers that were sent, requests that landed.
+
+    Each event is {ts,type,actor,payload}; changes are {field: [old, new]}, or null for a long text (bd history shows those).
+
+    \b
+    Examples:
+      bd audit --actor 'greenplace/polecats/*' --since 7d
+      bd audit --bead gp-abc12 --json
+    """
+    now, where = clock.now(), _shared.world()
+    found = _shared.located(where, [bead]) if bead is not None else {}
+    ledgers = list({ledger.beads.root: ledger for ledger in found.values()}.values()) or where.shown(prefix)
+    wanted = activity.Wanted(actor, filters.moment(since, now) if since else 0, tuple(found), kinds)
+    events = activity.recent(ledgers, where.caller.town, wanted, limit)
+    if as_json:
+        common.emit_json(events)
+        return
+    for event in events:
+        about = event["payload"].get("bead") or ""
+        common.say(common.cleaned(f"{event['ts'][:19].replace('T', ' ')}  {event['actor'] or '?'}  {event['type']}  {about}"
+                                  f"  {_rest(event)}".rstrip()))
+    if not events:
+        common.say("No events")
+
+
+def _rest(event: dict[str, object]) -> str:
+    words = audit.words(event)
+    return words.removeprefix(str(event["type"])).lstrip(":, ")
