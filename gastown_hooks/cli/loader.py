@@ -13,6 +13,7 @@ import click
 from gastown_hooks import __version__
 from gastown_hooks.core import fsio
 from gastown_hooks.core.ids import shown
+from gastown_hooks.stores import config
 
 _SHORT_HELP = re.compile(r'^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"', re.MULTILINE)
 JSON_WANTED = "gastown_hooks.json"
@@ -91,7 +92,7 @@ class Folder(Group):
 
 
 def program(name: str, summary: str) -> Folder:
-    """The top group of `gt` or `bd`; `--json`, `-C` and `--version` may stand before the command."""
+    """The top group of `gt` or `bd`; `--json`, `-C`, `--version` and bd's `--actor` may stand before the command."""
     return Folder(
         f"gastown_hooks.cli.{name}", name=name, help=summary, no_args_is_help=True, epilog=_FIRST_STEPS.get(name),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -100,6 +101,8 @@ def program(name: str, summary: str) -> Folder:
                          expose_value=False, help="Act as if started in DIR."),
             click.Option(["--json", "as_json"], is_flag=True, callback=_want_json, is_eager=True, expose_value=False,
                          help="JSON on standard output."),
+            *([click.Option(["--actor"], metavar="WHO", callback=_act_as, is_eager=True, expose_value=False,
+                            help="Act as WHO instead of $BD_ACTOR.")] if name == "bd" else []),
             click.Option(["--version"], is_flag=True, callback=_version, is_eager=True, expose_value=False,
                          help="Show the version."),
         ])
@@ -118,6 +121,11 @@ def _enter(ctx: click.Context, param: click.Parameter, folder: str | None) -> No
         os.chdir(folder)
     except (OSError, ValueError) as error:
         raise click.UsageError(f"cannot enter {shown(folder)}: {getattr(error, 'strerror', error)}", ctx=ctx) from None
+
+
+def _act_as(ctx: click.Context, param: click.Parameter, actor: str | None) -> None:
+    if actor is not None:
+        config.act_as(actor)
 
 
 def _want_json(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:

@@ -10,6 +10,7 @@ from gastown_hooks.core.ids import RESERVED
 # A worker's tree excludes what would carry one agent program's words into another's context.
 SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")
 BEADS = ".beads"
+DEEPEST = 8  # redirects after each other
 TRACKED_LEDGER = f"{BEADS}/issues.jsonl"  # where a project keeps its own, relative to its top
 
 
@@ -42,6 +43,10 @@ class Beads:
         self.index = f"{root}/local/index.db"
         self.index_journal = f"{root}/local/index.db-journal"
         self.index_lock = f"{root}/local/locks/index.lock"
+
+    def exists(self) -> bool:
+        """Whether a ledger is here, or the way to one."""
+        return os.path.exists(self.issues) or os.path.lexists(self.redirect)
 
 
 class Home:
@@ -212,21 +217,40 @@ def nearest_beads(folder: str) -> Beads | None:
             return None
 
 
+def linked_worktree(folder: str, above: Beads | None) -> str | None:
+    """The nearest folder at or above this one with a `.git` that is a file, if it is below the one that holds `above`."""
+    end = os.path.dirname(above.root) if above else "/"
+    while folder != end and folder != "/":
+        if os.path.isfile(f"{folder}/.git"):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
+
+
 def follow_redirect(beads: Beads) -> Beads:
-    """Where `.beads/redirect` leads (a path relative to the folder that holds `.beads`); loops end the search."""
-    seen: list[str] = []
-    while len(seen) < 8:
+    """Where `.beads/redirect` leads in the end."""
+    return redirects(beads)[-1]
+
+
+def redirects(beads: Beads) -> list[Beads]:
+    """The folder, and those that one `redirect` after the other leads to: a path relative to the folder that holds `.beads`, or, if that is
+    not there, to `.beads` itself. Raises NotATown for a circle and for more than eight."""
+    chain = [beads]
+    while True:
         try:
-            with open(beads.redirect, encoding="utf-8", errors="surrogateescape") as file:
+            with open(chain[-1].redirect, encoding="utf-8", errors="surrogateescape") as file:
                 target = file.readline().strip()
         except FileNotFoundError:
-            return beads
+            return chain
         if not target or "\0" in target:
-            raise NotATown(f"{beads.redirect} names no folder", why="it should name a folder",
+            raise NotATown(f"{chain[-1].redirect} names no folder", why="it should name a folder",
                            next="write the folder into it, or remove it")
-        base = os.path.dirname(beads.root)
-        beads = Beads(os.path.normpath(os.path.join(base, target)))
-        if beads.root in seen:
-            break
-        seen.append(beads.root)
-    raise NotATown(f"{beads.root} redirects in a circle", why=" -> ".join(seen), next="remove one of the redirect files")
+        folders = [os.path.normpath(os.path.join(base, target)) for base in (os.path.dirname(chain[-1].root), chain[-1].root)]
+        found = Beads(folders[1] if os.path.isdir(folders[1]) and not os.path.isdir(folders[0]) else folders[0])
+        shown = " -> ".join(one.root for one in [*chain, found])
+        if found.root in [one.root for one in chain]:
+            raise NotATown(f"{beads.root} redirects in a circle", why=shown, next="remove one of the redirect files")
+        if len(chain) > DEEPEST:
+            raise NotATown(f"{beads.root} redirects more than {DEEPEST} times", why=shown,
+                           next="let the first redirect file name the last folder")
+        chain.append(found)

@@ -78,6 +78,11 @@ def variable(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
+def act_as(actor: str) -> None:
+    """From now on this process, and what it starts, acts as that identity. Raises BadInput."""
+    os.environ["BD_ACTOR"] = ids.actor(actor)
+
+
 def wake_mode() -> str:
     """How wakes are carried out: `spawn` (detached), `inline` (in the foreground) or `off`."""
     mode = os.environ.get("GT_WAKE", "spawn")

@@ -48,6 +48,13 @@ def common_dir(repo: str) -> str | None:
     return own if data is None else os.path.normpath(os.path.join(own, os.fsdecode(data.strip())))
 
 
+def main_worktree(top: str) -> str | None:
+    """The top of the main work tree that a linked one belongs to; None for any other folder."""
+    common = common_dir(top)
+    main = os.path.dirname(common) if common and os.path.basename(common) == ".git" else None
+    return None if main is None or os.path.realpath(main) == os.path.realpath(top) else main
+
+
 def lock_paths(repo: str, refs: list[str]) -> list[str]:
     """The lock files that an update of `refs` and the repository's own files would take."""
     own, common = git_dir(repo), common_dir(repo)

@@ -15,7 +15,7 @@ from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import Conflict
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
 from gastown_hooks.stores import git
-from gastown_hooks.stores.gitdir import common_dir
+from gastown_hooks.stores.gitdir import common_dir, main_worktree
 from gastown_hooks.stores.ledger import IGNORED, OWN_BRANCH, Ledger
 from gastown_hooks.work.acts import Act
 
@@ -53,12 +53,9 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
 
 def shared(top: str) -> str | None:
     """In a linked worktree: the main one's ledger folder, where that is kept out of the code's branches and so is not here as well."""
-    common = common_dir(top)
-    main = os.path.dirname(common) if common and os.path.basename(common) == ".git" else None
-    if main is None or os.path.realpath(main) == os.path.realpath(top) or not is_stealth(top):
-        return None
+    main = main_worktree(top)
     there = Beads(f"{main}/{BEADS}")
-    return there.root if os.path.exists(there.issues) or os.path.lexists(there.redirect) else None
+    return there.root if main is not None and is_stealth(top) and there.exists() else None
 
 
 def redirect(beads: Beads, target: str) -> list[Act]:

@@ -1,7 +1,8 @@
 """Which ledgers a caller sees, and how what a person types names a bead in one of them.
 
-The caller's own ledger is the one of `BEADS_DIR`, else the nearest `.beads` at or above the working directory (redirects followed),
-else the town's. Every other ledger of the town is reached by the id's prefix (stores/routes).
+The caller's own ledger is the one of `BEADS_DIR`, else the nearest `.beads` at or above the working directory (redirects followed; a
+linked worktree without one has its main worktree's), else the town's.
+Every other ledger of the town is reached by the id's prefix (stores/routes).
 """
 
 from __future__ import annotations
@@ -9,23 +10,25 @@ from __future__ import annotations
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
 from gastown_hooks.core.late import late
-from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
+from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, linked_worktree, nearest_beads
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph
-    from gastown_hooks.stores import external, known
+    from gastown_hooks.stores import external, gitdir, known
 else:
     fields, external = late("gastown_hooks.rules.fields"), late("gastown_hooks.stores.external")
+    gitdir = late("gastown_hooks.stores.gitdir")
     graph, known = late("gastown_hooks.rules.graph"), late("gastown_hooks.stores.known")
 
 SHORTEST = 3  # letters of an id that may stand for it
+MAIN = "main worktree of this linked one"  # which has no ledger itself
 
 
 class World:
@@ -171,15 +174,23 @@ class World:
 
 def home_beads(caller: Caller) -> tuple[Beads, str]:
     """The folder of the caller's own ledger, and the rule that found it. Raises NotATown."""
-    named = variable("BEADS_DIR")
-    if named:
-        return follow_redirect(Beads(named.rstrip("/"))), "BEADS_DIR"
-    found = nearest_beads(caller.cwd)
-    if found is not None:
-        return follow_redirect(found), f"nearest {BEADS} folder"
-    if caller.town is not None:
-        return caller.town.beads, "the town's own"
+    for rule, found in discovery(caller):
+        if found is not None:
+            return follow_redirect(found), rule
     raise NotATown(f"no ledger at or above {caller.cwd}", next="bd init")
+
+
+def discovery(caller: Caller) -> Iterator[tuple[str, Beads | None]]:
+    """Where a ledger is looked for, in order: the rule, and the folder that it finds, redirects not followed yet. The first one counts."""
+    named = variable("BEADS_DIR")
+    yield "BEADS_DIR", Beads(named.rstrip("/")) if named else None
+    found = nearest_beads(caller.cwd)
+    linked = linked_worktree(caller.cwd, found)
+    main = gitdir.main_worktree(linked) if linked else None
+    there = Beads(f"{main}/{BEADS}")
+    yield MAIN, there if main and there.exists() else None
+    yield f"nearest {BEADS} folder", found
+    yield "the town's own", caller.town.beads if caller.town is not None else None
 
 
 def _fitting(known: list[str], text: str, prefix: str) -> list[str]:

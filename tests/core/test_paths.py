@@ -100,6 +100,22 @@ def test_redirects_in_a_circle(tmp_path: Path, chain: dict[str, str]) -> None:
         found_from(str(tmp_path / "a"))
 
 
+def test_a_chain_may_be_eight_long_and_no_longer(tmp_path: Path) -> None:
+    for number in range(9):
+        ledger(tmp_path / f"l{number}", f"../l{number + 1}/.beads" if number < 8 else None)
+    assert found_from(str(tmp_path / "l0")).root == str(tmp_path / "l8/.beads")
+    (tmp_path / "l8/.beads/redirect").write_text("../l9/.beads")
+    with pytest.raises(NotATown, match="more than 8"):
+        found_from(str(tmp_path / "l0"))
+
+
+def test_a_redirect_relative_to_the_beads_folder(tmp_path: Path) -> None:
+    """As some programs write it; the folder that holds .beads comes first."""
+    real = ledger(tmp_path / "a")
+    ledger(tmp_path / "b", "../../a/.beads")
+    assert found_from(str(tmp_path / "b")).root == str(real)
+
+
 def test_an_empty_redirect_is_an_error_not_another_folder(tmp_path: Path) -> None:
     ledger(tmp_path / "a", "\n")
     with pytest.raises(NotATown, match="redirect"):
