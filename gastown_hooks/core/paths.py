@@ -44,6 +44,10 @@ class Beads:
         self.index_journal = f"{root}/local/index.db-journal"
         self.index_lock = f"{root}/local/locks/index.lock"
 
+    def archived(self, year: str) -> str:
+        """The beads that closed in a year and are in the ledger no more."""
+        return f"{self.archive}/{year}.jsonl"
+
     def exists(self) -> bool:
         """Whether a ledger is here, or the way to one."""
         return os.path.exists(self.issues) or os.path.lexists(self.redirect)
@@ -215,16 +219,6 @@ def nearest_beads(folder: str) -> Beads | None:
         folder, below = os.path.dirname(folder), folder
         if folder == below:
             return None
-
-
-def linked_worktree(folder: str, above: Beads | None) -> str | None:
-    """The nearest folder at or above this one with a `.git` that is a file, if it is below the one that holds `above`."""
-    end = os.path.dirname(above.root) if above else "/"
-    while folder != end and folder != "/":
-        if os.path.isfile(f"{folder}/.git"):
-            return folder
-        folder = os.path.dirname(folder)
-    return None
 
 
 def follow_redirect(beads: Beads) -> Beads:

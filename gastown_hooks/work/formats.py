@@ -43,11 +43,12 @@ def here(caller: Caller) -> dict[str, str] | None:
 
 def _format(ledger: Ledger) -> str:
     """What the files say of their format."""
+    file = os.path.basename(ledger.beads.issues)
     first = (fsio.read(ledger.beads.journal) or b"").partition(b"\n")[0]
     if ledger.write_through or not first:
-        return "issues.jsonl"
+        return file
     try:
         version = jsons.loads(first.decode()).get("_journal")
     except (ValueError, AttributeError):
         version = None
-    return "issues.jsonl, " + (f"journal {version}" if version == JOURNAL else f"a journal that this version does not know ({version})")
+    return f"{file}, journal {version}" if version == JOURNAL else f"{file}, a journal that this version does not know ({version})"

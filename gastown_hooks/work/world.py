@@ -7,10 +7,12 @@ Every other ledger of the town is reached by the id's prefix (stores/routes).
 
 from __future__ import annotations
 
+import os
+
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
 from gastown_hooks.core.late import late
-from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, linked_worktree, nearest_beads
+from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
@@ -185,12 +187,22 @@ def discovery(caller: Caller) -> Iterator[tuple[str, Beads | None]]:
     named = variable("BEADS_DIR")
     yield "BEADS_DIR", Beads(named.rstrip("/")) if named else None
     found = nearest_beads(caller.cwd)
-    linked = linked_worktree(caller.cwd, found)
+    linked = _linked_worktree(caller.cwd, found)
     main = gitdir.main_worktree(linked) if linked else None
     there = Beads(f"{main}/{BEADS}")
     yield MAIN, there if main and there.exists() else None
     yield f"nearest {BEADS} folder", found
     yield "the town's own", caller.town.beads if caller.town is not None else None
+
+
+def _linked_worktree(folder: str, above: Beads | None) -> str | None:
+    """The nearest folder at or above this one with a `.git` that is a file, if it is below the one that holds `above`."""
+    end = os.path.dirname(above.root) if above else "/"
+    while folder != end and folder != "/":
+        if os.path.isfile(f"{folder}/.git"):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
 
 
 def _fitting(known: list[str], text: str, prefix: str) -> list[str]:
