@@ -2,8 +2,9 @@
 
 Equal sides give that; only one side changed gives that side; both changed goes by the field's kind: sets element by element,
 dependencies by (target, type), comments and notes keep both, texts by line, times by their sense, metadata key by key, priority
-the more urgent, status base-aware (a reopen is a change). Where one value must go, the later `updated_at` stays and the other
-is kept as a comment. A removal is a change; a tombstone is for ever; unknown fields are treated like any other.
+the more urgent, status base-aware (a reopen is a change). Where one value must go, the later `updated_at` stays (of one moment: the
+value that sorts last) and the other is kept as a comment. A removal is a change; a tombstone is for ever; unknown fields are treated
+like any other. Comments that were merged stand by time; those of one moment have one order too, so that merging again changes nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _LATEST = frozenset(("updated_at", "last_activity", "compacted_at"))
 _HIGHEST = frozenset(("claim_fence", "compaction_level"))
 _SETS = frozenset(("labels", "waiters"))
 _CLAIM = frozenset(("status", "assignee"))
-_QUIET = frozenset(("updated_by",))  # says who wrote last: nothing is lost with the other value
+_QUIET = frozenset(("updated_by", "comments.id"))  # who wrote last, and a number that only one clone counted: nothing is lost
 _DEFAULTS = {"status": "open", "issue_type": "task"}
 _CLOSING = ("closed_at", "close_reason", "closed_by_session")
 _DELETING = ("deleted_at", "deleted_by", "delete_reason", "original_type")
@@ -85,8 +86,12 @@ def instant(text: Any) -> int | None:
         return None
 
 
-def _age(record: Record) -> tuple[int, str]:
-    return instant(record.get("updated_at")) or 0, canonical(record)
+def _moment(record: Record) -> int:
+    return instant(record.get("updated_at")) or 0
+
+
+def _age(record: Record) -> tuple[int, int, str]:
+    return _moment(record), len(record), canonical(record)
 
 
 def _one_gone(base: Record | None, left: Record | None) -> Merged:
@@ -102,6 +107,7 @@ class _Merge:
 
     def __init__(self, base: Record, low: Record, high: Record) -> None:
         self.base, self.low, self.high = base, low, high
+        self.tied = _moment(low) == _moment(high)
         self.id: str = high["id"]
         self.conflicts: list[Conflict] = []
         self.comments: list[Record] = []
@@ -123,7 +129,7 @@ class _Merge:
         old, low, high = (side.get(key, _GONE) for side in (self.base, self.low, self.high))
         for same in (_equal, _same):  # letter by letter first: a side that wrote a default out, or another zone, changed that
             if same(key, low, high):
-                return low if high is _GONE else high
+                return low if high is _GONE or (self.tied and _rank(low) > _rank(high)) else high
             if same(key, old, low):
                 return high
             if same(key, old, high):
@@ -140,11 +146,16 @@ class _Merge:
         merged = _merge_parts(key, old, low, high, self._give_way)
         if merged is not _GONE:
             return merged
-        if key in _CLAIM and _fence(self.low) > _fence(self.high):
-            low, high = high, low
+        if key in _CLAIM and _fence(self.low) != _fence(self.high):
+            return self._kept(key, *((low, high) if _fence(self.low) > _fence(self.high) else (high, low)))
         return self._give_way(key, high, low)
 
-    def _give_way(self, key: str, kept: Any, lost: Any) -> Any:
+    def _give_way(self, key: str, later: Any, earlier: Any) -> Any:
+        if self.tied and _rank(earlier) > _rank(later):
+            later, earlier = earlier, later
+        return self._kept(key, later, earlier)
+
+    def _kept(self, key: str, kept: Any, lost: Any) -> Any:
         if key in _QUIET:
             return kept
         self.conflicts.append(Conflict(self.id, key, kept, lost))
@@ -164,7 +175,9 @@ class _Merge:
             return str(low)
         if "closed" in (low, high) and old != "closed":
             return "closed"
-        return str(low if _fence(self.low) > _fence(self.high) else high)
+        if _fence(self.low) != _fence(self.high):
+            return str(low if _fence(self.low) > _fence(self.high) else high)
+        return str(max(low, high) if self.tied else high)
 
     def _restated(self, side: Record) -> bool:
         """Whether the side changed the status; closed again at another time is a change too."""
@@ -221,6 +234,10 @@ def _put(record: Record, key: str, value: Any) -> None:
     items.insert(at, (key, value))
     record.clear()
     record.update(items)
+
+
+def _rank(value: Any) -> str:
+    return "" if value is _GONE else canonical(value)
 
 
 def _equal(key: str, one: Any, other: Any) -> bool:
@@ -312,7 +329,8 @@ def _merge_elements(path: str, name: Callable[[Any], str], lists: list[list[Any]
     was, one, other = ({name(part): part for part in side} for side in lists)
     values = (_merge_value(path, was.get(key, _GONE), one.get(key, _GONE), other.get(key, _GONE), give_way)
               for key in [*was, *sorted({*one, *other} - {*was})])
-    return [value for value in values if value is not _GONE]
+    merged = [value for value in values if value is not _GONE]
+    return sorted(merged, key=_comment_order) if path == "comments" else merged
 
 
 def _dependency_name(part: Any) -> str:
@@ -330,6 +348,10 @@ def _comment_name(part: Any) -> str:
     return canonical([part.get("created_at"), part.get("author"), part.get("text")])
 
 
+def _comment_order(part: Any) -> tuple[int, str]:
+    return (instant(part.get("created_at")) or 0) if isinstance(part, dict) else 0, _comment_name(part)
+
+
 _ELEMENT_NAMES: dict[str, Callable[[Any], str]] = {
     "labels": canonical, "waiters": canonical, "dependencies": _dependency_name, "comments": _comment_name}
 
@@ -337,4 +359,4 @@ _ELEMENT_NAMES: dict[str, Callable[[Any], str]] = {
 def _with_comments(there: Any, new: list[Record]) -> list[Any]:
     known = there if isinstance(there, list) else []
     names = {_comment_name(comment) for comment in known}
-    return known + [comment for comment in new if _comment_name(comment) not in names]
+    return sorted(known + [comment for comment in new if _comment_name(comment) not in names], key=_comment_order)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gastown_hooks.rules.merge3 import canonical, merge_record
+from gastown_hooks.core.jsons import canonical
+from gastown_hooks.rules.merge3 import _comment_name, _dependency_name, merge_record
 
 STAMPS = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00", "2026-01-03T00:00:00Z", "2026-02-01T00:00:00Z"]
 WORDS = st.sampled_from(["", "a", "b", "one\ntwo\nthree", "one\ntwo\nfour", "zero\none\ntwo\nthree", "one\nTWO\nthree\n"])
@@ -33,6 +34,12 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "x-unknown": JSON, "pinned": st.booleans(), "estimated_minutes": st.integers(0, 5)}
 RECORD = st.fixed_dictionaries({"id": st.just("t-a")}, optional=FIELDS)
 SOME = st.none() | RECORD
+# What a program writes: dated, and no element twice.
+WRITTEN = st.fixed_dictionaries({"id": st.just("t-a"), "updated_at": st.sampled_from(STAMPS)}, optional={
+    **{key: value for key, value in FIELDS.items() if key != "updated_at"},
+    "labels": st.lists(st.sampled_from("abc"), max_size=3, unique=True),
+    "dependencies": st.lists(DEPENDENCY, max_size=2, unique_by=_dependency_name),
+    "comments": st.lists(COMMENT, max_size=3, unique_by=_comment_name)})
 
 
 def literal(record: Any) -> str:
@@ -53,6 +60,31 @@ def test_a_merge_of_the_merged_changes_nothing(base: Any, ours: Any, theirs: Any
     merged = merge_record(base, ours, theirs).record
     again = merge_record(base, merged, merged)
     assert literal(again.record) == literal(merged) and not again.conflicts
+
+
+@settings(max_examples=150, deadline=None)
+@given(base=st.none() | WRITTEN, ours=WRITTEN, theirs=WRITTEN)
+def test_either_side_merged_in_once_more_changes_nothing(base: Any, ours: Any, theirs: Any) -> None:
+    if base is not None:
+        base = {key: value for key, value in base.items() if key != "claim_fence"} | {"updated_at": "2026-01-01T00:00:00Z"}
+    merged = merge_record(base, ours, theirs).record
+    for side in (ours, theirs):
+        assert canonical(merge_record(base, merged, side).record) == canonical(merged)
+
+
+@settings(max_examples=100, deadline=None)
+@given(versions=st.permutations([[n, n + 1] for n in range(4)]), moment=st.sampled_from(STAMPS))
+def test_comments_come_together_in_one_order_whatever_was_merged_first(versions: list[list[int]], moment: str) -> None:
+    def version(numbers: list[int]) -> dict[str, Any]:
+        said = [{"id": n, "author": "x", "text": str(m), "created_at": moment} for n, m in enumerate(numbers)]
+        return {"id": "t-a", "updated_at": moment, "comments": said}
+
+    one = two = None
+    for numbers in versions:
+        one, two = merge_record(None, one, version(numbers)).record, merge_record(None, version(numbers[::-1]), two).record
+    assert one is not None and two is not None
+    texts = [[comment["text"] for comment in found["comments"]] for found in (one, two)]
+    assert texts == [list("01234")] * 2
 
 
 @settings(max_examples=300, deadline=None)
