@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import builders
+import warm
 
 from gastown_hooks.core.paths import Town
 from gastown_hooks.stores import config, processes
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import queue
 
 
 class LiveTown:
@@ -30,7 +33,7 @@ class LiveTown:
         self.gt("up", "--no-cron")
 
     def run(self, program: str, *args: str, cwd: Path | str | None = None) -> builders.Finished:
-        return builders.run(builders.command(program, *args), cwd=cwd or self.town.root, env={"GT_WAKE": "spawn"})
+        return warm.run(program, *args, cwd=cwd or self.town.root, env={"GT_WAKE": "spawn"})
 
     def gt(self, *args: str, cwd: Path | str | None = None) -> str:
         done = self.run("gt", *args, cwd=cwd)
@@ -52,8 +55,7 @@ class LiveTown:
         return bead
 
     def get(self, bead: str) -> dict[str, Any]:
-        [found] = json.loads(self.bd("show", bead, "--json"))
-        return dict(found)
+        return Ledger(self.rig.beads).get(bead) or {}
 
     def is_closed(self, *beads: str) -> bool:
         return all(self.get(bead)["status"] == "closed" for bead in beads)
@@ -63,8 +65,8 @@ class LiveTown:
 
     def request(self, bead: str) -> dict[str, Any] | None:
         """The last merge request of the bead."""
-        found = [one for one in json.loads(self.gt("mq", "list", "gp", "--all", "--json"))["requests"] if one["source"] == bead]
-        return found[-1] if found else None
+        found = [one for one in queue.requests(self.rig, closed=True) if one["metadata"]["source"] == bead]
+        return {**found[-1]["metadata"], "id": found[-1]["id"]} if found else None
 
     def state(self, bead: str) -> str:
         return str((self.request(bead) or {}).get("state"))
