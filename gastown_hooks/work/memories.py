@@ -9,6 +9,7 @@ from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, ready, states
+from gastown_hooks.stores import known
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.beadwrite import Draft, commit
@@ -43,7 +44,8 @@ def remember(ledger: Ledger, caller: Caller, now: int, key: str, text: str, *, d
 
 def every(ledger: Ledger, text: str = "") -> list[Record]:
     """All of them, by key, or those that hold a text."""
-    found = [record for record in ledger.all().values() if record.get("event_kind") == KIND and ready.status(record) != states.TOMBSTONE]
+    events = known.those(ledger, (("kind", True, ("event",)), ("status", False, (states.TOMBSTONE,))))
+    found = [record for record in events.values() if record.get("event_kind") == KIND and ready.status(record) != states.TOMBSTONE]
     wanted = text.lower()
     return sorted((record for record in found if wanted in f"{record['title']}\n{record.get('description', '')}".lower()),
                   key=lambda record: str(record["title"]))
