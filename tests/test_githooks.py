@@ -333,7 +333,6 @@ def test_a_missing_interpreter_is_said_and_does_not_stop_the_commit(home: Home) 
     done = builders.run(["git", "-C", home.tree, "commit", "-q", "--allow-empty", "-m", "x"])
     assert done.code == 0
     assert "/gone/python" in done.err
-    assert stubs.problems(home.githooks) == [f"{home.githooks}/_run starts another interpreter than this one"]
 
 
 # ---- the user's own hooks
@@ -425,7 +424,6 @@ def test_links_follow_what_the_user_has(home: Home) -> None:
     assert stubs.chain(home.githooks, home.tree) == ["pre-commit", "commit-msg"]
     os.unlink(f"{home.tree}/.pre-commit-config.yaml")
     assert stubs.chain(home.githooks, home.tree) == []
-    assert stubs.problems(home.githooks) == []
 
 
 FRAMEWORK = """default_install_hook_types: [pre-commit, commit-msg, pre-push]

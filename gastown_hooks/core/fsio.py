@@ -38,7 +38,7 @@ def read_json(path: str) -> Any:
     try:
         return jsons.loads(data.decode())
     except ValueError as error:
-        raise Corrupt(f"{path} is not JSON", why=str(error)) from None
+        raise Corrupt(f"{path} is not JSON", why=str(error), next=f"mend it; python3 -m json.tool {path} shows where") from None
 
 
 def write(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:

@@ -141,11 +141,6 @@ def pack(repo: str) -> bool:
     return True
 
 
-def clear_stale_locks(repo: str, refs: list[str]) -> list[str]:
-    """Remove lock files of these refs, HEAD, the index and the settings that no live process can own; returns them."""
-    return gitdir.clear_stale(repo, gitdir.lock_paths(repo, refs))
-
-
 def remote_tip(repo: str, ref: str, *, remote: str = "origin", timeout: float = 60.0) -> str | None:
     """The commit that the remote's full `ref` points to now; None when it has no such ref. Raises RemoteAway."""
     result = _network(repo, ("ls-remote", "--quiet", "--refs", "--", remote, ref), timeout)

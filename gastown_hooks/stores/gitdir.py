@@ -55,15 +55,6 @@ def main_worktree(top: str) -> str | None:
     return None if main is None or os.path.realpath(main) == os.path.realpath(top) else main
 
 
-def lock_paths(repo: str, refs: list[str]) -> list[str]:
-    """The lock files that an update of `refs` and the repository's own files would take."""
-    own, common = git_dir(repo), common_dir(repo)
-    if own is None or common is None:
-        return []
-    shared = [f"{common}/{name}.lock" for name in ("HEAD", "packed-refs", "config", "config.worktree", *refs)]
-    return shared + [f"{own}/{name}.lock" for name in ("HEAD", "index", "config.worktree") if own != common or name == "index"]
-
-
 def clear_stale(repo: str, locks: list[str]) -> list[str]:
     """Remove those of `locks` that nobody owns; returns the removed. The repository's own locks only."""
     common = common_dir(repo)

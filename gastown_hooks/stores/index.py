@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from gastown_hooks.stores.ledger import Ledger
 
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
-    # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": a text (of TEXTS) that holds these, all in lower
-    # case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]). ("", "or", [Wanted …]): all that one of
-    # these wants; ("", "not", [Wanted]): not all of this.
+    # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": `low` (the title) or `everything` (id, title,
+    # description) holds these, all in lower case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]).
+    # ("", "or", [Wanted …]): all that one of these wants; ("", "not", [Wanted]): not all of this.
     # ("fence", True, ()): it was given to a worker.
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
@@ -37,7 +37,6 @@ else:
 
 VERSION = 7
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
-TEXTS = ("low", "everything")  # the title; id, title, description
 DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")
 ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnull(updated, 0)", "id"), "id": ("id",),

@@ -80,7 +80,7 @@ def unread(mailbox: str) -> list[Message]:
 
 
 def messages(mailbox: str) -> list[Message]:
-    """All mails, oldest first. What is no regular file is passed over (see `oddities`)."""
+    """All mails, oldest first. What is no regular file is passed over."""
     found = []
     for folder in ("new", "cur"):
         for name in names(f"{mailbox}/{folder}"):
@@ -88,25 +88,6 @@ def messages(mailbox: str) -> list[Message]:
             if message is not None:
                 found.append(message)
     return sorted(found, key=lambda message: (message.at, message.id))
-
-
-def oddities(mailbox: str) -> list[str]:
-    """Entries that are no mail: links, pipes, folders. For the person to look at."""
-    return [f"{mailbox}/{folder}/{name}" for folder in ("new", "cur") for name in names(f"{mailbox}/{folder}")
-            if _open(f"{mailbox}/{folder}/{name}") is None]
-
-
-def mark_seen(message: Message) -> str:
-    """Move a mail to cur with the Seen flag; returns its new path. Marked already, or gone: nothing happens."""
-    folder, name = os.path.split(message.path)
-    base, new = name.partition(":")[0], "".join(sorted({*flags(name), SEEN}))
-    target = f"{os.path.dirname(folder)}/cur/{base}:2,{new}"
-    if target != message.path:
-        try:
-            fsio.rename(message.path, target)
-        except FileNotFoundError:
-            pass  # another reader was first
-    return target
 
 
 def _keyed(key: str, recipient: str) -> str:

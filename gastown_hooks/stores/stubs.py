@@ -65,16 +65,6 @@ def chain(folder: str, tree: str) -> list[str]:
     return linked
 
 
-def problems(folder: str) -> list[str]:
-    """What keeps the folder's hooks from running; for doctor."""
-    found = [f"{folder}/{name} is missing or not executable"
-             for name in ("_run", "_chain", "reference-transaction", *DUTIES) if not os.access(f"{folder}/{name}", os.X_OK)]
-    text = (fsio.read(f"{folder}/_run") or b"").decode("utf-8", "replace")
-    if text and f"python={_quoted(sys.executable)}\n" not in text:
-        found.append(f"{folder}/_run starts another interpreter than this one")
-    return found
-
-
 def users_folder(ours: str, tree: str, guard: str) -> str:
     """Where the user's own hooks are: the last core.hooksPath that is not ours, else the repository's hooks folder."""
     values = git.run(tree, "config", "-z", "--type=path", "--get-all", "core.hooksPath", check=False).out.split("\0")

@@ -19,7 +19,7 @@ from gastown_hooks.core.errors import BadInput, Conflict, Refused, RemoteAway
 from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, TRACKED_LEDGER, Home, Rig, Town
 from gastown_hooks.rules import gates as guesses
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import config, events, git, stubs, worktrees
+from gastown_hooks.stores import config, events, git, quarantine, stubs, worktrees
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger, View
 from gastown_hooks.stores.routes import Routes
@@ -236,8 +236,7 @@ def _make_ledger(plan: _Plan) -> None:
         return [found for bead_id, found in records.items() if bead_id not in there]
 
     written = Ledger(rig.beads).transact(missing) if records else []
-    if bad and not os.path.exists(rig.beads.quarantine):
-        fsio.write(rig.beads.quarantine, b"".join(line + b"\n" for _, line, _ in bad))
+    quarantine.keep(rig.beads, (line for _, line, _ in bad))
     if written:
         plan.notes.append(f"imported {len(written)} beads from the repository's {TRACKED_LEDGER}")
     for number, _, reason in bad[:5]:

@@ -191,8 +191,12 @@ def test_the_locks_of_a_killed_git_are_cleared(rig: Rig, head: str) -> None:
     assert Path(rig.repo, "HEAD.lock").exists() == (head == MAIN)
     git.update_refs(rig.repo, [(MAIN, new, old)], "after the kill")
     assert gitrig.tip(rig) == new
-    git.clear_stale_locks(rig.repo, [MAIN])
+    _cleared(rig)
     assert not list(Path(rig.repo).rglob("*.lock"))
+
+
+def _cleared(rig: Rig) -> list[str]:
+    return gitdir.clear_stale(rig.repo, [str(path) for path in Path(rig.repo).rglob("*.lock")])
 
 
 @pytest.mark.parametrize("how", ["--git-dir", "GIT_DIR", "worktree", "relative"])
@@ -212,7 +216,7 @@ def test_the_locks_of_a_living_git_stay(rig: Rig, how: str, monkeypatch: pytest.
     else:
         process = _holding(rig.root, new, *off, "--git-dir", ".repo.git")
     with process:
-        assert git.clear_stale_locks(rig.repo, [MAIN]) == []
+        assert _cleared(rig) == []
         with pytest.raises(GitFailed, match="wait for the other git"):
             git.update_refs(rig.repo, [(MAIN, new, old)], "x")
         process.kill()
@@ -223,7 +227,7 @@ def test_a_git_elsewhere_keeps_no_lock(rig: Rig, repo_elsewhere: Path) -> None:
     there = builders.git(repo_elsewhere, "rev-parse", "HEAD")
     Path(rig.repo, f"{MAIN}.lock").touch()
     with _holding(str(repo_elsewhere), there) as process:
-        assert git.clear_stale_locks(rig.repo, [MAIN]) == [f"{rig.repo}/{MAIN}.lock"]
+        assert _cleared(rig) == [f"{rig.repo}/{MAIN}.lock"]
         process.kill()
 
 
@@ -238,10 +242,10 @@ def test_a_lock_that_any_process_holds_open_stays(rig: Rig) -> None:
     with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert git.clear_stale_locks(rig.repo, [MAIN]) == []
+        assert _cleared(rig) == []
         assert lock.exists()
         process.kill()
-    assert git.clear_stale_locks(rig.repo, [MAIN]) == [str(lock)]
+    assert _cleared(rig) == [str(lock)]
 
 
 @pytest.mark.parametrize("name", ["index", "HEAD", "config.worktree"])
@@ -249,7 +253,7 @@ def test_a_worktrees_own_locks(rig: Rig, name: str) -> None:
     home = gitrig.make_worker(rig)
     lock = Path(f"{rig.repo}/worktrees/polecats-toast/{name}.lock")
     lock.touch()
-    assert git.clear_stale_locks(home.tree, []) == [str(lock)]
+    assert gitdir.clear_stale(home.tree, [str(lock)]) == [str(lock)]
     lock.touch()
     git.run(home.tree, "reset", "-q", "--hard")
     git.run(home.tree, "update-ref", "--no-deref", "HEAD", gitrig.tip(rig))
