@@ -74,3 +74,25 @@ def metadata_pair(text: str) -> tuple[str, Any]:
         return metadata_key(key), jsons.loads(value)
     except ValueError:
         return metadata_key(key), fields.text(value, "metadata")
+
+
+def validation(passed: bool | None, kind: str, signals: Iterable[str], score: float | None, note: str | None) -> Record:
+    """What somebody found about a bead's work, from options. Raises BadInput."""
+    if passed is None:
+        raise BadInput("a verdict is needed", next="bd validate ID --pass, or --fail")
+    found = dict(metadata_pair(signal if "=" in signal else f"{signal}=true") for signal in signals)
+    return {"validation_type": fields.label(kind), "outcome": "passed" if passed else "failed",
+            **({"score": score} if score is not None else {}), **({"note": fields.text(note, "note")} if note else {}),
+            **({"quality_signals": found} if found else {})}
+
+
+def validated(record: Record, by: str, found: Record, now: int) -> Record:
+    """One validation more; the same word of the same one again changes nothing. Raises Refused for one's own work."""
+    if record.get("assignee") == by:
+        raise Refused(f"{by} did {record['id']}", why="somebody else has to say whether it is good", next=f"bd show {record['id']}")
+    there = record.get("validations") or []
+    mine = [entry for entry in there if isinstance(entry, dict) and entry.get("validated_by") == by
+            and entry.get("validation_type") == found["validation_type"]]
+    if mine and {key: value for key, value in mine[-1].items() if key not in ("validated_by", "timestamp")} == found:
+        return {}
+    return {"validations": [*there, {"validated_by": by, **found, "timestamp": clock.stamp(now)}]}

@@ -353,7 +353,7 @@ def _comment_order(part: Any) -> tuple[int, str]:
 
 
 _ELEMENT_NAMES: dict[str, Callable[[Any], str]] = {
-    "labels": canonical, "waiters": canonical, "dependencies": _dependency_name, "comments": _comment_name}
+    "labels": canonical, "waiters": canonical, "validations": canonical, "dependencies": _dependency_name, "comments": _comment_name}
 
 
 def _with_comments(there: Any, new: list[Record]) -> list[Any]:

@@ -17,7 +17,7 @@ _ACCOUNT = (401, 402, 403)
 class Report:
     """`key` names the report for ever. `status` is the HTTP status of the model's server when the turn failed on it (0: it never answered),
     None otherwise; `resets_at` when its limit ends (seconds since the epoch, 0: not told); `refused` names the tools that the permission
-    mode denied; `cost` is in US dollars, None where the program died before it could tell."""
+    mode denied; `cost` is in US dollars, None where the program died before it could tell; `model` is the one that wrote most of it."""
 
     key: str
     session: str = ""
@@ -30,6 +30,7 @@ class Report:
     refused: tuple[str, ...] = ()
     cost: float | None = None
     tokens: dict[str, int] = field(default_factory=dict)
+    model: str = ""
 
 
 def judged(record: Record, report: Report, now: int) -> Record:
@@ -57,7 +58,7 @@ def _until(record: Record, report: Report, now: int) -> int:
 
 
 def summed(entries: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    """Recorded turns summed by `bead` or `agent`: {key, turns, tokens, cost, unknown}; `unknown` counts the turns without a cost."""
+    """Recorded turns summed by `bead`, `agent` or `model`: {key, turns, tokens, cost, unknown}; `unknown`: turns without a cost."""
     found: dict[str, dict[str, Any]] = {}
     for entry in entries:
         name = str(entry.get(key) or "")

@@ -1,7 +1,7 @@
 """A merge request as a bead of type merge-request: its fields, its states, which ones are unsettled. Pure; work/queue acts on them.
 
 `metadata` holds {branch, head, base, target, source, worker, fence, state, reason, landed_as, gate_log, not_before, waits,
-tries, review, reviewer, pull}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead
+tries, review, reviewer, pull, agent}. The state is queued or waiting (stored status open), failed or conflict (blocked; the source bead
 is open again, nobody's), landed, rejected or superseded (closed).
 """
 

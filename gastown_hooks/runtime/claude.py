@@ -81,7 +81,7 @@ def report(transcript: str, offset: int) -> Report | None:
     """What the turn whose output begins at `offset` reported; None where it printed nothing of the kind."""
     limit: dict[str, Any] = {}
     answers: dict[str, dict[str, Any]] = {}
-    session = ""
+    session = model = ""
     for line in lines(transcript, offset):
         session = line.get("session_id") or session
         if line.get("type") == "result":
@@ -90,9 +90,10 @@ def report(transcript: str, offset: int) -> Report | None:
             limit = line["rate_limit_info"]
         if line.get("type") == "assistant" and isinstance(line.get("message"), dict):
             answers[str(line["message"].get("id"))] = line["message"].get("usage") or {}
+            model = str(line["message"].get("model") or model)
     if not answers:
         return None
-    return Report(f"{session}:{list(answers)[-1]}", session, tokens=_tokens(answers))
+    return Report(f"{session}:{list(answers)[-1]}", session, tokens=_tokens(answers), model=model)
 
 
 def begin_account(home: Home, payload: dict[str, Any], *, by_hand: bool) -> None:
@@ -115,18 +116,19 @@ def settle(rig: Rig, home: Home, lease: Lease, now: int, *, last: bool = True) -
     if not isinstance(noted, dict) or not noted.get("by_hand"):
         return
     offset, paid = _whole(noted.get("offset")), noted.get("paid")
-    tokens, end = _used(str(noted.get("transcript")), offset)
+    tokens, model, end = _used(str(noted.get("transcript")), offset)
     told = spending if isinstance(spending, dict) and spending.get("session") == noted.get("session") else {}
     total, paid = told.get("total"), told.get("first") if paid is None else paid
     cost = None if total is None else round(total - paid if paid is not None and paid <= total else total, 6)
     if not cost and not (last and any(tokens.values())):
         return
-    costs.add(rig, lease, Report(f"{noted.get('session')}:{offset}:{paid}", str(noted.get("session")), cost=cost, tokens=tokens), now)
+    report = Report(f"{noted.get('session')}:{offset}:{paid}", str(noted.get("session")), cost=cost, tokens=tokens, model=model)
+    costs.add(rig, lease, report, now)
     fsio.write_json(home.session, {**noted, "offset": end, "paid": total}, durable=False)
 
 
-def _used(transcript: str, offset: int) -> tuple[dict[str, int], int]:
-    """The tokens of the answers in the program's own transcript from there on, and where its whole lines end."""
+def _used(transcript: str, offset: int) -> tuple[dict[str, int], str, int]:
+    """The tokens and the last model of the answers in the program's own transcript from there on, and where its whole lines end."""
     try:
         with open(transcript, "rb") as file:
             file.seek(offset)
@@ -134,10 +136,12 @@ def _used(transcript: str, offset: int) -> tuple[dict[str, int], int]:
     except FileNotFoundError:
         data = b""
     answers: dict[str, dict[str, Any]] = {}
+    model = ""
     for line in _objects(text for text in fsio.whole_lines(data) if b'"type":"assistant"' in text):
         if isinstance(message := line.get("message"), dict):
             answers[str(message.get("id"))] = message.get("usage") or {}
-    return _tokens(answers), offset + data.rfind(b"\n") + 1
+            model = str(message.get("model") or model)
+    return _tokens(answers), model, offset + data.rfind(b"\n") + 1
 
 
 def _tokens(answers: dict[str, dict[str, Any]]) -> dict[str, int]:
@@ -178,7 +182,7 @@ def _result(line: dict[str, Any], limit: dict[str, Any]) -> Report:
     failed, status = bool(line.get("is_error")), line.get("api_error_status")
     if failed and status is None and line.get("subtype") == "success":
         status = 0  # the server was not reached
-    models = [usage for usage in (line.get("modelUsage") or {}).values() if isinstance(usage, dict)]
+    models = {name: usage for name, usage in (line.get("modelUsage") or {}).items() if isinstance(usage, dict)}
     cost = line.get("total_cost_usd")
     return Report(
         str(line.get("uuid")), str(line.get("session_id") or ""), text, failed, status if isinstance(status, int) else None,
@@ -187,7 +191,8 @@ def _result(line: dict[str, Any], limit: dict[str, Any]) -> Report:
         lost_session=any(error.startswith("No conversation found") for error in errors),
         refused=tuple(sorted({str(denied.get("tool_name")) for denied in line.get("permission_denials") or ()})),
         cost=float(cost) if isinstance(cost, (int, float)) else None,
-        tokens={name: sum(_whole(usage.get(key)) for usage in models) for name, key in _TOKENS.items()})
+        tokens={name: sum(_whole(usage.get(key)) for usage in models.values()) for name, key in _TOKENS.items()},
+        model=max(models, key=lambda name: _whole(models[name].get(_TOKENS["output"])), default=""))
 
 
 def lines(path: str, offset: int) -> list[dict[str, Any]]:

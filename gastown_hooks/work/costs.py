@@ -1,4 +1,4 @@
-"""What turns cost: `<rig>/costs.jsonl`, one line a turn, {key, bead, worker, fence, agent, session, tokens, cost, at}.
+"""What turns cost: `<rig>/costs.jsonl`, one line a turn, {key, bead, worker, fence, agent, model, session, tokens, cost, at}.
 
 `key` names the turn's report, so a turn that is told twice counts once. `cost` is in US dollars, null where the program died before it
 could tell; `tokens` holds what is known by kind. No file: nothing was spent.
@@ -22,7 +22,7 @@ def add(rig: Rig, lease: Lease, report: Report, now: int) -> None:
     if not report.cost and not any(report.tokens.values()):
         return
     entry = {"key": report.key, "bead": lease.bead, "worker": lease.actor, "fence": lease.fence, "agent": lease.agent,
-             "session": report.session, "tokens": report.tokens, "cost": report.cost, "at": clock.stamp(now)}
+             "model": report.model, "session": report.session, "tokens": report.tokens, "cost": report.cost, "at": clock.stamp(now)}
     with lock.acquire(rig.lock("costs")):
         # Not by `read`: a line that somebody spoilt stops no worker but one that has a budget.
         if b'{"key":%s,' % json.dumps(report.key).encode() in (fsio.read(rig.costs) or b""):

@@ -84,7 +84,7 @@ def _submit(rig: Rig, home: Home, lease: Lease, bead: Record, caller: Caller, no
     git.update_refs(rig.repo, [(pin, head, None), (f"refs/heads/{lease.branch}", head, None)], f"gt done {lease.bead}")
     _push(rig, lease, head, caller, now)
     return queue.submit(rig, bead, head=head, branch=lease.branch, worker=lease.actor, fence=lease.fence,
-                        target=config.rig_config(rig).target, caller=caller, now=now)
+                        target=config.rig_config(rig).target, caller=caller, now=now, agent=lease.agent)
 
 
 def _head(home: Home, lease: Lease) -> str:

@@ -105,7 +105,7 @@ def source_ledger(rig: Rig, bead_id: str, caller: Caller | None = None) -> Ledge
 # ---- submitting ---------------------------------------------------------------------------------------------
 
 def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fence: int, target: str, caller: Caller,
-           now: int) -> Record:
+           now: int, agent: str = "") -> Record:
     """Queue the commit `head` of `branch` for `target`; the same submission again returns the request that is there.
 
     Open requests of the same bead with another head are superseded. Raises BadInput, Refused (nothing to land, not the branch's
@@ -121,7 +121,7 @@ def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fen
     git.update_refs(rig.repo, [(pin(request_id), head, None)], f"gt: merge request {request_id}")
     fresh = _fresh(request_id, source, caller.actor, now, {
         "branch": branch, "head": head, "base": start, "target": target, "source": source["id"], "worker": worker,
-        "fence": fence, "state": QUEUED})
+        "fence": fence, "state": QUEUED, **({"agent": agent} if agent else {})})
 
     def change(view: View) -> list[Record]:
         there = view.get(request_id)

@@ -219,3 +219,10 @@ def test_an_edit_of_a_deleted_bead_is_reported() -> None:
     result = merge_record(BASE, dead, {**BASE, "title": "Edited", "updated_at": STAMPS[3]})
     assert result.record is not None and result.conflicts
     assert (result.record["status"], result.record["deleted_at"], result.record["title"]) == ("tombstone", STAMPS[2], "Edited")
+
+
+def test_validations_of_both_sides_are_kept() -> None:
+    base = {"id": "gp-a", "title": "x", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}
+    one, other = ({**base, "validations": [{"validated_by": who, "outcome": "passed"}]} for who in ("jane", "gp/refinery"))
+    found = [merge_record(base, *sides).record for sides in ((one, other), (other, one))]
+    assert found[0] == found[1] and len((found[0] or {})["validations"]) == 2

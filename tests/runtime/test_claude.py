@@ -48,6 +48,7 @@ def test_the_report_is_read_from_where_the_turn_began(tmp_path: Path) -> None:
     found = claude.report(path, offset)
     assert found is not None and (found.key, found.session, found.cost, found.text) == ("u1", "s1", 0.25, "said")
     assert found.tokens == {"input": 8, "output": 3, "cache_read": 0, "cache_write": 0} and not found.failed
+    assert found.model == "m"
 
 
 def test_no_output_is_no_report(tmp_path: Path) -> None:

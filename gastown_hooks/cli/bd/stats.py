@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _shared, _track
 from gastown_hooks.core import clock
-from gastown_hooks.rules import ready, statistics
+from gastown_hooks.core.errors import BadInput
+from gastown_hooks.rules import ready, statistics, track
 
 _LINES = (("Total", "total_issues"), ("Open", "open_issues"), ("In progress", "in_progress_issues"), ("Closed", "closed_issues"),
           ("Blocked", "blocked_issues"), ("Deferred", "deferred_issues"), ("Ready", "ready_issues"), ("Deleted", "tombstone_issues"),
@@ -17,17 +18,31 @@ _LINES = (("Total", "total_issues"), ("Open", "open_issues"), ("In progress", "i
 @click.command(short_help="Show the ledger in numbers.")
 @click.option("-a", "--assigned", is_flag=True, help="Only your own beads.")
 @click.option("--no-activity", is_flag=True, help="Without the last 24 hours.")
+@click.option("--actor", metavar="WHO", help="How this identity's work went; * stands for any part: 'gp/polecats/*'.")
+@click.option("--tag", "tags", multiple=True, metavar="SKILL", help="How work with this label went (repeat: all of them).")
+@click.option("--group-by", "group", type=click.Choice(list(track.GROUPS)),
+              help="How work went by actor, agent program, model or tag.")
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
 @common.json_option
-def cli(assigned: bool, no_activity: bool, prefix: str | None, as_json: bool) -> None:
+def cli(assigned: bool, no_activity: bool, actor: str | None, tags: tuple[str, ...], group: str | None, prefix: str | None,
+        as_json: bool) -> None:
     """Show how many beads are open, ready, blocked, closed, how long they took, and what happened in the last 24 hours. The town's own
     records are left out.
+
+    With --actor, --tag or --group-by: how the work of those who did it went. A task is landed, closed (without a merge request), or was
+    returned by the merge queue; first try: done, never sent back, and no validation speaks against it.
 
     \b
     Examples:
       bd stats
       bd stats --assigned --json
+      bd stats --actor 'greenplace/polecats/*' --tag go --group-by model
     """
+    if actor is not None or tags or group is not None:
+        if assigned or no_activity:
+            raise BadInput("--assigned and --no-activity do not go with --actor, --tag or --group-by", next="bd stats --help")
+        _track.show(actor or "", tags, group or "actor", prefix, as_json)
+        return
     now, where = clock.now(), _shared.world()
     every = _shared.everything(where.shown(prefix))
     own = {bead_id: record for bead_id, record in every.items() if ready.kind(record) not in ready.HIDDEN

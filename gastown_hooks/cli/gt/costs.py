@@ -13,7 +13,8 @@ from gastown_hooks.work import costs
 
 
 @click.command(short_help="What the agents' turns cost.")
-@click.option("--by", "key", type=click.Choice(["bead", "agent"]), default="bead", help="Sum by bead (default) or by agent program.")
+@click.option("--by", "key", type=click.Choice(["bead", "agent", "model"]), default="bead",
+              help="Sum by bead (default), agent program or model.")
 @click.option("--rig", "rig_name", metavar="RIG", help="Only this rig.")
 @json_option
 def cli(key: str, rig_name: str | None, as_json: bool) -> None:
@@ -25,7 +26,7 @@ def cli(key: str, rig_name: str | None, as_json: bool) -> None:
     \b
     Examples:
       gt costs
-      gt costs --by agent
+      gt costs --by model
       gt costs --rig gp --json
     """
     town, _ = town_and_caller()
