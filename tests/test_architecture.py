@@ -15,8 +15,8 @@ LEVELS = {"core": 0, "rules": 1, "stores": 2, "work": 3, "runtime": 4, "role": 4
           "cli": 5, "ui": 5, "front": 5, "entry": 5, "roles": 5}
 LAZY = {"gastown_hooks/front.py", "gastown_hooks/role.py", "gastown_hooks/cli/loader.py", "gastown_hooks/core/late.py"}
 WAITING = ("gastown_hooks/core/lock.py", "gastown_hooks/stores/processes.py", "gastown_hooks/stores/git.py",
-           "gastown_hooks/work/trial.py", "gastown_hooks/work/demo", "gastown_hooks/work/town.py", "gastown_hooks/runtime/",
-           "gastown_hooks/role.py", "gastown_hooks/tick.py", "gastown_hooks/cli/")
+           "gastown_hooks/work/trial.py", "gastown_hooks/work/sync_pace.py", "gastown_hooks/work/demo", "gastown_hooks/work/town.py",
+           "gastown_hooks/runtime/", "gastown_hooks/role.py", "gastown_hooks/tick.py", "gastown_hooks/cli/")
 HOT = ("gastown_hooks/core/", "gastown_hooks/stores/ledger.py", "gastown_hooks/stores/config.py", "gastown_hooks/stores/events.py")
 SLOW_IMPORTS = {"pathlib", "re", "typing", "dataclasses", "subprocess", "click", "datetime", "enum", "shutil", "tempfile",
                 "contextlib", "inspect", "logging", "tomlkit", "tomllib", "filelock", "pygit2", "urllib", "random", "uuid"}

@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from gastown_hooks.core import fsio, jsons, lock, record
+from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.errors import Conflict, Refused, RemoteAway, RemoteRefused
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
 from gastown_hooks.rules import merge3
@@ -23,6 +23,7 @@ from gastown_hooks.stores import events, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import key_of
+from gastown_hooks.work import sync_pace
 
 REMOTE = "origin"
 BRANCH = "beads"
@@ -80,6 +81,7 @@ class Synced:
     remote: str | None = None
     agreed: bool = False
     notes: list[str] = field(default_factory=list)
+    held_back: str = ""  # why a push that was agreed to waits
 
 
 def place(ledger: Ledger, caller: Caller) -> Place:
@@ -103,30 +105,49 @@ def place(ledger: Ledger, caller: Caller) -> Place:
     return Place(ledger, top, branch, head, f"{_BASES}{branch}")
 
 
-def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: bool = True, message: str = "") -> Synced:
-    """Fetch, merge, commit and, if the person agreed (`agree`: from now on), push. Raises RemoteAway, RemoteRefused, Conflict."""
+def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: bool = True, pull: bool = True,
+         message: str = "") -> Synced:
+    """Fetch, merge, commit and, if the person agreed (`agree`: from now on), push. Without `pull` the remote is as it was fetched last.
+
+    Raises RemoteAway, RemoteRefused, Conflict.
+    """
     beads = where.ledger.beads
     with lock.acquire(beads.sync_lock):
         url = where.url()
-        agreed = url is not None and (agree or _agreed(beads) == url)
-        if agree and url is not None and _agreed(beads) != url:
-            fsio.write_json(beads.sync, {"push": url})
-        result = Synced(remote=url, agreed=agreed)
+        agreed = url is not None and (agree or sync_pace.agreed(beads) == url)
+        if agree and url is not None and sync_pace.agreed(beads) != url:
+            sync_pace.agree(beads, url)
+        result = Synced(remote=url, agreed=agreed, held_back=sync_pace.held_back(beads, now) if push and agreed else "")
+        push = push and agreed and not result.held_back
+        if push and sync_pace.rest(beads) and where.text(where.resolve(where.tracking)) != _shared(where.ledger.text()):
+            sync_pace.give_way(beads)
+        begun = clock.since_boot()
         for _ in range(_TRIES):
             try:
-                _round(where, caller, now, result, push=push and agreed, message=message)
+                _round(where, caller, now, result, push=push, pull=pull, message=message)
                 break
             except (RemoteRefused, Conflict) as error:
-                if isinstance(error, RemoteRefused) and error.reason != "moved":
+                if isinstance(error, RemoteRefused) and (error.reason != "moved" or not pull):
                     raise
             except RemoteAway:
-                _round(where, caller, now, result, push=False, message=message, offline=True)  # it is committed here all the same
+                _round(where, caller, now, result, push=False, pull=False, message=message)  # it is committed here all the same
                 raise
         else:
             raise Conflict(f"others were first {_TRIES} times", why="nothing is lost, and what they pushed is here", next="bd sync")
+        if result.pushed:
+            sync_pace.pushed(beads, now, clock.since_boot() - begun)
         git.pack(where.repo)
         if result.received:
             events.emit(caller.town, "synced", caller.actor, {"received": len(result.received)}, now)
+        return result
+
+
+def take_in(where: Place) -> Synced:
+    """Fetch and merge; commit and push nothing. Raises RemoteAway."""
+    with lock.acquire(where.ledger.beads.sync_lock):
+        result = Synced(remote=where.url())
+        where.ledger.fold()
+        _take_in(where, _fetch(where) if result.remote is not None else None, result)
         return result
 
 
@@ -139,7 +160,8 @@ def preview(where: Place) -> Synced:
     merged = _merged(where, theirs, ours)[0]
     changed = [name for name, line in _by_id(merged).items() if mine.get(name) != line]
     sent = sum(there.get(name) != line for name, line in _by_id(merged).items())
-    return Synced([name.decode() for name in changed], sent, remote=url, agreed=url is not None and _agreed(where.ledger.beads) == url)
+    return Synced([name.decode() for name in changed], sent, remote=url,
+                  agreed=url is not None and sync_pace.agreed(where.ledger.beads) == url)
 
 
 def fetched_prefix(top: str) -> str | None:
@@ -158,16 +180,11 @@ def adopt(ledger: Ledger, top: str) -> None:
         _take_in(where, theirs, Synced())
 
 
-def _agreed(beads: Beads) -> str | None:
-    found = fsio.read_json(beads.sync)
-    return found.get("push") if isinstance(found, dict) else None
-
-
 # ---- one round ---------------------------------------------------------------------------------------------
 
-def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, message: str, offline: bool = False) -> None:
+def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, pull: bool, message: str) -> None:
     where.ledger.fold()
-    theirs = _fetch(where) if result.remote is not None and not offline else None
+    theirs = None if result.remote is None else _fetch(where) if pull else where.resolve(where.tracking)
     _take_in(where, theirs, result)
     data = _shared(where.ledger.text())
     head = where.resolve(where.tip)

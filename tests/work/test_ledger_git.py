@@ -12,13 +12,13 @@ import ledgers
 import pytest
 import rigtown
 
-from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Refused, RemoteAway
+from gastown_hooks.core import clock, fsio
+from gastown_hooks.core.errors import Refused, RemoteAway, RemoteRefused
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.stores import git
+from gastown_hooks.stores import config, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import ledger_git
+from gastown_hooks.work import ledger_git, sync_pace
 
 NOW = clock.parse("2026-02-01T00:00:00Z")
 MODES = ["own-branch", "code-branch"]
@@ -157,6 +157,63 @@ def test_without_its_remote_the_ledger_is_committed_here(mode: str, tmp_path: Pa
     for n in (1, 0, 1):
         yard.sync(n)
     assert yard.text(0) == yard.text(1) == yard.remote() and not ledgers.lost(b"", yard.text(0), edits)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_a_pull_the_remote_must_be_as_it_was(mode: str, tmp_path: Path) -> None:
+    yard, edits = Yard(tmp_path, mode, 2, b""), [ledgers.Edits("a", 1), ledgers.Edits("b", 2)]
+
+    def push(n: int) -> ledger_git.Synced:
+        caller = Caller("overseer", str(yard.clones[n]))
+        return ledger_git.sync(ledger_git.place(yard.ledger(n), caller), caller, NOW, agree=True, pull=False)
+
+    yard.edit(0, edits[0])
+    assert push(0).pushed and yard.text(0) == yard.remote()
+    yard.edit(1, edits[1])
+    before = yard.remote()
+    with pytest.raises(RemoteRefused):
+        push(1)
+    assert yard.remote() == before
+    yard.sync(1)
+    assert not ledgers.lost(b"", yard.remote(), edits)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_taking_in_makes_no_commit(mode: str, tmp_path: Path) -> None:
+    yard, edits = Yard(tmp_path, mode, 2, b""), [ledgers.Edits("a", 1), ledgers.Edits("b", 2)]
+    yard.edit(0, edits[0])
+    yard.sync(0)
+    yard.edit(1, edits[1])
+    caller = Caller("overseer", str(yard.clones[1]))
+    heads = builders.git(yard.clones[1], "rev-parse", "HEAD"), builders.git(yard.bare, "for-each-ref")
+    done = ledger_git.take_in(ledger_git.place(yard.ledger(1), caller))
+    assert done.received and done.commit is None and not ledgers.lost(b"", yard.text(1), edits)
+    assert heads == (builders.git(yard.clones[1], "rev-parse", "HEAD"), builders.git(yard.bare, "for-each-ref"))
+
+
+def test_a_push_waits_for_the_interval_and_goes_with_the_next(tmp_path: Path) -> None:
+    yard, edits = Yard(tmp_path, "own-branch", 1, b""), ledgers.Edits("a", 1)
+    config.set(None, yard.ledger(0).beads, "push_seconds", 60)
+    caller = Caller("overseer", str(yard.clones[0]))
+    pushed = []
+    for seconds in (0, 30, 59, 60, 90, 121):
+        yard.edit(0, edits)
+        done = ledger_git.sync(ledger_git.place(yard.ledger(0), caller), caller, NOW + (61 + seconds) * clock.SECOND, agree=True)
+        pushed.append(done.pushed)
+        assert done.pushed is not bool(done.held_back) and (yard.remote() == yard.text(0)) is done.pushed
+    assert pushed == [True, False, False, True, False, True]
+
+
+def test_who_pushed_lets_the_others_be_first(tmp_path: Path) -> None:
+    beads = Beads(str(tmp_path / ".beads"))
+    (tmp_path / ".beads/local").mkdir(parents=True)
+    assert sync_pace.rest(beads) == 0
+    for took, least, most in ((3 * clock.SECOND, 5.0, 6.0), (3600 * clock.SECOND, 9.0, 10.0), (0, 0.0, 0.0)):
+        sync_pace.pushed(beads, NOW, took)
+        assert least <= sync_pace.rest(beads) <= most
+    sync_pace.pushed(beads, NOW, clock.SECOND)
+    fsio.write_json(beads.sync, {**fsio.read_json(beads.sync), "boot": "another"})
+    assert sync_pace.rest(beads) == 0
 
 
 def test_two_beads_under_one_id_keep_apart_in_every_clone(tmp_path: Path) -> None:
