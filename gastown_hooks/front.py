@@ -25,6 +25,7 @@ _SUMMARIES = {
 
 
 _READS = {"bd": ("ready", "list", "blocked", "show", "search", "query", "stale"), "gt": ("hook",)}
+_FACTS = ("count", "stats", "status", "epic", "label")
 
 
 def gt() -> int:
@@ -77,6 +78,9 @@ def _fast(name: str, words: list[str]) -> int | None:
     if verb in _READS.get(name, ()):
         from gastown_hooks.cli import fast_read
         return fast_read.run(verb, words[1:])
+    if name == "bd" and verb in _FACTS:
+        from gastown_hooks.cli import fast_facts
+        return fast_facts.run(verb, words[1:])
     if name == "bd" and verb in ("create", "update", "close"):
         from gastown_hooks.cli import fast_write
         return fast_write.run(verb, words[1:])

@@ -6,13 +6,13 @@ escape control characters. JSON goes to standard output alone; remarks go to sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from gastown_hooks.cli.loader import JSON_WANTED
-from gastown_hooks.cli.plain import cleaned, decoded, emit_json, file_text, one_text, remark, say
+from gastown_hooks.cli.plain import cleaned, decoded, emit_json, file_text, one_text, remark, say, table
 from gastown_hooks.core import clock, errors, ids, paths
 from gastown_hooks.core.ids import shown
 from gastown_hooks.stores import config
@@ -28,14 +28,6 @@ json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, callback=_json_wanted, help="JSON on standard output.")
 dry_run_option: Decorator = click.option(
     "--dry-run", is_flag=True, help="Show what would be done; change nothing.")
-
-
-def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
-    """Left-aligned columns; nothing but the header when there are no rows."""
-    lines = [[cleaned(str(cell)) for cell in row] for row in (header, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def here() -> tuple[paths.Town | None, config.Caller]:

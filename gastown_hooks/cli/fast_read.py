@@ -145,7 +145,7 @@ class _Rows:
     def __init__(self, given: dict[str, Any], whole: bool, take: Callable[[Index, int], list[Any]], count: Callable[[Index], int]) -> None:
         self.limit, self._as_json = fast_wanted.limit(given) or 0, given["as_json"]
         where = world.World(config.caller())
-        self.ledgers = [(ledger, _trusted(where, ledger, whole)) for ledger in where.shown()]
+        self.ledgers = [(ledger, trusted(where, ledger, whole)) for ledger in where.shown()]
         self.found: list[tuple[Any, ...]] | None = None
         if all(its for _, its in self.ledgers):
             rows = [(*row, ledger) for ledger, its in self.ledgers if its for row in take(its, self.limit)]
@@ -154,7 +154,7 @@ class _Rows:
 
     def say(self, in_words: Callable[[list[Record]], object]) -> int | None:
         """Print them."""
-        beads = None if self.found is None else self._whole() if self._as_json else [_bead(row) for row in self.found]
+        beads = None if self.found is None else self._whole() if self._as_json else [bead_of(row) for row in self.found]
         if beads is None:
             return None
         if self._as_json:
@@ -171,16 +171,16 @@ class _Rows:
         records: dict[str, Record] = {}
         for ledger in {row[9].beads.root: row[9] for row in rows}.values():
             records |= ledger.some([row[2] for row in rows if row[9] is ledger])
-        if any(row[2] not in records or _bead(row) != _bead(_row(records[row[2]])) for row in rows):
+        if any(row[2] not in records or bead_of(row) != bead_of(_row(records[row[2]])) for row in rows):
             return None
         above = {row[2]: [one for _, its in self.ledgers if its for one in its.dependents(row[2])] for row in rows}
         return [_words.with_counts(records[row[2]], above) for row in rows]
 
 
-def _bead(row: tuple[Any, ...]) -> Record:
+def bead_of(row: tuple[Any, ...]) -> Record:
     """As much of a bead as its line shows."""
     return {"priority": row[0], "id": row[2], "issue_type": row[3], "title": row[4], "estimated_minutes": row[5], "assignee": row[6],
-            "status": row[7], "labels": row[8].split("\x1f")[1:-1]}
+            "status": row[7], "labels": index.labels(row[8])}
 
 
 def _row(bead: Record) -> tuple[Any, ...]:
@@ -189,7 +189,7 @@ def _row(bead: Record) -> tuple[Any, ...]:
             bead.get("assignee") or "", record.status(bead), "\x1f".join(("", *labels, "")) if labels else "")
 
 
-def _trusted(where: World, ledger: Ledger, whole: bool) -> Index | None:
+def trusted(where: World, ledger: Ledger, whole: bool) -> Index | None:
     """The ledger's index, if what it says holds; `whole`: for the whole town, where beads may wait for those of other ledgers."""
     found = index.current(ledger)
     if found is None or found.odd:

@@ -150,5 +150,3 @@ def _of_time(field: str, how: str, text: str, now: int) -> Wanted | None:
 
 def _parts(values: tuple[str, ...]) -> list[str]:
     return [part.strip() for value in values for part in value.split(",")]
-
-

@@ -14,6 +14,7 @@ from gastown_hooks.stores.config import variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 
@@ -36,6 +37,14 @@ def say(text: str = "") -> None:
 def remark(text: str) -> None:
     """A line on standard error that no program needs to parse."""
     sys.stderr.write(cleaned(text, keep="\n\t") + "\n")
+
+
+def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
+    """Left-aligned columns; nothing but the header when there are no rows."""
+    lines = [[cleaned(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def emit_json(value: Any, total: int | None = None) -> None:

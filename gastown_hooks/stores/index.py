@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": `low` (the title) or `everything` (id, title,
     # description) holds these, all in lower case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]).
     # ("", "or", [Wanted …]): all that one of these wants; ("", "not", [Wanted]): not all of this.
-    # ("fence", True, ()): it was given to a worker.
+    # ("fence", True, ()): it was given to a worker. ("pinned", True, ()): it is.
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
 
-VERSION = 7
+VERSION = 8
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")
@@ -46,6 +46,8 @@ _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE tar
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 _MANY = 1000  # beads of which each may be looked up
 _SCOPED = ("scope", "status", "kind", "assignee")
+_CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
+_CLOSED = "(SELECT child.status = 'closed' FROM bead AS child WHERE child.id = edge.source)"
 SPAWNER = "waits-for children of"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
 
@@ -105,13 +107,53 @@ class Index:
 
     def counts(self, by: str, wanted: Wanted) -> dict[Any, int]:
         """How many `listed` has for each value of this column."""
-        return self._counted(by, wanted, f"GROUP BY {by}")
+        return self._counted(by, wanted, f"GROUP BY {', '.join(_SCOPED[:_SCOPED.index(by) + 1]) if by in _SCOPED else by}")
 
     def _counted(self, by: str, wanted: Wanted, grouped: str) -> dict[Any, int]:
         tests, values = self._tests(wanted)
-        if all(column in _SCOPED for column, _, _ in wanted) and (not grouped or by in _SCOPED):
+        if _is_scoped(wanted) and (not grouped or by in _SCOPED):
             tests = tests.replace("+", "")  # the index alone answers
-        return dict(self._db.execute(f"SELECT {by}, count(*) FROM bead WHERE TRUE{tests} {grouped}", values).fetchall())
+        found: dict[Any, int] = {}
+        for value, count in self._db.execute(f"SELECT {by}, count(*) FROM bead WHERE TRUE{tests} {grouped}", values):
+            found[value] = found.get(value, 0) + count
+        return found
+
+    def count_recent(self, wanted: Wanted, since: int) -> tuple[int, int, int]:
+        """How many of them were created, closed and updated since."""
+        tests, values = self._tests(wanted)
+        found = self._db.execute("SELECT ifnull(sum(created >= ?), 0), ifnull(sum(closed >= ?), 0), ifnull(sum(updated >= ?), 0) FROM bead "
+                                 f"WHERE (updated >= ? OR created >= ? OR closed >= ?){tests}", (*[since] * 6, *values)).fetchone()
+        return found[0], found[1], found[2]
+
+    def leads(self, wanted: Wanted) -> tuple[int, int, int]:
+        """Of those that are closed: how many tell when they were begun and ended, how long they took in all, the last end."""
+        tests, values = self._tests(wanted)
+        second = clock.SECOND  # the sum of nanoseconds may be more than SQLite counts
+        row = self._db.execute("SELECT count(*), "
+                               f"sum((closed - created) / {second}), sum((closed - created) % {second}), max(closed) FROM bead "
+                               f"WHERE +status = 'closed' AND closed <> 0 AND created <> 0{tests}", values).fetchone()
+        return row[0], (row[1] or 0) * second + (row[2] or 0), row[3] or 0
+
+    def count_blocked(self, wanted: Wanted, now: int) -> int:
+        """How many of them others hold back now."""
+        tests, values = self._tests(wanted)
+        return int(self._db.execute("SELECT count(*) FROM bead INDEXED BY by_hold WHERE blocked_from IS NOT NULL AND blocked_from <= ? "
+                                    f"AND blocked_until > ?{tests}", (now, now, *values)).fetchone()[0])
+
+    def progress(self, wanted: Wanted) -> list[tuple[Any, ...]]:
+        """The beads of which all this is true, in order, each as COLUMNS and how many children it has, and how many of them are closed."""
+        tests, values = self._tests(wanted)
+        families = {row[0]: row[1:] for row in self._db.execute(
+            f"SELECT target, count(*), sum({_CLOSED}) FROM edge WHERE kind = 'parent-child' GROUP BY target")}
+        rows = self._db.execute(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests.replace('+', '')} ORDER BY priority, created, id", values)
+        return [(*row, *families.get(row[2], (0, 0))) for row in rows]
+
+    def count_done(self, wanted: Wanted) -> int:
+        """How many of them have children and all closed."""
+        tests, values = self._tests(wanted)
+        found = self._db.execute(f"SELECT count(*) FROM bead WHERE TRUE{tests.replace('+', '')} AND EXISTS (SELECT 1 {_CHILDREN}) "
+                                 f"AND NOT EXISTS (SELECT 1 {_CHILDREN} AND NOT {_CLOSED})", values)
+        return int(found.fetchone()[0])
 
     def held_by(self, actor: str) -> list[str]:
         """The ids of the beads that are on this identity's hook."""
@@ -164,8 +206,8 @@ class Index:
                 tests += "".join(f" AND instr({column}, ?)" for _ in values)
             elif isinstance(how, str):
                 tests += f" AND {column} {how} ?" + (" AND created" if column == "created" else "")
-            elif column == "fence":
-                tests += " AND fence > 0"  # in these words: it has an index of its own
+            elif column in ("fence", "pinned"):
+                tests += f" AND {column} > 0"  # in these words: it has an index of its own
             elif column == "label":
                 tests += "".join(f" AND {'' if how else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
             else:
@@ -228,4 +270,13 @@ def connect(beads: Beads) -> sqlite.Connection:
 
 
 def _fits(test: Callable[[list[str]], bool]) -> Callable[[str], bool]:
-    return lambda labels: test(labels.split("\x1f")[1:-1])
+    return lambda text: test(labels(text))
+
+
+def _is_scoped(wanted: Wanted) -> bool:
+    return all(column in _SCOPED or (how == "or" and all(map(_is_scoped, values))) for column, how, values in wanted)
+
+
+def labels(text: str) -> list[str]:
+    """The labels of a bead, from its column."""
+    return text.split("\x1f")[1:-1]

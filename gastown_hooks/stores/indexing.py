@@ -27,7 +27,7 @@ _TAIL = 256  # bytes of the journal that must still stand before the place up to
 _LARGEST = 1 << 62
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
 _TIMES = ("updated_at", "closed_at", "due_at", "defer_until")
-_INSERT = f"INSERT OR REPLACE INTO bead VALUES ({', '.join('?' * 22)})"
+_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 22)})"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
@@ -42,9 +42,10 @@ CREATE TABLE text (id TEXT PRIMARY KEY, everything TEXT) WITHOUT ROWID;
 CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
 _INDEXES = f"""
-CREATE UNIQUE INDEX by_id ON bead (id);
+CREATE INDEX by_id ON bead (id, status);
 CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT NULL;
-CREATE INDEX by_hold ON bead (priority, created, id) WHERE blocked_from IS NOT NULL;
+CREATE INDEX by_hold ON bead (priority, created, id, blocked_from, blocked_until) WHERE blocked_from IS NOT NULL;
+CREATE INDEX by_pin ON bead (status, kind) WHERE pinned > 0;
 CREATE INDEX by_kind ON bead (kind, status);
 CREATE INDEX by_fence ON bead (status, fence, assignee, id, closed) WHERE fence > 0;
 CREATE INDEX by_scope ON bead (scope, status, kind, assignee);
@@ -194,6 +195,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
         if bead_id in changed:
             row = _row(records[bead_id], *times)
             odd += row[5] - old[0]
+            db.execute("DELETE FROM bead WHERE id = ?", (bead_id,))
             db.execute(_INSERT, row)
             db.execute("INSERT OR REPLACE INTO text VALUES (?, ?)", _text(records[bead_id]))
             db.execute("DELETE FROM kept WHERE id = ?", (bead_id,))

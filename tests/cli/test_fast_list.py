@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from gastown_hooks import front
-from gastown_hooks.cli import fast_read
 from gastown_hooks.core import clock, errors, record
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
@@ -26,6 +25,10 @@ STATES = [["--all"], ["-s", "closed"], ["-s", "open,blocked", "-p", "1"], ["--st
           ["--all", "-l", "a\x1fb"], ["--all", "-l", "none"], ["--all", "--title", "İ"], ["--sort", "x"]]
 
 TEXTS = ["T1", "é", "É", "ß", "%", "_", "straẞe", "x\x1fT", "gp-00", "σ", "zzz", "'", "\"", "日本", "İ", "-", "two", ""]
+FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix gp", "epic status",
+         "epic status --eligible-only", "label list-all",
+         *(f"count {more} --by-{name}" for name in ("status", "priority", "type", "assignee", "label") for more in ("", "--all", "-l web")),
+         "count --by-type --by-label", "epic close-eligible --dry-run", "label list gp-001")
 DAYS = ([], ["-d", "0"], ["--days", "400"], ["-d", "-1"], ["-d", "1", "-s", "closed", "--sort", "id"])
 QUERIES = """status=open; status=tombstone; status=none; status!=closed AND NOT priority>2; type=bug OR type=epic; type=bug AND label=web;
 label=none; NOT label=none AND assignee=none; assignee!=ann; assignee=''; assignee='a*'; title=t1; title!='É'; due<2026-01-04;
@@ -76,12 +79,13 @@ def test_the_index_says_what_the_ledger_says(seed: int, tmp_path: Path, monkeypa
     Ledger(beads).transact(lambda view: [any_bead(dice, number) for number in range(60)])
     monkeypatch.chdir(tmp_path)
     by_index = 0
-    for words in [*([verb, *filters] for filters in WORDS for verb in ("ready", "list", "blocked", "search T")),
-                  *(["list", *state] for state in STATES), *(["stale", *days] for days in DAYS),
+    for words in [*([verb, *filters] for filters in WORDS for verb in ("ready", "list", "blocked", "search T", "count")),
+                  *([verb, *state] for state in STATES for verb in ("list", "count")), *(words.split() for words in FACTS),
+                  *(["stale", *days] for days in DAYS),
                   *(["search", text, "--all"] for text in TEXTS), *(["query", one] for one in QUERIES)]:
         words = [*words[0].split(), *words[1:]]
         for form in ([], ["--json"]):
-            fast = fast_read.run(words[0], [*words[1:], *form])
+            fast = front._fast("bd", [*words, *form])
             first = (fast, *capsys.readouterr())
             monkeypatch.setattr(front, "_fast", lambda name, words: None)
             plain = said([*words, *form], capsys)

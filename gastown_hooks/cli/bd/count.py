@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _filters, _listing
+from gastown_hooks.cli.bd import _facts, _filters, _listing
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import filters, ready
 
@@ -20,7 +20,7 @@ _GROUPS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
 
 
 def _group_options(function: Any) -> Any:
-    for name in reversed(_GROUPS):
+    for name in reversed(_facts.GROUPS):
         function = click.option(f"--by-{name}", is_flag=True)(function)
     return function
 
@@ -44,16 +44,6 @@ def cli(limit: int, prefix: str | None, as_json: bool, **given: Any) -> None:
         raise BadInput(f"--by-{by[0]} and --by-{by[1]} contradict each other")
     records = _listing.found(prefix, given).records
     if not by:
-        if as_json:
-            common.emit_json({"count": len(records)})
-        else:
-            common.say(str(len(records)))
+        _facts.say_count(len(records), as_json)
         return
-    counts = Counter(name for record in records for name in _GROUPS[by[0]](record))
-    groups = [{"group": name, "count": counts[name]} for name in sorted(counts)]
-    if as_json:
-        common.emit_json({"total": len(records), "groups": groups})
-        return
-    common.say(f"Total: {len(records)}\n")
-    for group in groups:
-        common.say(f"{group['group']}: {group['count']}")
+    _facts.say_counts(len(records), Counter(name for record in records for name in _GROUPS[by[0]](record)), as_json)

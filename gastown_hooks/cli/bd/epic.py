@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared, _words
+from gastown_hooks.cli.bd import _facts, _shared
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
 from gastown_hooks.rules import statistics
@@ -36,16 +36,7 @@ def status(eligible_only: bool, as_json: bool) -> None:
       bd epic status
       bd epic status --eligible-only
     """
-    found = [row for row in _progress(_shared.world()) if row["eligible_for_close"] or not eligible_only]
-    if as_json:
-        common.emit_json(found)
-        return
-    for row in found:
-        share = 100 * row["closed_children"] // (row["total_children"] or 1)
-        common.say(f"{_words.brief(row['epic'])}\n   {row['closed_children']}/{row['total_children']} children closed ({share}%)"
-                   + (" - may be closed: bd epic close-eligible" if row["eligible_for_close"] else ""))
-    if not found:
-        common.say("No open epics" if not eligible_only else "No epic may be closed")
+    _facts.say_epics(_progress(_shared.world()), eligible_only, as_json)
 
 
 @cli.command("close-eligible", short_help="Close the epics whose children are all closed.")

@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _edit, _shared
+from gastown_hooks.cli.bd import _edit, _facts, _shared
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import edits, fields, filters, graph, states
@@ -74,12 +74,7 @@ def list_all(prefix: str | None, as_json: bool) -> None:
     """Show every label and how many beads have it."""
     records = _shared.everything(_shared.world().shown(prefix)).values()
     counts = Counter(label for record in records if record.get("status") != states.TOMBSTONE for label in filters.labels(record))
-    if as_json:
-        common.emit_json([{"label": label, "count": counts[label]} for label in sorted(counts)])
-    elif counts:
-        common.table([(label, counts[label]) for label in sorted(counts)], ("label", "beads"))
-    else:
-        common.say("No labels")
+    _facts.say_labels(counts, as_json)
 
 
 @cli.command(short_help="Give a label to all that is below a bead.")

@@ -5,14 +5,10 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared, _track
+from gastown_hooks.cli.bd import _facts, _shared, _track
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import ready, statistics, track
-
-_LINES = (("Total", "total_issues"), ("Open", "open_issues"), ("In progress", "in_progress_issues"), ("Closed", "closed_issues"),
-          ("Blocked", "blocked_issues"), ("Deferred", "deferred_issues"), ("Ready", "ready_issues"), ("Deleted", "tombstone_issues"),
-          ("Pinned", "pinned_issues"), ("Epics that may be closed", "epics_eligible_for_closure"))
 
 
 @click.command(short_help="Show the ledger in numbers.")
@@ -48,15 +44,4 @@ def cli(assigned: bool, no_activity: bool, actor: str | None, tags: tuple[str, .
     own = {bead_id: record for bead_id, record in every.items() if ready.kind(record) not in ready.HIDDEN
            and (not assigned or record.get("assignee") == where.caller.actor)}
     summary = statistics.summary(own, where.around(every), now)
-    recent = {} if no_activity else {"recent_activity": statistics.activity(own, now)}
-    if as_json:
-        common.emit_json({"summary": summary, **recent})
-        return
-    for name, key in _LINES:
-        if summary[key] or key in ("total_issues", "open_issues", "ready_issues"):
-            common.say(f"{name + ':':26}{summary[key]}")
-    if summary["average_lead_time_hours"]:
-        common.say(f"{'Average lead time:':26}{summary['average_lead_time_hours']} hours")
-    for day in recent.values():
-        common.say(f"Last {day['hours_tracked']} hours: {day['issues_created']} created, {day['issues_closed']} closed, "
-                   f"{day['issues_updated']} changed")
+    _facts.say_stats(summary, None if no_activity else statistics.activity(own, now), as_json)
