@@ -90,7 +90,7 @@ def _follow(desk: Desk, new: str) -> None:
 
 def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any], event: str) -> None:
     """The bead with its proof, the mail, the event, then the request: a request that is closed has all of it."""
-    landing = proof.Landing(commit, desk.target, request.id, desk.caller.actor, _signals(verdict))
+    landing = proof.Landing(commit, desk.target, request.id, desk.caller.actor, _signals(verdict, request))
     ledger = queue.source_ledger(desk.rig, request.source)
     source = ledger.get(request.source)
     ours = source is not None and (source.get("claim_fence") or 0) == request.fence
@@ -116,11 +116,12 @@ def _close(desk: Desk, request: Request, commit: str, verdict: dict[str, Any], e
     Ledger(desk.rig.beads).transact(change)
 
 
-def _signals(verdict: dict[str, Any]) -> dict[str, Any]:
-    """`tests_passed` only where tests ran."""
+def _signals(verdict: dict[str, Any], request: Request) -> dict[str, Any]:
+    """`tests_passed` only where tests ran, `review_approved` only where somebody said so."""
     ran = verdict.get("verdict") == gate.PASS
-    return {"tests_passed": ran, "gate_seconds": verdict.get("seconds", 0), "flake": bool(verdict.get("flake"))} if ran else {
+    found = {"tests_passed": ran, "gate_seconds": verdict.get("seconds", 0), "flake": bool(verdict.get("flake"))} if ran else {
         "landed": str(verdict.get("verdict") or "unknown")}
+    return {**found, "review_approved": True, "reviewer": request.reviewer} if request.review == requests.APPROVED else found
 
 
 def _drop_branch(desk: Desk, request: Request) -> None:

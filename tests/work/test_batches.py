@@ -204,6 +204,8 @@ def test_a_person_holds_and_approves(near: Yard, run_cli: builders.Run) -> None:
     assert run_cli("gt", "mq", "approve", one, "--dry-run", cwd=near.rig.root).code == 0
     assert run_cli("gt", "mq", "approve", one, cwd=near.rig.root).code == 0
     assert [request for request, _ in near.round().landed] == [one]
+    signals = near.get(near.request(one).source)["validations"][0]["quality_signals"]
+    assert (signals["review_approved"], signals["reviewer"], signals["tests_passed"]) == (True, "overseer", True)
     near.gates(GATE)
     assert run_cli("gt", "mq", "hold", two, cwd=near.rig.root).code == 0
     assert not near.round().landed and "held by overseer" in near.request(two).reason

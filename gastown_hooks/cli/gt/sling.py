@@ -54,10 +54,10 @@ def cli(words: tuple[str, ...], agent: str | None, start: bool, dry_run: bool, a
     made = sling.sling(town, beads, rig, agent=agent, name=name.removeprefix("polecats/") or None, caller=caller, now=clock.now(),
                        start=start, dry_run=dry_run)
     if as_json:
-        common.emit_json([_json(rig, one, dry_run) for one in made])
+        common.emit_json([row(rig, one, dry_run) for one in made])
         return
     for assignment in made:
-        _tell(rig, assignment, dry_run)
+        tell(rig, assignment, dry_run)
 
 
 def start_batch(bead_id: str, agent: str | None, *, asked: bool, dry_run: bool, as_json: bool) -> None:
@@ -67,10 +67,10 @@ def start_batch(bead_id: str, agent: str | None, *, asked: bool, dry_run: bool, 
         agents.check(config.town_settings(town), agent)
     chosen, made = launch.launch(town, bead_id, agent=agent, caller=caller, now=clock.now(), start=asked, dry_run=dry_run)
     if as_json:
-        common.emit_json({"convoy": chosen["id"], "dry_run": dry_run, "given": [_json(town.rig(one.rig), one, dry_run) for one in made]})
+        common.emit_json({"convoy": chosen["id"], "dry_run": dry_run, "given": [row(town.rig(one.rig), one, dry_run) for one in made]})
         return
     for one in made:
-        _tell(town.rig(one.rig), one, dry_run)
+        tell(town.rig(one.rig), one, dry_run)
     total = len(convoys.tracked(chosen))
     then = "the others follow as they become ready" if config.mode(town) == "running" else "for the others: gt up, or launch it again later"
     common.say(f"🚚 {chosen['id']}: {len(made)} of {total} {'would go' if dry_run else 'went'} to workers; {then}")
@@ -78,7 +78,8 @@ def start_batch(bead_id: str, agent: str | None, *, asked: bool, dry_run: bool, 
         common.say(f"Next: gt convoy status {chosen['id']}")
 
 
-def _json(rig: Rig, made: sling.Assignment, dry_run: bool) -> dict[str, Any]:
+def row(rig: Rig, made: sling.Assignment, dry_run: bool) -> dict[str, Any]:
+    """An assignment as JSON."""
     return {"bead": made.bead, "rig": made.rig, "worker": made.actor, "fence": made.fence, "branch": made.branch, "tree": made.tree,
             "started": made.started, "by_hand": None if dry_run else _line_by_hand(rig, made), "dry_run": dry_run}
 
@@ -89,7 +90,8 @@ def _completed(town: Town, word: str = "BEAD") -> str:
     return f"gt sling {ids.shown(word)} {rig.name}" if rig else f"gt sling {ids.shown(word)} RIG (see: bd ready, gt rig list)"
 
 
-def _tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
+def tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
+    """An assignment, and what comes next."""
     if dry_run:
         common.say(f"would give {made.bead} to {made.actor}")
         return

@@ -1,0 +1,41 @@
+"""Giving a bead to whoever has proven that they can do it: a worker's name, an agent program, and why; then a plain sling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.rules import dispatch, track
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import sling
+from gastown_hooks.work import track as work
+from gastown_hooks.work.beadwrite import existing
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """`name` and `agent` None: nobody is preferred, the sling takes its own."""
+
+    name: str | None
+    agent: str | None
+    skills: list[str]
+    why: list[str]
+
+
+def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str], agents: Sequence[str]) -> Chosen:
+    """By the history of the whole town for the agent program (one of `agents`; none: it is not asked for), of the rig's workers for the
+    name. Without skills those of the bead count. Raises NotFound."""
+    bead = existing(Ledger(rig.beads), bead_id)
+    wanted = list(skills) or list(track.skills(bead))
+    jobs = work.jobs([Ledger(one.beads) for one in town.rigs()], town)
+    own = f"{rig.name}/polecats/"
+    taken = sling.names_in_use(rig, Ledger(rig.beads).all())
+    worker = dispatch.best(jobs, wanted, lambda job: job.actor.removeprefix(own) if job.actor.startswith(own) else "",
+                           lambda name: name not in taken, "worker")
+    why = [worker.why]
+    program = dispatch.Choice("", "")
+    if agents:
+        program = dispatch.best(jobs, wanted, lambda job: job.agent, lambda name: name in agents, "agent program")
+        why.append(program.why)
+    return Chosen(worker.name or None, program.name or None, wanted, why)
