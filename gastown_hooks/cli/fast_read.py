@@ -221,6 +221,7 @@ def bd_show(words: list[str]) -> int | None:
         pages.append(ledger.view(lambda view, name=name, its=found: _page(where, view, name, its)))  # type: ignore[misc]
     if None in places or (where.routes is not None and any(page.get("issue_type") == "epic" for page in pages)):
         return None  # an epic's children may be in any ledger
+    where.touch(pages[-1]["id"])
     if options[1]["as_json"]:
         emit_json(pages)
         return 0

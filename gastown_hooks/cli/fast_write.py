@@ -52,6 +52,7 @@ def bd_create(words: list[str]) -> int | None:
         return None
     values, title = _values.create_values(given, now), fields.title(options[0][0])
     made = verbs.create(where.home(), where.caller, now, title, values=values)
+    where.touch(made["id"])
     say_created(made, as_json=given["as_json"], silent=given["silent"], dry_run=False)
     return 0
 
@@ -81,6 +82,7 @@ def bd_update(words: list[str]) -> int | None:
     _values.update_check(given, values, given["claim"], given["append_notes"], add, remove, None)
     after = verbs.update(ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove,
                          append_notes=given["append_notes"], claim=given["claim"])
+    where.touch(after[-1]["id"])
     say_updated(after, as_json=given["as_json"], dry_run=False)
     return 0
 
@@ -107,6 +109,7 @@ def bd_close(words: list[str]) -> int | None:
         return None
     after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"],
                         session=fields.text(config.variable("CLAUDE_SESSION_ID"), "session"))
+    where.touch(after[-1]["id"])
     say_closed(after, as_json=options[1]["as_json"], dry_run=False)
     return 0
 

@@ -36,6 +36,7 @@ class Beads:
         self.sync = f"{root}/local/sync.json"
         self.external = f"{root}/local/external.json"
         self.external_lock = f"{root}/local/locks/external.lock"
+        self.touched = f"{root}/local/touched"
         self.sync_index = f"{root}/local/sync.index"
         self.sync_lock = f"{root}/local/locks/sync.lock"
         self.ledger_lock = f"{root}/local/locks/ledger.lock"
@@ -49,6 +50,10 @@ class Beads:
         return f"{self.archive}/{year}.jsonl"
 
     def exists(self) -> bool:
+    def touched_by(self, actor: str) -> str:
+        """Of an identity; `%` is in none."""
+        return f"{self.touched}/{actor.replace('/', '%')}"
+
         """Whether a ledger is here, or the way to one."""
         return os.path.exists(self.issues) or os.path.lexists(self.redirect)
 

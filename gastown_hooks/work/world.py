@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph
-    from gastown_hooks.stores import external, gitdir, known
+    from gastown_hooks.stores import external, gitdir, known, touched
 else:
     fields, external = late("gastown_hooks.rules.fields"), late("gastown_hooks.stores.external")
-    gitdir = late("gastown_hooks.stores.gitdir")
+    gitdir, touched = late("gastown_hooks.stores.gitdir"), late("gastown_hooks.stores.touched")
     graph, known = late("gastown_hooks.rules.graph"), late("gastown_hooks.stores.known")
 
 SHORTEST = 3  # letters of an id that may stand for it
@@ -40,6 +40,17 @@ class World:
         self.caller = caller
         self.routes = Routes(caller.town) if caller.town else None
         self._open: dict[str, Ledger] = {}
+
+    def touch(self, bead_id: str) -> None:
+        """This is what the caller means when it names no bead, until it touches another."""
+        touched.remember(self.home().beads, self.caller.actor, bead_id)
+
+    def touched(self) -> str:
+        """The bead that the caller touched last. Raises BadInput when there is none."""
+        found = touched.last(self.home().beads, self.caller.actor)
+        if found is None:
+            raise BadInput("an ID is needed", why=f"{self.caller.actor} has touched no bead here yet", next="bd list")
+        return found
 
     def left_out(self) -> list[str]:
         """What was passed over in the ledgers that were read: lines that are no bead."""

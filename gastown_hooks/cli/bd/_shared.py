@@ -39,6 +39,15 @@ def world() -> World:
     return found
 
 
+def named(where: World, bead_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The beads that were named, else the one that the caller touched last, which is then told."""
+    if bead_ids:
+        return bead_ids
+    last = where.touched()
+    remark(f"bd: {last}, touched last")
+    return (last,)
+
+
 def _warn(left_out: list[str]) -> None:
     for words in left_out[:_WARNINGS]:
         remark(f"bd: warning: {words}; the line is kept, and left out here")
@@ -50,4 +59,4 @@ def everything(ledgers: Iterable[Ledger]) -> dict[str, Record]:
     return {bead_id: record for ledger in ledgers for bead_id, record in ledger.all().items()}
 
 
-__all__ = ["DefaultGroup", "brief", "change", "counted", "everything", "line", "located", "stub", "target", "world"]
+__all__ = ["DefaultGroup", "brief", "change", "counted", "everything", "line", "located", "named", "stub", "target", "world"]

@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 
 @click.command(short_help="Close beads.")
-@click.argument("bead_ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("bead_ids", nargs=-1, metavar="[ID...]")
 @click.option("-r", "--reason", "--resolution", "--message", "-m", "--comment", "reason", metavar="TEXT", help="Why (default: Closed).")
 @click.option("--reason-file", metavar="FILE", help="Read the reason from a file (-: standard input).")
 @click.option("-f", "--force", is_flag=True, help="Against open blockers, open children, a pin or a gate. Never without a landing.")
@@ -31,7 +31,7 @@ Record = dict[str, Any]
 @common.json_option
 def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, force: bool, session: str | None, go_on: bool,
         no_auto: bool, claim_next: bool, suggest_next: bool, dry_run: bool, as_json: bool) -> None:
-    """Close beads, all or none. A bead that is closed already stays as it is.
+    """Close beads, all or none; without an ID the one that you touched last. A bead that is closed already stays as it is.
 
     A bead that was given to a worker closes when its work has landed in the target branch, which the merge queue does itself.
     --continue goes on in the order of what waits for what, then of the numbers; it passes over gates and what others have, and says so.
@@ -52,6 +52,7 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
     now = clock.now()
     by = fields.text(config.variable("CLAUDE_SESSION_ID") if session is None else session, "session")
     where = _shared.world()
+    bead_ids = _shared.named(where, bead_ids)
     if go_on or claim_next:
         names = _shared.located(where, bead_ids)
         ledgers = {ledger.beads.root: ledger for ledger in names.values()}
@@ -64,6 +65,9 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
                   else advance.next_ready(where, now, again=again))
         after, found = advance.close(where, ledger, list(names), text, now, seen, onward, force=force, session=by, dry_run=dry_run)
         _say_closed(after, as_json, dry_run)
+        onto = found.step if isinstance(found, steps.Next) and not no_auto else found
+        if not dry_run:
+            where.touch(onto["id"] if isinstance(onto, dict) else after[-1]["id"])
         if isinstance(found, steps.Next):
             _say_next(after, found, no_auto, as_json)
         else:
@@ -72,6 +76,8 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
     before = where.around(_shared.everything(where.shown())) if suggest_next else {}
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, text, force=force, session=by, dry_run=dry), dry_run)
+    if not dry_run:
+        where.touch(after[-1]["id"])
     if suggest_next:
         _say_closed(after, as_json, dry_run)
         _say_freed(after, states.unblocked_by(before, {**before, **{record["id"]: record for record in after}}, now), as_json)

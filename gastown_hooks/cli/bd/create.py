@@ -99,6 +99,8 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
         raise BadInput(f"the description lacks {', '.join(missing)}", why=f"a {values['issue_type']} needs them", next="bd lint --help")
     made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, gate=waits_for_gate,
                         foreign=force, dry_run=dry_run)
+    if not dry_run:
+        where.touch(made["id"])
     fast_write.say_created(made, as_json=as_json, silent=silent, dry_run=dry_run)
 
 

@@ -63,7 +63,10 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: b
     fits = _filters.test(where, given, now)
     every = sorted((r for r in ready.ready(known, at) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
     if claim:
-        _say_claimed(take.first(where, every, now, at, dry_run=dry_run), dry_run, as_json)
+        taken = take.first(where, every, now, at, dry_run=dry_run)
+        if taken is not None and not dry_run:
+            where.touch(taken["id"])
+        _say_claimed(taken, dry_run, as_json)
         return
     found = _listing.limited(every, limit, as_json)
     held = [r for r, _ in ready.blocked(known, at) if r["id"] in own and fits(r)] if explain else []

@@ -37,7 +37,7 @@ _SHOWN = frozenset((  # by the plain page
 @_watch.option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> None:
-    """Show beads with their texts, dependencies, dependents and comments.
+    """Show beads with their texts, dependencies, dependents and comments; without an ID the one that you touched last.
 
     \b
     Examples:
@@ -47,11 +47,12 @@ def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> 
       bd show --current
       bd show gp-epic1 --children
     """
-    if bool(bead_ids) == current:
-        raise BadInput("an ID or --current is needed" if current is False else "--current and an ID contradict each other", next="bd list")
+    if bead_ids and current:
+        raise BadInput("--current and an ID contradict each other", next="bd list")
     if sum(given[name] for name in ("short", "long", "children", "refs", "thread")) > 1:
         raise BadInput("--short, --long, --children, --refs and --thread contradict each other")
-    texts = (_current(_shared.world()),) if current else bead_ids
+    where = _shared.world()
+    texts = (_current(where),) if current else _shared.named(where, bead_ids)
     ledgers = list(_shared.located(World(config.caller()), texts, quiet=True).values()) if watch else []
     _watch.shown(lambda: _show(texts, **given), ledgers, watch)
 
@@ -86,6 +87,7 @@ def _show(texts: Sequence[str], short: bool, long: bool, children: bool, refs: b
             near[bead_id] = [there[one] for one in graph.thread(there, bead_id)]
         else:
             pages.append(_words.page(record, there, above))
+    where.touch(bead_id)
     if as_json:
         common.emit_json(near or pages)
     elif near:

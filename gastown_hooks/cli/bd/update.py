@@ -15,7 +15,7 @@ from gastown_hooks.work import beads
 
 
 @click.command(short_help="Change beads.")
-@click.argument("bead_ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("bead_ids", nargs=-1, metavar="[ID...]")
 @click.option("-s", "--status", help="open, in_progress, blocked, deferred, closed, pinned, hooked.")
 @click.option("--claim", is_flag=True, help="Take it: yours and in_progress, if it is open and nobody's.")
 @click.option("-a", "--assignee", metavar="WHO", help='"" for nobody.')
@@ -48,7 +48,8 @@ from gastown_hooks.work import beads
 def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],
         parent: str | None, metadata: str | None, set_metadata: tuple[str, ...], session: str | None, unset_metadata: tuple[str, ...],
         dry_run: bool, as_json: bool, **given: Any) -> None:
-    """Change fields of one or more beads. A status of closed asks the same questions as bd close.
+    """Change fields of one or more beads; without an ID of the one that you touched last. A status of closed asks the same questions as
+    bd close.
 
     \b
     Examples:
@@ -72,7 +73,9 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     _values.update_check(given, values, claim, append_notes, add, remove, parent, bool(keys or gone))
     if parent:
         parent = _shared.target(where, parent)
-    after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.update(
+    after = _shared.change(where, _shared.named(where, bead_ids), lambda ledger, names, dry: beads.update(
         ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove, append_notes=append_notes,
         set_metadata=keys, unset_metadata=gone, parent=parent, claim=claim, dry_run=dry), dry_run)
+    if not dry_run:
+        where.touch(after[-1]["id"])
     fast_write.say_updated(after, as_json=as_json, dry_run=dry_run)
