@@ -35,8 +35,8 @@ class Beads:
         self.events_lock = f"{root}/local/locks/events.lock"
         self.sync = f"{root}/local/sync.json"
         self.external = f"{root}/local/external.json"
-        self.external_lock = f"{root}/local/locks/external.lock"
         self.touched = f"{root}/local/touched"
+        self.external_lock = f"{root}/local/locks/external.lock"
         self.sync_index = f"{root}/local/sync.index"
         self.sync_lock = f"{root}/local/locks/sync.lock"
         self.ledger_lock = f"{root}/local/locks/ledger.lock"
@@ -49,11 +49,11 @@ class Beads:
         """The beads that closed in a year and are in the ledger no more."""
         return f"{self.archive}/{year}.jsonl"
 
-    def exists(self) -> bool:
     def touched_by(self, actor: str) -> str:
         """Of an identity; `%` is in none."""
         return f"{self.touched}/{actor.replace('/', '%')}"
 
+    def exists(self) -> bool:
         """Whether a ledger is here, or the way to one."""
         return os.path.exists(self.issues) or os.path.lexists(self.redirect)
 
