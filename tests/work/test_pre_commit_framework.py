@@ -29,7 +29,8 @@ def framed(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rev = builders.git(tmp_path / "hooks", "rev-parse", "HEAD")
     builders.write_files(repo, {".pre-commit-config.yaml": f"repos:\n  - repo: {tmp_path}/hooks\n    rev: {rev}\n    hooks:\n{hooks}"})
     assert builders.run(["bd", "init", "-q", "--prefix", "bd"], cwd=repo).code == 0
-    framework("install", "-t", "pre-commit", "-t", "prepare-commit-msg", "-t", "pre-push", "-t", "post-merge", "-t", "post-checkout", repo=repo)
+    stages = ("pre-commit", "prepare-commit-msg", "pre-push", "post-merge", "post-checkout")
+    framework("install", *(word for stage in stages for word in ("-t", stage)), repo=repo)
     assert builders.run(["bd", "create", "One"], cwd=repo).code == 0
     builders.git(repo, "add", "-A")
     return repo
