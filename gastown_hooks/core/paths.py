@@ -12,6 +12,7 @@ SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")
 BEADS = ".beads"
 DEEPEST = 8  # redirects after each other
 TRACKED_LEDGER = f"{BEADS}/issues.jsonl"  # where a project keeps its own, relative to its top
+TRACKED_ARCHIVE = f"{BEADS}/archive/"
 
 
 class Beads:
@@ -191,6 +192,14 @@ class Town:
     def flag(self, name: str) -> str:
         """The dirty flag of a role: "look again" (see work/wake)."""
         return f"{self.dirty}/{name}"
+
+
+def archived_year(path: str) -> str | None:
+    """The year whose old beads a file of this name holds; None for any other file."""
+    name = os.path.basename(path)
+    year = name[:4]
+    is_year = len(year) == 4 and year.isascii() and year.isdecimal()
+    return year if is_year and name == os.path.basename(Beads("").archived(year)) else None
 
 
 def find_town(start: str) -> Town | None:

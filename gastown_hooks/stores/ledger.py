@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
-    from gastown_hooks.stores import audit, lines, pairs, quarantine
+    from gastown_hooks.stores import archive, audit, lines, pairs, quarantine
     from gastown_hooks.stores.config import Writer
     from gastown_hooks.stores.pairs import Pair
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 else:
     lock, record, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.core.record"), late("gastown_hooks.rules.merge3")
     lines, pairs = late("gastown_hooks.stores.lines"), late("gastown_hooks.stores.pairs")
+    archive = late("gastown_hooks.stores.archive")
     quarantine, audit = late("gastown_hooks.stores.quarantine"), late("gastown_hooks.stores.audit")
 
 CODE_BRANCH = "code-branch"
@@ -56,7 +57,7 @@ class View:
 
     def lines(self) -> dict[str, bytes]:
         """Every bead's line, by id."""
-        return {**lines.parse(self._pair.issues()).lines, **self._pair.journaled()}
+        return self._pair.lines()
 
     def all(self) -> dict[str, Record]:
         return self._pair.records()
@@ -114,13 +115,21 @@ class Ledger:
         """What `take` finds in the ledger as it is at one moment. It may run twice."""
         return self.look(lambda pair: take(View(pair)))
 
+    def archived(self, bead_ids: Iterable[str]) -> set[str]:
+        """Those of these beads that are in the archive and no more in the ledger itself."""
+        return self.look(lambda pair: {bead_id for bead_id in bead_ids if pair.filed(bead_id) is None and pair.line(bead_id) is not None})
+
     def check_claim(self) -> None:
         """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""
         self.view(self._check_claim)
 
-    def text(self) -> bytes:
-        """The whole ledger as issues.jsonl would be if everybody stopped writing: each line as it was written, sorted by id."""
-        return self.look(lambda pair: lines.splice(lines.normal(pair.issues()), pair.journaled()))
+    def text(self, *, archived: bool = False) -> bytes:
+        """The whole ledger as issues.jsonl would be if everybody stopped writing: each line as it was written, sorted by id. `archived`: as
+        it would be if nothing were in the archive."""
+        def whole(pair: Pair) -> bytes:
+            text = lines.normal(pair.issues())
+            return lines.splice(text, {**(pair.lines() if archived else {}), **pair.journaled()})
+        return self.look(whole)
 
     def problems(self) -> list[lines.Problem]:
         """The lines of issues.jsonl that are no bead, with their numbers."""
@@ -177,6 +186,44 @@ class Ledger:
                 return self._swap(before, staged)
             finally:
                 fsio.remove(staged)
+
+    def shelve(self, change: Callable[[View], tuple[dict[str, bytes], dict[str, bytes]]], *, known: bool = True) -> list[str]:
+        """Move beads to the archive: `change` gives its new files (year: text) and the lines (by id) that leave the ledger.
+
+        Both under the lock, and only where a bead still has that line. The archive is written first: killed between, a bead is in both,
+        alike. `known`: the files bring no bead that the ledger did not have. Returns the ids that left.
+        """
+        while True:
+            with lock.acquire(self.beads.ledger_lock) as held:
+                pair = self._read_locked()
+                files, wanted = change(View(pair))
+                gone = {bead_id for bead_id, line in wanted.items() if pair.filed(bead_id) == line}
+                if not held.still_ours() or not pair.steady():
+                    continue
+                archive.write(self.beads, files, 0o644 if self.write_through else 0o600)
+                if (gone or (files and not known)) and not self._without(pair, gone, known):
+                    continue
+                return sorted(gone)
+
+    def _without(self, pair: Pair, gone: set[str], known: bool) -> bool:
+        """Under the lock: a fold that leaves these beads out; False when the file was edited meanwhile."""
+        text = lines.cut(lines.splice(lines.normal(pair.issues()), pair.journaled()), gone)
+        if self.write_through:
+            fsio.write(self.beads.issues, text, mode=0o644)
+            return True
+        audit.keep(self.beads, pair)
+        staged = fsio.stage(self.beads.issues, text)
+        base = pairs.signature(os.stat(staged))
+        journal = fsio.stage(self.beads.journal, pair.rest_after(pair, base) if known else pairs.header(base))
+        try:
+            if pairs.signature(os.stat(self.beads.issues)) != pair.base:
+                return False
+            fsio.swap(staged, self.beads.issues)
+            fsio.swap(journal, self.beads.journal)
+        finally:
+            fsio.remove(staged)
+            fsio.remove(journal)
+        return True
 
     def mend(self) -> None:
         """Take the lines that are no bead, or a bead's second one, out of issues.jsonl into quarantine.log; the others keep their bytes."""

@@ -10,7 +10,7 @@ from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
@@ -148,6 +148,18 @@ def _line_at(read: Callable[[int, int], bytes], middle: int, low: int, high: int
         if (start or first == low) and (end >= 0 or last == high):
             return first + start, data[start : end if end >= 0 else len(data)]
         span *= 8
+
+
+def cut(data: bytes, bead_ids: Iterable[str]) -> bytes:
+    """The file without these beads' lines."""
+    pieces: list[bytes] = []
+    at = 0
+    for bead_id in sorted(bead_ids, key=str.encode):
+        start, end, found = find(data, bead_id)
+        if found:
+            pieces.append(data[at:start])
+            at = end + 1
+    return b"".join([*pieces, data[at:]])
 
 
 def splice(data: bytes, changed: dict[str, bytes]) -> bytes:

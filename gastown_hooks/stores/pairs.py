@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import archive
 
     Signature = tuple[int, int, int]
     T = TypeVar("T")
 else:
-    gc, Signature = late("gc"), tuple
+    gc, archive, Signature = late("gc"), late("gastown_hooks.stores.archive"), tuple
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -51,8 +52,8 @@ def uncollected(make: Callable[[], T]) -> T:
 class Pair:
     """The journal's whole lines and the file, read in this order; `matches` tells whether they belong together."""
 
-    def __init__(self, journal: bytes, inode: int, has_journal: bool, fd: int) -> None:
-        self._journal, self.inode, self.has_journal, self._fd = journal, inode, has_journal, fd
+    def __init__(self, beads: Beads, journal: bytes, inode: int, has_journal: bool, fd: int) -> None:
+        self._beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
         self._history: dict[str, list[bytes | None]] | None = None
@@ -74,7 +75,7 @@ class Pair:
             except FileNotFoundError:
                 pass
         try:
-            return Pair(text[: text.rfind(b"\n") + 1], inode, there, os.open(beads.issues, os.O_RDONLY | os.O_CLOEXEC))
+            return Pair(beads, text[: text.rfind(b"\n") + 1], inode, there, os.open(beads.issues, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
             return None
 
@@ -121,7 +122,15 @@ class Pair:
         return {bead_id: values[-1] for bead_id, values in self.history().items() if values[-1] is not None}
 
     def line(self, bead_id: str) -> bytes | None:
-        """The bead's line as it stands now."""
+        """The bead's line as it stands now, in the ledger or in its archive."""
+        found = self.filed(bead_id)
+        return self._shelved(bead_id) if found is None else found
+
+    def _shelved(self, bead_id: str) -> bytes | None:
+        return archive.line(self._beads, bead_id) if os.path.isdir(self._beads.archive) else None  # most ledgers have none
+
+    def filed(self, bead_id: str) -> bytes | None:
+        """The bead's line in the ledger."""
         last = self._last(bead_id)
         if last is not None:
             return last
@@ -134,8 +143,9 @@ class Pair:
         last, data, found = self.journaled(), self.issues(), dict[str, bytes]()
         for bead_id in bead_ids:
             start, end, there = lines.find(data, bead_id)
-            if bead_id in last or there:
-                found[bead_id] = last[bead_id] if bead_id in last else data[start:end]
+            there_now = last[bead_id] if bead_id in last else data[start:end] if there else self._shelved(bead_id)
+            if there_now is not None:
+                found[bead_id] = there_now
         return found
 
     def _last(self, bead_id: str) -> bytes | None:
@@ -153,10 +163,15 @@ class Pair:
         return os.pread(self._fd, length, start)
 
     def records(self) -> dict[str, Record]:
-        """Every bead, by id."""
-        found = uncollected(lambda: lines.parse(self.issues()))
-        self.problems = found.problems
-        return {**found.beads, **{bead_id: record.decode(line) for bead_id, line in self.journaled().items()}}
+        """Every bead, by id, the archive's too."""
+        found, old = uncollected(lambda: (lines.parse(self.issues()), archive.everything(self._beads)))
+        self.problems = found.problems + old.problems
+        now = {**found.beads, **{bead_id: record.decode(line) for bead_id, line in self.journaled().items()}}
+        return {**now, **{bead_id: bead for bead_id, bead in old.beads.items() if bead_id not in now}} if old.beads else now
+
+    def lines(self) -> dict[str, bytes]:
+        """Every bead's line, by id, the archive's too."""
+        return {**archive.everything(self._beads).lines, **self._lines(), **self.journaled()}
 
     def _lines(self) -> dict[str, bytes]:
         if self._parsed is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from gastown_hooks.core import fsio, ids, record
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import health
-from gastown_hooks.stores import git, lines
+from gastown_hooks.stores import archive, git, lines, quarantine
 from gastown_hooks.stores.config import Caller
-from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View
 from gastown_hooks.work import ledger_git_setup
 
 
@@ -31,7 +32,7 @@ class Finding:
 
 def examine(ledger: Ledger, caller: Caller) -> list[Finding]:
     """Every finding, in the order of the checks; nothing is changed."""
-    return [*_lines(ledger), *_values(ledger), *_journal(ledger), *_strays(ledger.beads), *_clone(ledger, caller)]
+    return [*_lines(ledger), *_values(ledger), *_journal(ledger), *_archive(ledger), *_strays(ledger.beads), *_clone(ledger, caller)]
 
 
 def cure(findings: list[Finding]) -> list[Finding]:
@@ -75,9 +76,35 @@ def _journal(ledger: Ledger) -> Iterator[Finding]:
                 yield Finding("journal", f"{ledger.beads.journal} line {number}: {error}")
 
 
+def _archive(ledger: Ledger) -> Iterator[Finding]:
+    mend = partial(_mend_archive, ledger)
+    for year in archive.years(ledger.beads):
+        text = archive.text(ledger.beads, year)
+        found = lines.parse(text)
+        for problem in found.problems:
+            yield Finding("archive", f"{ledger.beads.archived(year)} line {problem.number}: {problem.why}", fix=mend)
+        if not found.problems and found.text() != text:
+            yield Finding("archive", f"{ledger.beads.archived(year)} is not sorted by id", fix=mend)
+
+
+def _mend_archive(ledger: Ledger) -> None:
+    """The good lines of each year sorted; the others go to quarantine.log."""
+    def change(view: View) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        texts = {}
+        for year in archive.years(ledger.beads):
+            text = archive.text(ledger.beads, year)
+            found = lines.parse(text)
+            quarantine.keep(ledger.beads, found.losers + found.bad)
+            found.bad = []
+            if found.text() != text:
+                texts[year] = found.text()
+        return texts, {}
+    ledger.shelve(change, known=False)
+
+
 def _strays(beads: Beads) -> Iterator[Finding]:
     for name in sorted(os.listdir(beads.root)):
-        if name.endswith(".jsonl") and f"{beads.root}/{name}" not in (beads.issues, beads.routes):
+        if os.path.splitext(name)[1] == os.path.splitext(beads.issues)[1] and f"{beads.root}/{name}" not in (beads.issues, beads.routes):
             yield Finding("strays", f"{ids.shown(name)}: other programs may take it for the ledger; import it, or move it", remark=True)
 
 

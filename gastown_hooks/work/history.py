@@ -9,7 +9,7 @@ from typing import Any
 from gastown_hooks.core import clock, record
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.ids import shown
-from gastown_hooks.core.paths import TRACKED_LEDGER
+from gastown_hooks.core.paths import TRACKED_ARCHIVE, TRACKED_LEDGER
 from gastown_hooks.rules import versions
 from gastown_hooks.stores import git
 from gastown_hooks.stores.ledger import Ledger
@@ -27,7 +27,7 @@ def of_bead(where: World, ledger: Ledger, bead_id: str) -> list[Record]:
         return []
     pattern = f'"id":"{re.escape(bead_id)}"'
     text = git.run(place.repo, "log", "-p", "-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", _FORMAT, "-G", pattern,
-                   place.tip, "--", TRACKED_LEDGER).out
+                   place.tip, "--", TRACKED_LEDGER, TRACKED_ARCHIVE).out
     found = []
     for part in re.split(r"\0(?=[0-9a-f]{40}\0)", text)[1:]:
         commit, at, author, rest = part.split("\0", 3)
@@ -38,7 +38,7 @@ def of_bead(where: World, ledger: Ledger, bead_id: str) -> list[Record]:
             found.append({"commit": commit, "date": clock.stamp(int(at) * clock.SECOND), "author": author, "message": message,
                           "changes": changes})
     now = ledger.get(bead_id) or {}
-    committed = _records(place.text(place.resolve(place.tip))).get(bead_id) or {}
+    committed = _records(place.everything(place.resolve(place.tip))).get(bead_id) or {}
     fresh = versions.changed_fields(committed, now)
     return ([{"commit": None, "date": now.get("updated_at"), "author": now.get("updated_by"), "message": "(not committed yet)",
               "changes": fresh}] if fresh else []) + found
@@ -50,7 +50,7 @@ def at(where: World, ledger: Ledger, rev: str) -> dict[str, Record]:
     commit = place.resolve(rev)
     if commit is None:
         raise NotFound(f"no commit {shown(rev)}", why=f"in {place.repo}", next="git log --oneline")
-    return _records(place.text(commit))
+    return _records(place.everything(commit))
 
 
 def named_in_log(repo: str, bead_ids: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -16,58 +16,18 @@ from typing import Any
 
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.errors import Conflict, Refused, RemoteAway, RemoteRefused
-from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
+from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, archived_year
 from gastown_hooks.rules import merge3
 from gastown_hooks.rules.merge_files import merge_files
-from gastown_hooks.stores import events, git
+from gastown_hooks.stores import archive, events, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import key_of
 from gastown_hooks.work import sync_pace
+from gastown_hooks.work.ledger_place import BASE, BRANCH, REMOTE, THERE, TIP, Place, blob, is_ledger, place
 
-REMOTE = "origin"
-BRANCH = "beads"
-_TIP = "refs/gt/ledger/tip"
-_BASE = "refs/gt/ledger/base"
-_BASES = "refs/gt/ledger/bases/"
 _TRIES = 12
-_THERE = Beads(BEADS)  # as paths in a commit
-_FILES = (TRACKED_LEDGER, _THERE.config, _THERE.gitignore, _THERE.attributes)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a ledger is kept in git: the repository, the branch (short), and the local ref that holds its end."""
-
-    ledger: Ledger
-    repo: str
-    branch: str
-    tip: str
-    base: str
-
-    @property
-    def own(self) -> bool:
-        return self.tip == _TIP
-
-    @property
-    def tracking(self) -> str:
-        return f"refs/remotes/{REMOTE}/{self.branch}"
-
-    def url(self) -> str | None:
-        """The remote's address, without a password; None where there is no remote."""
-        found = git.run(self.repo, "config", "--get", f"remote.{REMOTE}.url", check=False)
-        return git.shown_url(found.line) if found.code == 0 else None
-
-    def resolve(self, rev: str) -> str | None:
-        found = git.run(self.repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False)
-        return found.line if found.code == 0 else None
-
-    def text(self, commit: str | None) -> bytes:
-        """The ledger in that commit; empty where there is none."""
-        return _blob(self.repo, commit, TRACKED_LEDGER) or b""
-
-    def is_in(self, ancestor: str, commit: str) -> bool:
-        return git.run(self.repo, "merge-base", "--is-ancestor", ancestor, commit, check=False).code == 0
+_FILES = (TRACKED_LEDGER, THERE.config, THERE.gitignore, THERE.attributes)
 
 
 @dataclass(slots=True)
@@ -82,27 +42,6 @@ class Synced:
     agreed: bool = False
     notes: list[str] = field(default_factory=list)
     held_back: str = ""  # why a push that was agreed to waits
-
-
-def place(ledger: Ledger, caller: Caller) -> Place:
-    """Raises Refused for a ledger that is in no git repository, or that is kept out of git."""
-    beads = ledger.beads
-    for rig in caller.town.rigs() if caller.town else ():
-        if rig.beads.root == beads.root:
-            return Place(ledger, rig.repo, BRANCH, _TIP, _BASE)
-    top = os.path.dirname(beads.root)
-    found = git.top(top)
-    if found is None or os.path.realpath(found) != os.path.realpath(top):
-        raise Refused(f"{beads.root} is in no git repository of its own", why="there is nothing to sync it with")
-    if not ledger.write_through:
-        return Place(ledger, top, BRANCH, _TIP, _BASE)
-    if git.run(top, "check-ignore", "--quiet", "--no-index", "--", TRACKED_LEDGER, check=False).code == 0:
-        raise Refused("this ledger is kept out of git", why="it was made with --stealth, or is ignored")
-    head = git.run(top, "symbolic-ref", "--quiet", "HEAD", check=False).line
-    if not head.startswith("refs/heads/"):
-        raise Refused("HEAD is on no branch", why="the ledger is kept on the code's branch", next="git switch BRANCH")
-    branch = head.removeprefix("refs/heads/")
-    return Place(ledger, top, branch, head, f"{_BASES}{branch}")
 
 
 def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: bool = True, pull: bool = True,
@@ -151,13 +90,19 @@ def take_in(where: Place) -> Synced:
         return result
 
 
+def _here(ledger: Ledger) -> dict[str, bytes]:
+    """What is for others: the ledger, then (so that no bead is in neither) its archive, by their paths in a commit."""
+    return {TRACKED_LEDGER: _shared(ledger.text()),
+            **{THERE.archived(year): _shared(archive.text(ledger.beads, year)) for year in archive.years(ledger.beads)}}
+
+
 def preview(where: Place) -> Synced:
     """What a sync would do with what was fetched last."""
     url, theirs = where.url(), where.resolve(where.tracking)
     ours = _shared(where.ledger.text())
     there = _by_id(where.text(theirs))
     mine = _by_id(ours)
-    merged = _merged(where, theirs, ours)[0]
+    merged = _merged(where, theirs, ours).data
     changed = [name for name, line in _by_id(merged).items() if mine.get(name) != line]
     sent = sum(there.get(name) != line for name, line in _by_id(merged).items())
     return Synced([name.decode() for name in changed], sent, remote=url,
@@ -167,14 +112,14 @@ def preview(where: Place) -> Synced:
 def fetched_prefix(top: str) -> str | None:
     """The prefix of the ledger on the branch that was cloned along with the code."""
     found = git.run(top, "rev-parse", "--verify", "--quiet", f"refs/remotes/{REMOTE}/{BRANCH}^{{commit}}", check=False)
-    settings = _blob(top, found.line, _THERE.config) if found.code == 0 else None
+    settings = blob(top, found.line, THERE.config) if found.code == 0 else None
     value = jsons.loads(settings.decode()) if settings else None
     return str(value["issue_prefix"]) if isinstance(value, dict) and value.get("issue_prefix") else None
 
 
 def adopt(ledger: Ledger, top: str) -> None:
     """Take over what was cloned along: the first sync of a fresh clone, without asking the remote."""
-    where = Place(ledger, top, BRANCH, _TIP, _BASE)
+    where = Place(ledger, top, BRANCH, TIP, BASE)
     theirs = where.resolve(where.tracking)
     if theirs is not None:
         _take_in(where, theirs, Synced())
@@ -186,21 +131,21 @@ def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool
     where.ledger.fold()
     theirs = None if result.remote is None else _fetch(where) if pull else where.resolve(where.tracking)
     _take_in(where, theirs, result)
-    data = _shared(where.ledger.text())
+    files = _here(where.ledger)
     head = where.resolve(where.tip)
     if head is None and not where.own:
         raise Refused("this branch has no commit yet", next="git commit, then bd sync")
-    sent = _count(data, where.text(theirs if theirs else head))
+    sent = _count(files[TRACKED_LEDGER], where.text(theirs if theirs else head))
     words = message or f"beads: {sent} changed"
-    new = _local(where, caller, head, theirs, data, words)
+    new = _local(where, caller, head, theirs, files, words)
     result.commit, result.sent = new, sent
-    if not push or (theirs is not None and where.text(theirs) == data):
+    if not push or (theirs is not None and where.files(theirs) == files):
         return
     if theirs is None and not where.own:
         result.notes = [f"{REMOTE} has no branch {where.branch} yet: git push it first"]
         return
     if not where.own and not _ledger_alone(where, theirs or "", new):
-        new = _commit(where, caller, theirs, [theirs or ""], data, words)
+        new = _commit(where, caller, theirs, [theirs or ""], files, words)
     git.push(where.repo, new, f"refs/heads/{where.branch}", remote=REMOTE, lease=theirs or "")
     result.pushed = True
     git.update_refs(where.repo, [(where.tracking, new, None), (where.base, new, None)], "bd sync: pushed")
@@ -217,28 +162,62 @@ def _take_in(where: Place, theirs: str | None, result: Synced) -> None:
     if theirs is None:
         return
     ours = _shared(where.ledger.text())
-    merged, kept = _merged(where, theirs, ours)
-    if kept:
-        result.notes = [f"{kept} beads are missing in {REMOTE}'s file without having been deleted; they stay"]
-    result.received += _install(where.ledger, ours, merged)
+    merged = _merged(where, theirs, ours)
+    if merged.kept:
+        result.notes = [f"{merged.kept} beads are missing in {REMOTE}'s file without having been deleted; they stay"]
+    result.received += _install(where.ledger, ours, merged.data)
+    _shelve(where, theirs, merged.shelved)
     git.update_refs(where.repo, [(where.base, theirs, None)], "bd sync: merged")
 
 
-def _merged(where: Place, theirs: str | None, ours: bytes) -> tuple[bytes, int]:
-    """The ledger with the remote's changes, and how many beads the remote lost. A missing line is no deletion: a tombstone is."""
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """The ledger with the remote's changes; how many beads the remote lost; of ours those that it has in its archive, and only there."""
+
+    data: bytes
+    kept: int = 0
+    shelved: dict[str, bytes] = field(default_factory=dict)
+
+
+def _merged(where: Place, theirs: str | None, ours: bytes) -> _Merged:
+    """A missing line is no deletion: a tombstone is, and a place in the archive is one of the ledger."""
     if theirs is None:
-        return ours, 0
+        return _Merged(ours)
     there = where.text(theirs)
     known = _by_id(there)
+    old = {key for text in where.shelves(theirs).values() for key in _by_id(text)} - set(known)
     base = [(key_of(line), line) for line in where.text(_common(where, theirs)).split(b"\n") if line]
-    left = b"".join(line + b"\n" for key, line in base if key in known)
+    left = b"".join(line + b"\n" for key, line in base if key in known or key in old)
     merged = merge_files(left, ours, there)
-    lines = _by_id(merged.data)
+    lines, shelved = _by_id(merged.data), dict[str, bytes]()
     for key, line in _by_id(ours).items():
-        if key not in lines:  # it has another id now: two clones had made two beads under this one
+        if key not in lines and key in old:
+            shelved[key.decode()] = line
+        elif key not in lines:  # it has another id now: two clones had made two beads under this one
             lines[key] = _buried(line, merged.renamed)
     data = b"".join(lines[key] + b"\n" for key in sorted(lines))
-    return data, sum(key not in known for key, _ in base)
+    return _Merged(data, sum(key not in known and key not in old for key, _ in base), shelved)
+
+
+def _shelve(where: Place, theirs: str, shelved: dict[str, bytes]) -> None:
+    """Merge the remote's archive into ours, year by year; then these beads leave our ledger too."""
+    base, there, beads = where.shelves(_common(where, theirs)), where.shelves(theirs), where.ledger.beads
+
+    def change(view: View) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        texts = {}
+        for path, text in there.items():
+            year, known = archived_year(path) or "", _by_id(text)
+            ours = archive.text(beads, year)
+            left = b"".join(line + b"\n" for key, line in _by_id(base.get(path, b"")).items() if key in known)
+            merged = merge_files(left, ours, text).data
+            if merged != ours:
+                texts[year] = merged
+        return texts, shelved
+
+    if there and there != {THERE.archived(year): archive.text(beads, year) for year in archive.years(beads)}:
+        where.ledger.shelve(change, known=False)
+    elif shelved:
+        where.ledger.shelve(lambda view: ({}, shelved))
 
 
 def _common(where: Place, theirs: str) -> str | None:
@@ -264,6 +243,8 @@ def _install(ledger: Ledger, ours: bytes, merged: bytes) -> list[str]:
     """Write what the merge changed; a bead that was changed meanwhile is merged once more."""
     before = _by_id(ours)
     changed = {key.decode(): line for key, line in _by_id(merged).items() if before.get(key) != line}
+    old = {key: line for year in archive.years(ledger.beads)[::-1] for key, line in _by_id(archive.text(ledger.beads, year)).items()}
+    before = old | before
 
     def change(view: View) -> dict[str, bytes]:
         return {name: _onto(before.get(name.encode()), view.line(name), line) for name, line in changed.items()}
@@ -281,22 +262,22 @@ def _onto(before: bytes | None, now: bytes | None, new: bytes) -> bytes:
 
 # ---- commits -----------------------------------------------------------------------------------------------
 
-def _local(where: Place, caller: Caller, head: str | None, theirs: str | None, data: bytes, words: str) -> str:
+def _local(where: Place, caller: Caller, head: str | None, theirs: str | None, files: dict[str, bytes], words: str) -> str:
     """The commit here that holds the ledger, made if there is none."""
     ahead = head is not None and (theirs is None or where.is_in(theirs, head))
     if where.own:
         parent = head if ahead else theirs
-        if parent is not None and where.text(parent) == data:
+        if parent is not None and where.files(parent) == files:
             new = parent
         else:
-            new = _commit(where, caller, parent, [parent] if parent else [], data, words)
+            new = _commit(where, caller, parent, [parent] if parent else [], files, words)
     elif theirs is not None and not ahead and _only_ledger(where, head or "", theirs):
         parents = [theirs] if where.is_in(head or "", theirs) else [head or "", theirs]
-        new = theirs if len(parents) == 1 and where.text(theirs) == data else _commit(where, caller, theirs, parents, data, words)
+        new = theirs if len(parents) == 1 and where.files(theirs) == files else _commit(where, caller, theirs, parents, files, words)
     else:
         new = head or ""
-        if where.text(head) != data:
-            new = _commit(where, caller, head, [head or ""], data, words)
+        if where.files(head) != files:
+            new = _commit(where, caller, head, [head or ""], files, words)
     if new != head:
         git.update_refs(where.repo, [(where.tip, new, head or "")], "bd sync")
     if not where.own:
@@ -304,14 +285,14 @@ def _local(where: Place, caller: Caller, head: str | None, theirs: str | None, d
     return new
 
 
-def _commit(where: Place, caller: Caller, tree_of: str | None, parents: list[str], data: bytes, words: str) -> str:
+def _commit(where: Place, caller: Caller, tree_of: str | None, parents: list[str], files: dict[str, bytes], words: str) -> str:
     """A commit whose tree is that of another one but for the ledger."""
     beads = where.ledger.beads
     index = {"GIT_INDEX_FILE": beads.sync_index}
     try:
         git.run(where.repo, "read-tree", *([tree_of] if tree_of else ["--empty"]), env=index)
         there = set(git.run(where.repo, "ls-files", "-z", env=index).out.split("\0"))
-        entries = {TRACKED_LEDGER: data}
+        entries = dict(files)
         for name in _FILES[1:]:
             content = None if name in there else fsio.read(f"{beads.root}/{os.path.basename(name)}")
             if content is not None:
@@ -335,12 +316,12 @@ def _hash(repo: str, content: bytes) -> str:
 def _stage(where: Place, commit: str) -> None:
     """The index holds the ledger as the commit does: git sees no change that nobody made. Other entries stay as they are."""
     def listed(*words: str) -> dict[str, list[str]]:
-        out = git.run(where.repo, *words, "--", f"{BEADS}/").out
+        out = git.run(where.repo, *words, "--", f"{BEADS}/", f"{THERE.archive}/").out
         return {entry.partition("\t")[2]: entry.split() for entry in out.split("\0") if entry}
 
     made, staged = listed("ls-tree", "-z", commit), listed("ls-files", "-z", "--stage")
-    stale = [path for path in _FILES if path in made and (
-        path not in staged or (path == TRACKED_LEDGER and made[path][2] != staged[path][1]))]
+    stale = [path for path in made if (path in _FILES or is_ledger(path)) and (
+        path not in staged or (is_ledger(path) and made[path][2] != staged[path][1]))]
     if stale:
         given = "".join(f"{made[path][0]} {made[path][2]}\t{path}\0" for path in stale)
         git.run(where.repo, "update-index", "-z", "--add", "--index-info", input=given.encode())
@@ -349,7 +330,7 @@ def _stage(where: Place, commit: str) -> None:
 def _only_ledger(where: Place, one: str, other: str) -> bool:
     """Whether two commits differ in nothing but the ledger."""
     names = git.run(where.repo, "diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other).out
-    return {name for name in names.split("\0") if name} <= {TRACKED_LEDGER}
+    return all(is_ledger(name) for name in names.split("\0") if name)
 
 
 def _ledger_alone(where: Place, theirs: str, new: str) -> bool:
@@ -361,11 +342,6 @@ def _ledger_alone(where: Place, theirs: str, new: str) -> bool:
 
 
 # ---- texts -------------------------------------------------------------------------------------------------
-
-def _blob(repo: str, commit: str | None, path: str) -> bytes | None:
-    found = git.run(repo, "cat-file", "blob", f"{commit}:{path}", check=False) if commit else None
-    return found.out.encode("utf-8", "surrogateescape") if found and found.code == 0 else None
-
 
 def _by_id(text: bytes) -> dict[bytes, bytes]:
     return {key: line for line in text.split(b"\n") if line and (key := key_of(line)) is not None}
@@ -379,3 +355,6 @@ def _shared(text: bytes) -> bytes:
 def _count(one: bytes, other: bytes) -> int:
     there: Any = _by_id(other)
     return sum(there.get(key) != line for key, line in _by_id(one).items())
+
+
+__all__ = ["REMOTE", "Place", "Synced", "adopt", "fetched_prefix", "place", "preview", "sync", "take_in"]

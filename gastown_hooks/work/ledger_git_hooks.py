@@ -11,8 +11,8 @@ from functools import partial
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.ids import shown
-from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads
-from gastown_hooks.stores import git, lines, stubs
+from gastown_hooks.core.paths import BEADS, TRACKED_ARCHIVE, TRACKED_LEDGER, Beads
+from gastown_hooks.stores import archive, git, lines, stubs
 from gastown_hooks.stores.config import variable
 from gastown_hooks.stores.gitdir import common_dir
 from gastown_hooks.stores.ledger import Ledger
@@ -85,7 +85,7 @@ def pre_commit(top: str) -> list[str]:
         return []  # `git commit PATH`: only those paths were meant
     beads = Beads(f"{top}/{BEADS}")
     files = [path for path in (beads.issues, beads.config, beads.gitignore, beads.attributes) if os.path.exists(path)]
-    names = [os.path.relpath(path, top) for path in files]
+    names = [os.path.relpath(path, top) for path in [*files, *(beads.archived(year) for year in archive.years(beads))]]
     git.run(top, "add", "--", *names, env={"GIT_INDEX_FILE": index} if variable("GIT_INDEX_FILE") else None)
     return look(top)
 
@@ -97,7 +97,7 @@ def look(top: str) -> list[str]:
 
 
 def pre_push(top: str) -> list[str]:
-    if git.run(top, "status", "--porcelain", "--", f":(literal){TRACKED_LEDGER}").out:
+    if git.run(top, "status", "--porcelain", "--", f":(literal){TRACKED_LEDGER}", TRACKED_ARCHIVE).out:
         return ["the ledger has changes that are in no commit. Next: bd sync, or git commit"]
     return []
 

@@ -22,7 +22,7 @@ from gastown_hooks.work.acts import Act
 DRIVER = "merge.beads.driver"
 _CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from gastown_hooks.front import bd; sys.exit(bd())"
-_ATTRIBUTES = b"issues.jsonl merge=beads\n"
+_ATTRIBUTES = (b"issues.jsonl merge=beads", b"archive/*.jsonl merge=beads")
 _EXCLUDED = f"/{BEADS}/".encode()
 
 
@@ -44,7 +44,7 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
         acts.append(Act("keep it out of the code's branches (info/exclude)", partial(_exclude, exclude_file(top))))
     if os.path.lexists(beads.gitignore) and _unignored(beads):
         acts.append(Act("keep bd's local files out of git (.beads/.gitignore)", partial(_ignore, beads)))
-    if not hidden and _ATTRIBUTES.strip() not in (fsio.read(beads.attributes) or b"").splitlines():
+    if not hidden and _unattributed(beads):
         acts.append(Act("tell git that the ledger is merged by bd (.beads/.gitattributes)", partial(_attribute, beads)))
     if not hidden and git.run(top, "config", "--get", DRIVER, check=False).line != driver_command():
         acts.append(Act("set bd up as the merge driver of this clone", partial(_set_driver, top)))
@@ -97,7 +97,11 @@ def _ignore(beads: Beads) -> None:
 
 
 def _attribute(beads: Beads) -> None:
-    fsio.write(beads.attributes, (fsio.read(beads.attributes) or b"") + _ATTRIBUTES, mode=0o644)
+    fsio.write(beads.attributes, (fsio.read(beads.attributes) or b"") + b"".join(line + b"\n" for line in _unattributed(beads)), mode=0o644)
+
+
+def _unattributed(beads: Beads) -> list[bytes]:
+    return [line for line in _ATTRIBUTES if line not in (fsio.read(beads.attributes) or b"").splitlines()]
 
 
 def _set_driver(top: str) -> None:

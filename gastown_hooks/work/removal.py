@@ -1,4 +1,5 @@
-"""Deleting beads, and bringing them back. A deleted bead stays in the ledger as a tombstone with all that it was."""
+"""Deleting beads, and bringing back those that were deleted, archived or shortened. A deleted bead stays in the ledger as a tombstone
+with all that it was."""
 
 from __future__ import annotations
 
@@ -10,9 +11,11 @@ from typing import Any
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.record import touched
+from gastown_hooks.rules import ageing as rules
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import ageing
 from gastown_hooks.work.beadwrite import Draft, commit, existing
 
 Record = dict[str, Any]
@@ -62,12 +65,18 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
 
 
 def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *, dry_run: bool = False) -> list[Record]:
-    """Deleted beads as they were, open or closed; one that is not deleted stays as it is. Raises Refused where nothing is left of it."""
+    """Deleted beads as they were, open or closed; archived ones back in the ledger; shortened ones with their texts. Any other stays as it
+    is. Raises Refused where nothing is left of it."""
+    archived = ledger.archived(bead_ids)
+    texts = ageing.originals(ledger, caller, bead_ids)
+
     def fill(draft: Draft) -> None:
         for bead_id in bead_ids:
             record = draft.get(bead_id) or existing(draft, bead_id)
             if ready.status(record) != states.TOMBSTONE:
-                draft.put(record)
+                again = rules.unfolded(record, texts[bead_id]) if bead_id in texts else {}
+                draft.put(touched(record, {**again, "updated_at": clock.stamp(now)}, caller.actor, now)
+                          if again or bead_id in archived else record)
                 continue
             if not record.get("title"):
                 raise Refused(f"{bead_id} cannot be restored", why="only its id was kept", next="bd list --all")

@@ -143,6 +143,70 @@ def row(name: str, words: tuple[str, ...], want: Want, *also: Callable[[Story], 
     return Scenario(name, begun, act(*words), both(check, *also), glance=both(glance, *also))
 
 
+# ---- the archive
+
+AGED = [f"bd-o{n}" for n in range(4)]
+
+
+def aged(*options: str) -> Callable[[str], None]:
+    """Beads that closed long ago, in two years, one of which an open bead needs; written since the last fold: one."""
+    def setup(root: str) -> None:
+        closed = [line(bead, status="closed", closed_at=f"202{n % 2 + 4}-06-01T00:00:00Z", updated_at="2026-01-01T00:00:00Z")
+                  for n, bead in enumerate(AGED)]
+        needs = [{**_EDGE, "depends_on_id": "bd-n", "type": "blocks"}]
+        repository(root, "one", *options, issues="".join((
+            line("bd-a", dependencies=needs), line("bd-n", status="closed", closed_at="2024-01-01T00:00:00Z"), *closed)))
+        run(bd("create", "New", "--id", "bd-z", cwd=f"{root}/one"), root)
+    return setup
+
+
+def where_each_is(story: Story) -> dict[str, list[bytes]]:
+    """Bead: its lines, in the ledger and in the archive."""
+    folder = f"{story.root}/one/.beads"
+    found = {bead: [text] for bead, text in beads(story).lines.items()}
+    for name in os.listdir(f"{folder}/archive") if os.path.isdir(f"{folder}/archive") else []:
+        data = b"" if name.startswith(".") else Path(f"{folder}/archive/{name}").read_bytes()
+        for text in data.splitlines():
+            found.setdefault(json.loads(text)["id"], []).append(text)
+    return found
+
+
+def readable(story: Story) -> list[str]:
+    """Every bead is in one place, or in two alike, with the very bytes it had."""
+    lines, places = checker.Ledger(f"{story.template}/one/.beads").lines, where_each_is(story)
+    wrong = [f"{bead} is {places.get(bead)}" for bead, text in lines.items() if set(places.get(bead, ())) != {text}]
+    return beads(story).violations + wrong
+
+
+def archived(story: Story) -> list[str]:
+    places, left = where_each_is(story), set(beads(story).lines)
+    return readable(story) + [f"{bead} is in {len(found)} places" for bead, found in places.items() if len(found) != 1] + (
+        [] if left == {"bd-a", "bd-n", "bd-z"} else [f"the ledger holds {sorted(left)}"])
+
+
+def committed(root: str) -> None:
+    aged()(root)
+    for bead in AGED:
+        run(bd("update", bead, "-d", "What it was.\n\n" + "and why " * 60, cwd=f"{root}/one"), root)
+    run(Command(("git", "-C", f"{root}/one", "add", "-A")), root)
+    git(f"{root}/one", "commit", "-q", "-m", "beads")
+
+
+def whole_or_short(story: Story) -> list[str]:
+    """A bead has its text, or the commit that has it is kept."""
+    bad = []
+    for bead in AGED:
+        record = beads(story).records[bead]
+        pin = f"refs/gt/compacted/{record.get('compacted_at_commit')}"
+        kept = checker.git(f"{story.root}/one", "rev-parse", "-q", "--verify", pin, check=False)
+        bad += [] if len(record["description"]) > 400 or kept else [f"{bead} has lost its text"]
+    return bad
+
+
+def shortened(story: Story) -> list[str]:
+    return whole_or_short(story) + [f"{bead} is not short" for bead in AGED if beads(story).records[bead]["description"] != "What it was."]
+
+
 TAKEN = {"status": "in_progress", "assignee": "overseer"}
 SCENARIOS = [
     row("bd-supersede", ("supersede", "bd-a", "--with", "bd-b"), put_aside("supersedes"), linked("supersedes")),
@@ -151,6 +215,9 @@ SCENARIOS = [
     row("bd-close-claim-next", ("close", "bd-a", "--claim-next"), {"bd-a": {"status": "closed"}, "bd-b": TAKEN}),
     Scenario("bd-batch", plan, act("batch", "--file", "../plan.txt"), BATCH[0], glance=BATCH[1]),
     Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
+    Scenario("bd-archive", aged(), act("archive"), archived, glance=readable),
+    Scenario("bd-archive-own-branch", aged("--own-branch"), act("archive"), archived, glance=readable),
+    Scenario("bd-compact", committed, act("compact", "--days", "0"), shortened, glance=whole_or_short),
     Scenario("bd-init", bare, act("init", "--prefix", "bd"), made, glance=code_is_sound),
     Scenario("bd-hooks-install", initialised, act("hooks", "install"), hooked, glance=mine_is_kept),
 ]

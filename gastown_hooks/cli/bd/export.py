@@ -35,7 +35,7 @@ def cli(output: str | None, status: str | None, kind: str | None, label: str | N
       bd export --status open --json
     """
     ledger = _shared.world().home()
-    text = ledger.text()
+    text = ledger.text(archived=True)
     wanted = None
     if status or kind or label or no_tombstones:
         type_ = fields.issue_type(kind) if kind else None
