@@ -15,7 +15,7 @@ COUNTED = ("install", "rig-add", "bd-create", "bd-close", "sling", "done", "refi
 
 @pytest.mark.parametrize("name", NAMES)
 def test_broken_at_any_call_and_run_again(matrix: Matrix, name: str) -> None:
-    report = matrix(name, seconds=3)
+    report = matrix(name, seconds=1.5)
     assert report.points.get("kill-before") and report.points.get("kill-after")
     assert not report.violations, "\n".join(report.violations)
 

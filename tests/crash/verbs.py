@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 from collections.abc import Callable
 
 from crash import checker
-from crash.engine import Check, Command, Scenario, Story
+from crash.engine import Check, Command, Scenario, Story, spelled
 from crash.ground import (
     BEADS,
     RIG,
@@ -183,6 +185,37 @@ def retired(story: Story) -> list[str]:
     return bad + work_is_kept(story) + laws(story) + bystanders(story, BEADS[0])
 
 
+# ---- a person takes a worker's session over, at a terminal
+
+TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+
+
+def handed(root: str) -> None:
+    """A worker whose agent program is a script; no runner lives."""
+    rigged(root)
+    town = f"{root}/town"
+    put(f"{root}/agent.sh", "touch here.$$\n")
+    run(gt("config", "agent", "set", "person", f"sh {root}/agent.sh", cwd=town), root)
+    run(gt("sling", BEADS[0], RIG, "--agent", "person", cwd=town), root)
+
+
+def attach(root: str) -> list[Command]:
+    return [Command((sys.executable, "-c", TERMINAL, *spelled(("gt", "attach", f"{RIG}/toast"))), f"{root}/town")]
+
+
+def taken_over(story: Story) -> list[str]:
+    """The session ran, at most once for each command; the worker has its bead, its tree and its lease as before, and nobody holds them."""
+    before, lease = ({**leases(root).get(BEADS[0], {}), "tree": ""} for root in (story.template, story.root))
+    bad = [] if lease == before else [f"the lease is {lease}, it was {before}"]
+    home = f"{town_of(story).rig}/polecats/toast"
+    sessions = [name for name in os.listdir(f"{home}/rig") if name.startswith("here.")]
+    bad += [] if 1 <= len(sessions) <= len(story.runs) else [f"sessions: {sessions}"]
+    with open(f"{home}/heartbeat.json", encoding="utf-8") as file:
+        beat = json.load(file)
+    bad += [] if beat["state"] == "attached" and not os.path.exists(f"/proc/{beat['pid']}") else [f"the heartbeat: {beat}"]
+    return bad + laws(story) + bystanders(story)
+
+
 # ---- the ledger's verbs
 
 CREATED = "a new bead"
@@ -248,5 +281,6 @@ SCENARIOS = [
     Scenario("sling-three", rigged, sling(*BEADS), claimed(*BEADS), recover=sling_again(*BEADS), glance=always),
     Scenario("done", committed, done_act, submitted, glance=always),
     Scenario("polecat-nuke", messy, nuke, retired, recover=nuke_again, glance=work_is_kept),
+    Scenario("attach", handed, attach, taken_over, glance=always),
     Scenario("broken-remove-first", messy, nuke, retired, recover=nuke_again, glance=work_is_kept, broken="remove_first"),
 ]
