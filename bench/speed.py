@@ -69,7 +69,9 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (4, "bd list --title-contains stream"), (4, "bd list -l none"), (4, "bd list --label-pattern w*"), (4, "bd list --overdue"),
     (8, "bd list --sort updated"), (8, "bd ready --parent {epic}"), (8, "bd show {epic}"), (8, "bd dep tree {any}"),
     (8, "bd dep list {any}"), (8, "bd epic status"), (8, "bd graph {epic}"), (8, "bd swarm validate {epic}"), (8, "bd info"),
-    (8, "bd label list-all"), (8, "bd comments {any}"), (8, "bd where"), (8, "bd query priority=0"), (8, "bd memories"))]
+    (8, "bd label list-all"), (8, "bd comments {any}"), (8, "bd where"), (8, "bd query priority=0"), (8, "bd memories"),
+    (8, "bd audit --since 1h"), (8, "bd audit --bead {any}"), (8, "bd activity -n 20"), (0, "bd stats --actor overseer"),
+    (8, "bd skills app/polecats/toast"))]
 
 
 @dataclass

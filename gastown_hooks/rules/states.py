@@ -31,6 +31,11 @@ class Objection:
         self.rule, self.text, self.force, self.next = rule, text, force, next
 
 
+def doer(record: Record) -> str:
+    """Who did a closed bead: its assignee, else who closed it; "" for one that is not closed, or of which nobody knows."""
+    return str(record.get("assignee") or record.get("updated_by") or "") if record.get("status") == "closed" else ""
+
+
 def is_step(record: Record) -> bool:
     """A step of a molecule: made by a formula, which leaves its place in the record."""
     return bool(record.get("source_location"))

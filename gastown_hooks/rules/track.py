@@ -1,8 +1,8 @@
 """What an identity has done: its jobs, told by merge requests, closed beads, validations and what turns cost. Pure.
 
 A job is one bead by one identity. With a merge request it is `landed` or, where the request failed, met a conflict or was rejected,
-`returned`; a bead that was closed without one is `closed`, by its assignee, else by who closed it. What still waits is no job yet.
-Its skills are the bead's labels (not the town's own `gt:…`; `skill:go` is `go`) and what stands under `## Required Skills`.
+`returned`; a bead that was closed without one is `closed`, by its assignee, else by who closed it, if that is known. What still waits
+is no job yet. Its skills are the bead's labels (not the town's own `gt:…`; `skill:go` is `go`) and what stands under `## Required Skills`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock
-from gastown_hooks.rules import filters, ready, requests
+from gastown_hooks.rules import filters, ready, requests, states
 
 Record = dict[str, Any]
 LANDED, CLOSED, RETURNED = "landed", "closed", "returned"
@@ -70,8 +70,8 @@ def jobs(records: Mapping[str, Record], costs: Iterable[Record] = ()) -> list[Jo
                                       str(record["metadata"].get("agent") or ""))
     landed = {job.bead for job in found.values() if job.outcome == LANDED}
     for bead_id, record in records.items():
-        if ready.status(record) == "closed" and ready.kind(record) not in _NO_JOBS and bead_id not in landed:
-            who = str(record.get("assignee") or record.get("updated_by") or "")
+        who = states.doer(record)
+        if who and ready.kind(record) not in _NO_JOBS and bead_id not in landed:
             before = found.get((bead_id, who))
             found[bead_id, who] = _job(record, bead_id, who, CLOSED, before.tries if before else 0,
                                        used.get((bead_id, record.get("claim_fence") or 0)), before.agent if before else "")

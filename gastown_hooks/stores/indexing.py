@@ -27,7 +27,7 @@ _TAIL = 256  # bytes of the journal that must still stand before the place up to
 _LARGEST = 1 << 62
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
 _TIMES = ("updated_at", "closed_at", "due_at", "defer_until")
-_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 22)})"
+_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 23)})"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
@@ -35,7 +35,7 @@ CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size I
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
                    kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, scope INTEGER, fence INTEGER,
                    updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
-                   pinned INTEGER, low TEXT,
+                   pinned INTEGER, low TEXT, doer TEXT,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
 CREATE TABLE text (id TEXT PRIMARY KEY, everything TEXT) WITHOUT ROWID;
@@ -49,6 +49,7 @@ CREATE INDEX by_pin ON bead (status, kind) WHERE pinned > 0;
 CREATE INDEX by_kind ON bead (kind, status);
 CREATE INDEX by_fence ON bead (status, fence, assignee, id, closed) WHERE fence > 0;
 CREATE INDEX by_scope ON bead (scope, status, kind, assignee);
+CREATE INDEX by_doer ON bead (doer) WHERE doer > '';
 CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
 CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
 CREATE INDEX edge_source ON edge (source);
@@ -267,7 +268,7 @@ def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
     return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
             "\x1f".join(("", *labels, "")) if labels else "", _scope(bead),
             fence or 0, *(_instant(bead, key) for key in _TIMES), *blocked,
-            int(bool(bead.get("pinned"))), title.lower())
+            int(bool(bead.get("pinned"))), title.lower(), states.doer(bead))
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ Record = dict[str, Any]
 
 def jobs(ledgers: Iterable[Ledger], town: Town | None, actor: str = "") -> list[track.Job]:
     """Every job of these ledgers; with a whole `actor` at least that one's."""
-    closed: Wanted = (("status", True, ("closed",)), *((("assignee", True, (actor, "")),) if actor and "*" not in actor else ()))
+    closed: Wanted = (("doer", ">", ("",)), *((("doer", True, (actor,)),) if actor and "*" not in actor else ()))
     rigs = {rig.beads.root: rig for rig in town.rigs()} if town else {}
     found: dict[str, Record] = {}
     spent: list[Record] = []
