@@ -20,11 +20,11 @@ def validated(records: Mapping[str, Record], epic: str) -> dict[str, Any]:
         for edge in graph.edges(records[name]):
             if edge.kind not in graph.BLOCKING or edge.target in inside:
                 continue
-            if edge.target not in records:
-                word = "of another project" if fields.is_foreign(edge.target) else "not there"
-                (warnings if fields.is_foreign(edge.target) else errors).append(f"{name} waits for {edge.target}, which is {word}")
-            elif ready.status(records[edge.target]) not in ("closed", "tombstone"):
-                warnings.append(f"{name} waits for {edge.target}, which is not part of it")
+            if edge.target not in records and not fields.is_foreign(edge.target):
+                errors.append(f"{name} waits for {edge.target}, which is not there")
+            elif ready.status(records.get(edge.target, {})) not in ("closed", "tombstone"):
+                word = "of another project" if fields.is_foreign(edge.target) else "not part of it"
+                warnings.append(f"{name} waits for {edge.target}, which is {word}")
     errors += [f"a cycle: {' -> '.join([*circle, circle[0]])}" for circle in graph.cycles(records) if inside & set(circle)]
     errors += [] if names else ["it has no children"]
     work = [name for name in left if ready.kind(records[name]) != "epic"]
