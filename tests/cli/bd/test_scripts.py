@@ -10,6 +10,7 @@ After each failure the ledgers must be byte for byte what they were before.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -118,5 +119,7 @@ def test_script(script: Path, way: Callable[..., builders.Finished], tmp_path: P
         check(step, "standard error", step.err, done.err, names)
         check(step, "standard output", step.out, done.out, names)
         assert done.code == step.code, f"line {step.number}: $ {step.words}: exit {done.code}, wanted {step.code}"
+        if words[0] == "bd" and "--json" in words and not done.code:
+            assert all(json.loads(text) is not None for text in (done.out.splitlines() if "activity" in words else [done.out])), words
         if done.code or "--dry-run" in words:
             assert ledgers(place) == before, f"line {step.number}: $ {step.words}: the ledger changed"
