@@ -156,7 +156,11 @@ def _record(line: bytes | None) -> Record | None:
 
 def _origin(pair: Pair) -> list[int]:
     """Which journal this is: the file it continues, and its inode, which another has while this one is there."""
-    return [*jsons.loads(pair.journal().partition(b"\n")[0].decode())["base"], pair.inode]
+    try:
+        base = list(jsons.loads(pair.journal().partition(b"\n")[0].decode())["base"])
+    except (ValueError, KeyError, TypeError):
+        base = []  # no journal of ours: the ledger takes the file as it is
+    return [*base, pair.inode]
 
 
 def _kept(pair: Pair, last: _Mark | None) -> int:
