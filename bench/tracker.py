@@ -23,11 +23,11 @@ from typing import Any
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "tests")]
 ledgers: Any = import_module("ledgers")
+speed: Any = import_module("speed")
 json: Any = import_module("json")
 
 LEAN = [os.path.realpath(sys.executable), "-I", "-S", "-c"]
 BD = [sys.executable, "-c", f"import sys; sys.path.insert(0, {ROOT!r}); from gastown_hooks.front import bd; sys.exit(bd())"]
-DRIVER = [*LEAN, f"import sys; sys.path.insert(0, {ROOT!r}); from gastown_hooks.front import bd; sys.exit(bd())", "merge"]
 
 
 def cost(words: list[str], cwd: str, rounds: int, before: Callable[[], object] = lambda: None) -> float:
@@ -73,6 +73,7 @@ def main() -> None:
                       ["init", "-q", "-b", "main", "one"], ["-C", "one", "remote", "add", "origin", "../remote.git"]):
             subprocess.run(["git", *words], cwd=place, check=True)
         one = f"{place}/one"
+        speed.write_programs(place)
         bare = cost([*LEAN, "pass"], place, 3 * known.rounds)
 
         def tell(what: str, seconds: float) -> None:
@@ -81,7 +82,7 @@ def main() -> None:
         tell("python -I -S -c pass", bare)
         for edits in (100, 1000):
             base, ours, theirs = versions(known.beads, edits, place)
-            words = [*DRIVER, base, f"{ours}.now", theirs, "x"]
+            words = [f"{place}/bd", "merge", base, f"{ours}.now", theirs, "x"]
             seconds = cost(words, place, known.rounds, partial(shutil.copy, ours, f"{ours}.now"))
             tell(f"bd merge, {known.beads} beads, {edits} edits a side", seconds)
         with open(f"{place}/in.jsonl", "wb") as file:

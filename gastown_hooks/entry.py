@@ -20,11 +20,11 @@ from gastown_hooks.core import fsio
 NAMES = ("gt", "bd")
 HOT = ("gastown_hooks", *(f"gastown_hooks.{name}" for name in (
     "front", "core", "core.clock", "core.errors", "core.fsio", "core.ids", "core.jsons", "core.late", "core.lock", "core.paths",
-    "core.record", "rules", "rules.fields", "rules.graph", "rules.ready", "rules.states", "stores", "stores.config",
-    "stores.events", "stores.index", "stores.indexing", "stores.known", "stores.ledger", "stores.lines", "stores.pairs", "stores.routes",
-    "stores.sqlite", "stores.touched", "work", "work.beadwrite", "work.hook", "work.tracking", "work.verbs", "work.world", "cli", "cli.bd",
-    "cli.bd._facts", "cli.bd._values", "cli.bd._words", "cli.fast", "cli.fast_facts", "cli.fast_read", "cli.fast_wanted", "cli.fast_write",
-    "cli.plain")))
+    "core.record", "rules", "rules.fields", "rules.graph", "rules.merge3", "rules.merge_files", "rules.ready", "rules.states", "stores",
+    "stores.config", "stores.events", "stores.index", "stores.indexing", "stores.known", "stores.ledger", "stores.lines", "stores.pairs",
+    "stores.routes", "stores.sqlite", "stores.touched", "work", "work.beadwrite", "work.hook", "work.tracking", "work.verbs",
+    "work.world", "cli", "cli.bd", "cli.bd._facts", "cli.bd._values", "cli.bd._words", "cli.fast", "cli.fast_facts", "cli.fast_merge",
+    "cli.fast_read", "cli.fast_wanted", "cli.fast_write", "cli.plain")))
 _LIBRARIES = ("_json", "_sqlite3", "fcntl")
 _START = """import gc, marshal, posix, sys
 gc.disable()

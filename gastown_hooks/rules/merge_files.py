@@ -16,11 +16,12 @@ from gastown_hooks.rules.merge3 import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gastown_hooks.core.record import Record
 
 RENAMED = "renamed_from"
+_NONE = b"\xff"  # behind every id
 _TEXTS = ("title", "description", "design", "acceptance_criteria", "notes", "close_reason")
 _IN_IDS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 
@@ -48,36 +49,63 @@ class _Side:
 
 def merge_files(base: bytes, ours: bytes, theirs: bytes) -> MergedFile:
     """The three versions of issues.jsonl as one. `merge_files(b, x, y)` equals `merge_files(b, y, x)`."""
-    versions = [data.split(b"\n") for data in (base, ours, theirs)]
-    keyed = [_keyed(lines) for lines in versions]
-    if all(keyed):
-        settled, parts = _settled(*keyed)
-        merged = _merge(parts, settled)
+    parted = _parted(base, ours, theirs)
+    if parted is not None:
+        merged = _merge(*parted)
         if not merged.renamed:  # a new id is chosen, and mentions are rewritten, with all beads in sight
             return merged
-    return _merge(versions, {})
+    return _merge([data.split(b"\n") for data in (base, ours, theirs)], {})
 
 
-def _keyed(lines: list[bytes]) -> dict[bytes, bytes]:
-    """The lines by id, read no further than that; nothing for a file that is empty, damaged or unusual."""
-    keyed = {line[7:line.find(b'"', 7)]: line for line in lines if line.startswith(b'{"id":"') and line.endswith(b"}")}
-    return keyed if len(keyed) == len(lines) - (lines[-1] == b"") and b"\\" not in b"".join(keyed) else {}
-
-
-def _settled(old: dict[bytes, bytes], one: dict[bytes, bytes], other: dict[bytes, bytes]) -> tuple[dict[bytes, bytes], list[list[bytes]]]:
-    """The lines that are as they were, or that one side alone changed; and what is left of the three versions: the engine's."""
+def _parted(base: bytes, ours: bytes, theirs: bytes) -> tuple[list[list[bytes]], dict[bytes, bytes]] | None:
+    """What is the engine's of the three versions, and by id the lines that are as they were, or that one side alone changed: none of
+    these is read further than its id. None for a file that is empty, damaged, not sorted or unusual."""
     settled: dict[bytes, bytes] = {}
     parts: list[list[bytes]] = [[], [], []]
-    for key in {**one, **other, **old}:
-        base, mine, theirs = old.get(key), one.get(key), other.get(key)
-        changed = theirs if mine == base else mine if theirs in (base, mine) else None
-        if changed is not None and (changed == base or _may_stand(key, changed, base or b"")):
-            settled[key] = changed
-            continue
-        for part, line in zip(parts, (base, mine, theirs), strict=True):
-            if line is not None:
-                part.append(line)
-    return settled, parts
+    lines = iter(base.split(b"\n"))
+    found: tuple[bytes | None, bytes | None, bytes | None]
+    old, last, here, there = next(lines), b"", 0, 0  # where the lines of ours and theirs begin
+    while True:
+        size = len(old)
+        if old and ours.startswith(old, here) and theirs.startswith(old, there) and (
+                ours[here + size:here + size + 1] == b"\n" == theirs[there + size:there + size + 1]):
+            key = _key(old)  # most lines: not even copied
+            settled[key] = old
+            found = (old, old, old)
+        else:
+            mine, other = (data[at:end if (end := data.find(b"\n", at)) >= 0 else None] for data, at in ((ours, here), (theirs, there)))
+            if not (old or mine or other):
+                break
+            keys = _key(old), _key(mine), _key(other)
+            key = min(keys)
+            found = (old if keys[0] == key else None, mine if keys[1] == key else None, other if keys[2] == key else None)
+            _settle(key, found, settled, parts)
+        if key <= last or key == _NONE or b"\\" in key:
+            return None
+        last = key
+        if found[0] is not None:
+            old = next(lines, b"")
+        here += 0 if found[1] is None else len(found[1]) + 1
+        there += 0 if found[2] is None else len(found[2]) + 1
+    whole = here >= len(ours) and there >= len(theirs) and next(lines, None) is None
+    return (parts, settled) if whole and settled and ours and theirs and base else None
+
+
+def _key(line: bytes) -> bytes:
+    """The line's id; behind all others, of what is none."""
+    return line[7:line.find(b'"', 7)] if line.startswith(b'{"id":"') and line.endswith(b"}") else _NONE
+
+
+def _settle(key: bytes, lines: Sequence[bytes | None], settled: dict[bytes, bytes], parts: list[list[bytes]]) -> None:
+    """One bead's three lines."""
+    base, mine, theirs = lines
+    changed = theirs if mine == base else mine if theirs in (base, mine) else None
+    if changed is not None and (changed == base or _may_stand(key, changed, base or b"")):
+        settled[key] = changed
+        return
+    for part, line in zip(parts, lines, strict=True):
+        if line is not None:
+            part.append(line)
 
 
 def _may_stand(key: bytes, line: bytes, base: bytes) -> bool:

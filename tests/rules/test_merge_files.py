@@ -40,6 +40,7 @@ def files(draw: st.DrawFn) -> bytes:
 def test_the_laws(base: bytes, ours: bytes, theirs: bytes) -> None:
     one, other = merge_files(base, ours, theirs), merge_files(base, theirs, ours)
     assert one.data == other.data and one.renamed == other.renamed
+    assert one.data == _merge([data.split(b"\n") for data in (base, ours, theirs)], {}).data
     assert merge_files(base, one.data, one.data).data == one.data
     names = [json.loads(line)["id"] for line in one.data.splitlines() if line not in one.bad]
     assert names == sorted(set(names), key=str.encode)
