@@ -70,7 +70,6 @@ def _parted(base: bytes, ours: bytes, theirs: bytes) -> tuple[list[list[bytes]],
         if old and ours.startswith(old, here) and theirs.startswith(old, there) and (
                 ours[here + size:here + size + 1] == b"\n" == theirs[there + size:there + size + 1]):
             key = _key(old)  # most lines: not even copied
-            settled[key] = old
             found = (old, old, old)
         else:
             mine, other = (data[at:end if (end := data.find(b"\n", at)) >= 0 else None] for data, at in ((ours, here), (theirs, there)))
@@ -79,9 +78,12 @@ def _parted(base: bytes, ours: bytes, theirs: bytes) -> tuple[list[list[bytes]],
             keys = _key(old), _key(mine), _key(other)
             key = min(keys)
             found = (old if keys[0] == key else None, mine if keys[1] == key else None, other if keys[2] == key else None)
-            _settle(key, found, settled, parts)
         if key <= last or key == _NONE or b"\\" in key:
             return None
+        if found[1] is old and found[2] is old:
+            settled[key] = old
+        else:
+            _settle(key, found, settled, parts)
         last = key
         if found[0] is not None:
             old = next(lines, b"")
