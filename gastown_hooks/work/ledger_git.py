@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
 
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.errors import Conflict, Refused, RemoteAway, RemoteRefused
-from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, archived_year
+from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads, archived_year
 from gastown_hooks.rules import merge3
 from gastown_hooks.rules.merge_files import merge_files
-from gastown_hooks.stores import archive, events, git
+from gastown_hooks.stores import archive, events, git, quarantine
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.stores.lines import key_of
 from gastown_hooks.work import sync_pace
+from gastown_hooks.work.ledger_lines import by_id, count, joined, parted
 from gastown_hooks.work.ledger_place import BASE, BRANCH, REMOTE, THERE, TIP, Place, blob, is_ledger, place
 
 _TRIES = 12
@@ -58,7 +57,7 @@ def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: b
             sync_pace.agree(beads, url)
         result = Synced(remote=url, agreed=agreed, held_back=sync_pace.held_back(beads, now) if push and agreed else "")
         push = push and agreed and not result.held_back
-        if push and sync_pace.rest(beads) and where.text(where.resolve(where.tracking)) != _shared(where.ledger.text()):
+        if push and sync_pace.rest(beads) and where.text(where.resolve(where.tracking)) != joined(_shared(where).items()):
             sync_pace.give_way(beads)
         begun = clock.since_boot()
         for _ in range(_TRIES):
@@ -90,21 +89,13 @@ def take_in(where: Place) -> Synced:
         return result
 
 
-def _here(ledger: Ledger) -> dict[str, bytes]:
-    """What is for others: the ledger, then (so that no bead is in neither) its archive, by their paths in a commit."""
-    return {TRACKED_LEDGER: _shared(ledger.text()),
-            **{THERE.archived(year): _shared(archive.text(ledger.beads, year)) for year in archive.years(ledger.beads)}}
-
-
 def preview(where: Place) -> Synced:
     """What a sync would do with what was fetched last."""
-    url, theirs = where.url(), where.resolve(where.tracking)
-    ours = _shared(where.ledger.text())
-    there = _by_id(where.text(theirs))
-    mine = _by_id(ours)
-    merged = _merged(where, theirs, ours).data
-    changed = [name for name, line in _by_id(merged).items() if mine.get(name) != line]
-    sent = sum(there.get(name) != line for name, line in _by_id(merged).items())
+    url, theirs, mine = where.url(), where.resolve(where.tracking), _shared(where)
+    there = by_id(where.text(theirs))
+    merged = by_id(_merged(where, theirs, _read(where, theirs, mine), mine).data)
+    changed = [name for name, line in merged.items() if mine.get(name) != line]
+    sent = sum(there.get(name) != line for name, line in merged.items())
     return Synced([name.decode() for name in changed], sent, remote=url,
                   agreed=url is not None and sync_pace.agreed(where.ledger.beads) == url)
 
@@ -121,7 +112,7 @@ def adopt(ledger: Ledger, top: str) -> None:
     """Take over what was cloned along: the first sync of a fresh clone, without asking the remote."""
     where = Place(ledger, top, BRANCH, TIP, BASE)
     theirs = where.resolve(where.tracking)
-    if theirs is not None:
+    if theirs is not None and blob(top, theirs, TRACKED_LEDGER) is not None:
         _take_in(where, theirs, Synced())
 
 
@@ -130,12 +121,15 @@ def adopt(ledger: Ledger, top: str) -> None:
 def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, pull: bool, message: str) -> None:
     where.ledger.fold()
     theirs = None if result.remote is None else _fetch(where) if pull else where.resolve(where.tracking)
+    if where.own and theirs is not None and where.resolve(where.base) is None and blob(where.repo, theirs, TRACKED_LEDGER) is None:
+        raise Refused(f"{REMOTE}'s branch {where.branch} holds no ledger", why="it is used for something else",
+                      next=f"give it another name at {REMOTE}, then bd sync")
     _take_in(where, theirs, result)
-    files = _here(where.ledger)
+    files = _here(where)
     head = where.resolve(where.tip)
     if head is None and not where.own:
         raise Refused("this branch has no commit yet", next="git commit, then bd sync")
-    sent = _count(files[TRACKED_LEDGER], where.text(theirs if theirs else head))
+    sent = count(files[TRACKED_LEDGER], where.text(theirs if theirs else head))
     words = message or f"beads: {sent} changed"
     new = _local(where, caller, head, theirs, files, words)
     result.commit, result.sent = new, sent
@@ -161,54 +155,80 @@ def _take_in(where: Place, theirs: str | None, result: Synced) -> None:
     """Merge the remote's beads into the ledger, and remember that they are in it."""
     if theirs is None:
         return
-    ours = _shared(where.ledger.text())
-    merged = _merged(where, theirs, ours)
-    if merged.kept:
-        result.notes = [f"{merged.kept} beads are missing in {REMOTE}'s file without having been deleted; they stay"]
+    ours = _shared(where)
+    there = _read(where, theirs, ours)
+    merged = _merged(where, theirs, there, ours)
+    if there.damaged:
+        quarantine.keep(where.ledger.beads, there.damaged)
+    told = ((merged.kept, f"beads are missing in {REMOTE}'s file without having been deleted; they stay"),
+            (merged.back, "beads were missing here without having been deleted; they are back"),
+            (len(there.damaged), f"lines of {REMOTE}'s file are no beads; they are kept in quarantine.log"))
+    result.notes = [f"{number} {words}" for number, words in told if number]
     result.received += _install(where.ledger, ours, merged.data)
-    _shelve(where, theirs, merged.shelved)
+    _shelve(where, theirs, there.shelves, merged.shelved)
     git.update_refs(where.repo, [(where.base, theirs, None)], "bd sync: merged")
 
 
 @dataclass(frozen=True, slots=True)
+class _There:
+    """What a commit of the remote's holds: the ledger's beads, the archive's texts by path, and the lines of both that are no beads."""
+
+    beads: list[tuple[bytes, bytes]] = field(default_factory=list)
+    shelves: dict[str, bytes] = field(default_factory=dict)
+    damaged: list[bytes] = field(default_factory=list)
+
+
+def _read(where: Place, theirs: str | None, ours: dict[bytes, bytes]) -> _There:
+    trusted = set(ours.values())
+    beads, damaged = parted(where.text(theirs), trusted)
+    shelves = {}
+    for path, text in where.shelves(theirs).items():
+        whole, broken = parted(text, trusted)
+        shelves[path] = joined(whole)
+        damaged += broken
+    return _There(beads, shelves, damaged)
+
+
+@dataclass(frozen=True, slots=True)
 class _Merged:
-    """The ledger with the remote's changes; how many beads the remote lost; of ours those that it has in its archive, and only there."""
+    """The ledger with the remote's changes; how many beads the remote lost, and we; of ours those that it has in its archive alone."""
 
     data: bytes
     kept: int = 0
+    back: int = 0
     shelved: dict[str, bytes] = field(default_factory=dict)
 
 
-def _merged(where: Place, theirs: str | None, ours: bytes) -> _Merged:
-    """A missing line is no deletion: a tombstone is, and a place in the archive is one of the ledger."""
+def _merged(where: Place, theirs: str | None, there: _There, ours: dict[bytes, bytes]) -> _Merged:
+    """A missing or damaged line is no deletion: a tombstone is, and a place in the archive is one of the ledger."""
     if theirs is None:
-        return _Merged(ours)
-    there = where.text(theirs)
-    known = _by_id(there)
-    old = {key for text in where.shelves(theirs).values() for key in _by_id(text)} - set(known)
-    base = [(key_of(line), line) for line in where.text(_common(where, theirs)).split(b"\n") if line]
-    left = b"".join(line + b"\n" for key, line in base if key in known or key in old)
-    merged = merge_files(left, ours, there)
-    lines, shelved = _by_id(merged.data), dict[str, bytes]()
-    for key, line in _by_id(ours).items():
+        return _Merged(joined(ours.items()))
+    known = dict(there.beads)
+    old = {key for text in there.shelves.values() for key in by_id(text)} - set(known)
+    base = parted(where.text(_common(where, theirs)), {*ours.values(), *known.values()})[0]
+    mine = {*ours, *_archived(where.ledger.beads)}
+    merged = merge_files(joined((key, line) for key, line in base if (key in known or key in old) and key in mine),
+                         joined(ours.items()), joined(there.beads))
+    lines, shelved = by_id(merged.data), dict[str, bytes]()
+    for key, line in ours.items():
         if key not in lines and key in old:
             shelved[key.decode()] = line
         elif key not in lines:  # it has another id now: two clones had made two beads under this one
             lines[key] = _buried(line, merged.renamed)
-    data = b"".join(lines[key] + b"\n" for key in sorted(lines))
-    return _Merged(data, sum(key not in known and key not in old for key, _ in base), shelved)
+    return _Merged(joined(lines.items()), sum(key not in known and key not in old for key, _ in base),
+                   sum(key in known and key not in mine for key, _ in base), shelved)
 
 
-def _shelve(where: Place, theirs: str, shelved: dict[str, bytes]) -> None:
+def _shelve(where: Place, theirs: str, there: dict[str, bytes], shelved: dict[str, bytes]) -> None:
     """Merge the remote's archive into ours, year by year; then these beads leave our ledger too."""
-    base, there, beads = where.shelves(_common(where, theirs)), where.shelves(theirs), where.ledger.beads
+    base, beads = where.shelves(_common(where, theirs)), where.ledger.beads
 
     def change(view: View) -> tuple[dict[str, bytes], dict[str, bytes]]:
         texts = {}
         for path, text in there.items():
-            year, known = archived_year(path) or "", _by_id(text)
+            year, known = archived_year(path) or "", by_id(text)
             ours = archive.text(beads, year)
-            left = b"".join(line + b"\n" for key, line in _by_id(base.get(path, b"")).items() if key in known)
+            left = b"".join(line + b"\n" for key, line in by_id(base.get(path, b"")).items() if key in known)
             merged = merge_files(left, ours, text).data
             if merged != ours:
                 texts[year] = merged
@@ -239,17 +259,20 @@ def _buried(line: bytes, renamed: dict[str, str]) -> bytes:
                                                "delete_reason": f"now {renamed.get(bead['id'], 'another bead')}"}))
 
 
-def _install(ledger: Ledger, ours: bytes, merged: bytes) -> list[str]:
+def _install(ledger: Ledger, ours: dict[bytes, bytes], merged: bytes) -> list[str]:
     """Write what the merge changed; a bead that was changed meanwhile is merged once more."""
-    before = _by_id(ours)
-    changed = {key.decode(): line for key, line in _by_id(merged).items() if before.get(key) != line}
-    old = {key: line for year in archive.years(ledger.beads)[::-1] for key, line in _by_id(archive.text(ledger.beads, year)).items()}
-    before = old | before
+    changed = {key.decode(): line for key, line in by_id(merged).items() if ours.get(key) != line}
+    before = _archived(ledger.beads) | ours
 
     def change(view: View) -> dict[str, bytes]:
         return {name: _onto(before.get(name.encode()), view.line(name), line) for name, line in changed.items()}
 
     return ledger.put(change) if changed else []
+
+
+def _archived(beads: Beads) -> dict[bytes, bytes]:
+    """The archive's lines by id, the newest year's where there are several."""
+    return {key: line for year in archive.years(beads)[::-1] for key, line in by_id(archive.text(beads, year)).items()}
 
 
 def _onto(before: bytes | None, now: bytes | None, new: bytes) -> bytes:
@@ -303,8 +326,9 @@ def _commit(where: Place, caller: Caller, tree_of: str | None, parents: list[str
     finally:
         fsio.remove(beads.sync_index)
         fsio.remove(f"{beads.sync_index}.lock")
-    known = git.run(where.repo, "config", "--get", "user.email", check=False).line
-    env = None if known else git.identity(caller.actor, f"{caller.actor.replace('/', '.')}@localhost")
+    known = git.run(where.repo, "config", "--get-regexp", r"^user\.(name|email)$", check=False).out
+    env = None if "user.name " in known and "user.email " in known else git.identity(
+        caller.actor, f"{caller.actor.replace('/', '.')}@localhost")
     given_parents = [word for parent in parents for word in ("-p", parent)]
     return git.run(where.repo, "commit-tree", tree, *given_parents, "-m", words, env=env).line
 
@@ -341,20 +365,20 @@ def _ledger_alone(where: Place, theirs: str, new: str) -> bool:
     return all(name.strip("\n").startswith(f"{BEADS}/") for name in names.split("\0") if name.strip("\n"))
 
 
-# ---- texts -------------------------------------------------------------------------------------------------
+# ---- what is here ------------------------------------------------------------------------------------------
 
-def _by_id(text: bytes) -> dict[bytes, bytes]:
-    return {key: line for line in text.split(b"\n") if line and (key := key_of(line)) is not None}
+def _here(where: Place) -> dict[str, bytes]:
+    """What is for others: the ledger, then (so that no bead is in neither) its archive, by their paths in a commit."""
+    beads, committed = where.ledger.beads, where.shelves(where.resolve(where.tip))
+    shelves = {THERE.archived(year): archive.text(beads, year) for year in archive.years(beads)}
+    return {TRACKED_LEDGER: joined(_shared(where).items()),
+            **{path: joined(parted(text, set(committed.get(path, b"").split(b"\n")))[0]) for path, text in shelves.items()}}
 
 
-def _shared(text: bytes) -> bytes:
-    """What is for others: the beads. A line that is none stays here, for `bd doctor`."""
-    return b"".join(line + b"\n" for line in text.split(b"\n") if line and key_of(line) is not None)
-
-
-def _count(one: bytes, other: bytes) -> int:
-    there: Any = _by_id(other)
-    return sum(there.get(key) != line for key, line in _by_id(one).items())
+def _shared(where: Place) -> dict[bytes, bytes]:
+    """The ledger's beads. A line that is none stays here, for `bd doctor`."""
+    committed = where.text(where.resolve(where.tip))
+    return dict(parted(where.ledger.text(), set(committed.split(b"\n")))[0])
 
 
 __all__ = ["REMOTE", "Place", "Synced", "adopt", "fetched_prefix", "place", "preview", "sync", "take_in"]

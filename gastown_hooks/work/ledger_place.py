@@ -38,9 +38,9 @@ class Place:
         return f"refs/remotes/{REMOTE}/{self.branch}"
 
     def url(self) -> str | None:
-        """The remote's address, without a password; None where there is no remote."""
-        found = git.run(self.repo, "config", "--get", f"remote.{REMOTE}.url", check=False)
-        return git.shown_url(found.line) if found.code == 0 else None
+        """Where a push goes, without a password; None where there is no remote."""
+        found = git.run(self.repo, "remote", "get-url", "--push", "--all", REMOTE, check=False)
+        return " ".join(map(git.shown_url, found.out.split())) if found.code == 0 else None
 
     def resolve(self, rev: str) -> str | None:
         found = git.run(self.repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False)
@@ -85,7 +85,7 @@ def place(ledger: Ledger, caller: Caller) -> Place:
     if not head.startswith("refs/heads/"):
         raise Refused("HEAD is on no branch", why="the ledger is kept on the code's branch", next="git switch BRANCH")
     branch = head.removeprefix("refs/heads/")
-    return Place(ledger, top, branch, head, f"{BASES}{branch}")
+    return Place(ledger, top, branch, head, BASES + branch.replace("%", "%25").replace("/", "%2F"))  # `a` may have been before `a/b`
 
 
 def is_ledger(path: str) -> bool:
