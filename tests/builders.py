@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +73,28 @@ def make_bare(path: Path, source: Path | None = None) -> Path:
     else:
         git(source, "clone", "-q", "--bare", str(source), str(path))
     return path
+
+
+def template() -> Path:
+    """A folder to build once in this process what many tests take a copy of."""
+    folder = tempfile.mkdtemp(prefix="template-", dir=shared)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def copied(source: Path, target: Path, changes: Mapping[str, str]) -> None:
+    """Copy what is in `source`; in the copy, but for git's objects and indexes, its path and the `changes` are the copy's own."""
+    run(["cp", "-a", f"{source}/.", str(target)])
+    words = {old.encode(): new.encode() for old, new in {str(source): str(target), **changes}.items()}
+    for name in os.listdir(source):
+        for folder, folders, names in os.walk(target / name):
+            folders[:] = [name for name in folders if name not in ("objects", "hooks")]
+            for path in (Path(folder, name) for name in names if name != "index"):
+                before = data = path.read_bytes()
+                for old, new in words.items():
+                    data = data.replace(old, new)
+                if data != before:
+                    path.write_bytes(data)
 
 
 def write_files(where: Path, files: Mapping[str, str | bytes | None]) -> None:

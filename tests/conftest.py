@@ -43,7 +43,7 @@ _allowed: list[str] = []
 def _watch(event: str, args: tuple[object, ...]) -> None:
     if event == "open" and isinstance(args[0], str) and args[0].endswith("mayor/town.json"):
         path = os.path.abspath(args[0])
-        if _allowed and not path.startswith(tuple(_allowed)):
+        if _allowed and not path.startswith((f"{_allowed[-1]}/", f"{builders.shared}/")):
             _opened.append(path)
 
 
@@ -83,9 +83,9 @@ def hermetic(tmp_path: Path, surroundings: pytest.MonkeyPatch) -> Iterator[None]
         surroundings.delenv(name, raising=False)
     surroundings.chdir(tmp_path)
     _opened.clear()
-    _allowed.append(f"{tmp_path}/")
+    _allowed.append(str(tmp_path))
     yield
-    _allowed.clear()
+    _allowed.pop()
     gc.set_threshold(*_COLLECTS)  # a role's own process is short-lived, this one is not
     left = _ended(f"HOME={home}".encode())
     assert not left, f"processes outlived their test: {left}"
@@ -131,16 +131,9 @@ def _words(pid: int) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where tests of this process leave for each other what takes long to build."""
+    """Where tests of this process leave for each other what takes long to build; they may open the towns in it."""
     builders.shared = tmp_path_factory.mktemp("shared")
     return builders.shared
-
-
-@pytest.fixture
-def sharing(hermetic: None, shared: Path) -> Path:
-    """`shared`, for a test that opens towns there."""
-    _allowed.append(f"{shared}/")
-    return shared
 
 
 @pytest.fixture

@@ -169,9 +169,25 @@ def town_id(root: Path) -> str:
     return "t" + hashlib.sha256(str(root).encode()).hexdigest()[:12]
 
 
+_templates: dict[bool, Path] = {}
+
+
 def make(root: Path, *, remote: bool = False, files: Mapping[str, str] | None = None) -> Yard:
     """A town `town` with the rig `gp`, no worker in it."""
-    project = builders.make_repo(root / "project", files or FILES)
+    if files is not None:
+        _build(root, remote, files)
+    else:
+        if remote not in _templates:
+            _build(built := builders.template(), remote, FILES)
+            _templates[remote] = built
+        builders.copied(_templates[remote], root, {town_id(_templates[remote]): town_id(root)})
+    yard = Yard(root, Town(str(root / "town")).rig("gp"), root / "scratch", root / "origin.git" if remote else None)
+    yard.gates("true")
+    return yard
+
+
+def _build(root: Path, remote: bool, files: Mapping[str, str]) -> None:
+    project = builders.make_repo(root / "project", files)
     origin = builders.make_bare(root / "origin.git", project) if remote else None
     town = Town(str(root / "town"))
     rig = town.rig("gp")
@@ -189,8 +205,4 @@ def make(root: Path, *, remote: bool = False, files: Mapping[str, str] | None = 
     if origin is None:
         builders.git(rig.repo, "remote", "remove", "origin")
     worktrees.prepare_repo(rig, "main")
-    scratch = root / "scratch"
-    builders.git(root, "clone", "-q", str(project), str(scratch))
-    yard = Yard(root, rig, scratch, origin)
-    yard.gates("true")
-    return yard
+    builders.git(root, "clone", "-q", str(project), "scratch")

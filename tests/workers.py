@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +20,7 @@ from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue, sling
 
-_template: list[str] = []
+_template: list[Path] = []
 # Stands in for the refinery: only notes that it was woken.
 REFINERY = '''"""Notes each round. It must never do more."""
 import sys
@@ -45,32 +42,18 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def _built() -> str:
-    """One town made by the real commands, once a process: each test gets a copy with a name of its own."""
+def _copy(tmp_path: Path) -> None:
+    """A copy of one town that the real commands made, with a name of its own."""
     if not _template:
-        root = tempfile.mkdtemp(prefix="town-", dir=builders.shared)
-        atexit.register(shutil.rmtree, root, ignore_errors=True)
-        project = builders.make_repo(Path(root, "project"), {"README.md": "hello\n"})
+        root = builders.template()
+        project = builders.make_repo(root / "project", {"README.md": "hello\n"})
         run, town = builders.Run(root), f"{root}/town"
         for words in (["install", town], ["-C", town, "rig", "add", "gp", str(project), "--prefix", "gp", "--gate", "none"]):
             done = run("gt", *words)
             assert done.code == 0, done.err
         _template.append(root)
-    return _template[0]
-
-
-def _copy(tmp_path: Path) -> None:
-    """Copy the town; its absolute paths and its id become the copy's own."""
-    template = _built()
-    builders.run(["cp", "-a", f"{template}/town", f"{template}/project", str(tmp_path)])
-    marker = tmp_path / "town/mayor/town.json"
-    old, new = json.loads(marker.read_bytes())["id"], os.urandom(6).hex()
-    for folder, folders, names in os.walk(tmp_path / "town"):
-        folders[:] = [name for name in folders if name != "objects"]
-        for path in (Path(folder, name) for name in names if name != "index"):
-            data = path.read_bytes()
-            if template.encode() in data or old.encode() in data:
-                path.write_bytes(data.replace(template.encode(), str(tmp_path).encode()).replace(old.encode(), new.encode()))
+    old = json.loads((_template[0] / "town/mayor/town.json").read_bytes())["id"]
+    builders.copied(_template[0], tmp_path, {old: os.urandom(6).hex()})
 
 
 class WorkerTown:

@@ -21,11 +21,11 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def matrix(shim: str, capsys: pytest.CaptureFixture[str]) -> Matrix:
+def matrix(shim: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Matrix:
     """`matrix("ledger", seconds=4)`: the scenario's sampled points, in a process of its own; prints points and seed."""
 
     def run(name: str, *arguments: str, seconds: float = 4) -> harness.Report:
-        reports, said = harness.in_own_process(shim, ["--only", name, "--seconds", str(seconds), *arguments])
+        reports, said = harness.in_own_process(shim, ["--only", name, "--seconds", str(seconds), "--folder", str(tmp_path), *arguments])
         with capsys.disabled():
             print("\n" + said.splitlines()[0] if said else "")
         return reports[0]

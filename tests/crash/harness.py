@@ -40,7 +40,7 @@ from crash.engine import (
     fast_folder,
 )
 
-EXTRA = 3
+EXTRA, BACK = 3, 2.0  # gate runs, and seconds of the CPU, that a crash of the queue may cost
 
 
 @dataclass
@@ -214,10 +214,11 @@ def _judge(bench: Bench, scenario: Scenario, story: Story, report: Report, where
 
 
 def _wasted(scenario: Scenario, story: Story, report: Report) -> list[str]:
-    """A crash may cost gate runs, but few."""
+    """A crash may cost gate runs and time, but little."""
     more = scenario.effort(story.root) - report.effort if scenario.effort else 0
     report.extra = max(report.extra, more)
-    return [f"{more} gate runs more than without a crash"] if more > EXTRA * (len(story.runs) - 1) else []
+    bad = [f"{more} gate runs more than without a crash"] if more > EXTRA * (len(story.runs) - 1) else []
+    return bad + ([f"the way back takes {story.last.cpu:.1f} s of the CPU"] if scenario.effort and story.last.cpu > BACK else [])
 
 
 def _laws(scenario: Scenario, story: Story) -> list[str]:
@@ -244,7 +245,7 @@ def main(arguments: list[str]) -> int:
         return 0
     plan = plan_of(options)
     reports = []
-    with tempfile.TemporaryDirectory(prefix="gt-crash-", dir=fast_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="gt-crash-", dir=options.folder) as folder:
         for name in names:
             bench = Bench(f"{folder}/{name}", os.environ["CRASH_SHIM"])
             bench.exec = bench.exec or options.exec
@@ -274,6 +275,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--shard", metavar="I/N", help="the I-th of N parts of the points, from 0")
     options.add_argument("--most", type=int, default=10, help="stop a scenario after so many violations")
     options.add_argument("--exec", action="store_true", help="start gt and bd as new processes instead of forks (slower)")
+    options.add_argument("--folder", default=fast_folder(), help="where to work")
     options.add_argument("--list", action="store_true", help="name the scenarios")
     options.add_argument("--json", action="store_true")
     return options

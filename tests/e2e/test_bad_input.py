@@ -20,8 +20,8 @@ COMMANDS = {words: command for program in ("gt", "bd") for words, command in bad
 
 
 @pytest.fixture
-def place(sharing: Path) -> Place:
-    return badinput.place(sharing)
+def place(shared: Path) -> Place:
+    return badinput.place(shared)
 
 
 def positions(command: click.Command) -> list[click.Parameter]:
