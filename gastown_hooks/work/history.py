@@ -28,15 +28,17 @@ def of_bead(where: World, ledger: Ledger, bead_id: str) -> list[Record]:
     pattern = f'"id":"{re.escape(bead_id)}"'
     text = git.run(place.repo, "log", "-p", "-U0", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", _FORMAT, "-G", pattern,
                    place.tip, "--", TRACKED_LEDGER, TRACKED_ARCHIVE).out
-    found = []
-    for part in re.split(r"\0(?=[0-9a-f]{40}\0)", text)[1:]:
+    found: list[Record] = []
+    last: Record | None = None
+    for part in reversed(re.split(r"\0(?=[0-9a-f]{40}\0)", text)[1:]):
         commit, at, author, rest = part.split("\0", 3)
         message, _, diff = rest.partition("\n")
         before, after = _sides(diff, bead_id)
-        changes = versions.changed_fields(before or {}, after or {})
+        changes = versions.changed_fields(before or last or {}, after or {})  # one back from the archive, where a copy stays, is only added
+        last = after or last
         if changes:
-            found.append({"commit": commit, "date": clock.stamp(int(at) * clock.SECOND), "author": author, "message": message,
-                          "changes": changes})
+            found.insert(0, {"commit": commit, "date": clock.stamp(int(at) * clock.SECOND), "author": author, "message": message,
+                             "changes": changes})
     now = ledger.get(bead_id) or {}
     committed = _records(place.everything(place.resolve(place.tip))).get(bead_id) or {}
     fresh = versions.changed_fields(committed, now)
