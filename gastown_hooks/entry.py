@@ -19,12 +19,15 @@ from gastown_hooks.core import fsio
 
 NAMES = ("gt", "bd")
 HOT = ("gastown_hooks", *(f"gastown_hooks.{name}" for name in (
-    "front", "core", "core.clock", "core.errors", "core.fsio", "core.ids", "core.jsons", "core.late", "core.lock", "core.paths",
-    "core.record", "rules", "rules.fields", "rules.graph", "rules.merge3", "rules.merge_files", "rules.ready", "rules.states", "stores",
-    "stores.config", "stores.events", "stores.index", "stores.indexing", "stores.known", "stores.ledger", "stores.lines", "stores.pairs",
-    "stores.routes", "stores.sqlite", "stores.touched", "work", "work.beadwrite", "work.hook", "work.tracking", "work.verbs",
+    "front", "core", "core.clock", "core.data", "core.digest", "core.errors", "core.fsio", "core.ids", "core.jsons", "core.late",
+    "core.lock", "core.paths", "core.record", "core.values", "rules", "rules.agent_states", "rules.claims", "rules.convoys",
+    "rules.fields", "rules.graph", "rules.liveness", "rules.merge3", "rules.merge_files", "rules.order", "rules.pulls", "rules.ready",
+    "rules.requests", "rules.states", "rules.turn", "stores", "stores.archive", "stores.beats", "stores.config", "stores.events",
+    "stores.index", "stores.indexing", "stores.known", "stores.ledger", "stores.lines", "stores.mail", "stores.maildir", "stores.pairs",
+    "stores.processes", "stores.routes", "stores.sqlite", "stores.touched", "work", "work.addresses", "work.beadwrite", "work.convoy",
+    "work.hook", "work.lease", "work.queue", "work.rigs", "work.status", "work.targets", "work.tracking", "work.verbs", "work.wake",
     "work.world", "cli", "cli.bd", "cli.bd._facts", "cli.bd._values", "cli.bd._words", "cli.fast", "cli.fast_facts", "cli.fast_merge",
-    "cli.fast_read", "cli.fast_wanted", "cli.fast_write", "cli.plain")))
+    "cli.fast_read", "cli.fast_town", "cli.fast_wanted", "cli.fast_write", "cli.gt", "cli.gt._words", "cli.plain")))
 _LIBRARIES = ("_json", "_sqlite3", "fcntl")
 _START = """import gc, marshal, posix, sys
 gc.disable()
@@ -94,6 +97,15 @@ class _Smaller(ast.NodeTransformer):
                 one.annotation = None
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node)]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if not node.decorator_list:
+            return self.generic_visit(node)
+        fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]  # of core/values: that they are annotated counts, not how
+        for one in fields:
+            one.annotation = ast.copy_location(ast.Constant(0), one.annotation)
+        node.body = [one if one in fields else self.visit(one) for one in node.body]
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:

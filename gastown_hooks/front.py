@@ -26,6 +26,7 @@ _SUMMARIES = {
 
 _READS = {"bd": ("ready", "list", "blocked", "show", "search", "query", "stale"), "gt": ("hook",)}
 _FACTS = ("count", "stats", "status", "epic", "label")
+_VIEWS = ("status", "agents", "polecat", "rig", "mq", "convoy")
 
 
 def gt() -> int:
@@ -81,6 +82,9 @@ def _fast(name: str, words: list[str]) -> int | None:
     if name == "bd" and verb in _FACTS:
         from gastown_hooks.cli import fast_facts
         return fast_facts.run(verb, words[1:])
+    if name == "gt" and verb in _VIEWS:
+        from gastown_hooks.cli import fast_town
+        return fast_town.run(words)
     if name == "bd" and verb in ("create", "update", "close"):
         from gastown_hooks.cli import fast_write
         return fast_write.run(verb, words[1:])

@@ -8,10 +8,10 @@ facts say that the runner hangs), throw away work (retiring saves it first), sta
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import GastownError
+from gastown_hooks.core.values import replace
 from gastown_hooks.role import Round, main
 from gastown_hooks.rules import claims, liveness
 from gastown_hooks.stores.ledger import Ledger

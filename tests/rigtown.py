@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.values import replace
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, rig_add, sling

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from gastown_hooks.cli.loader import JSON_WANTED
-from gastown_hooks.cli.plain import cleaned, decoded, emit_json, file_text, one_text, remark, say, table
-from gastown_hooks.core import clock, errors, ids, paths
+from gastown_hooks.cli.plain import ago, cleaned, decoded, emit_json, file_text, one_text, remark, rig_named, say, table, town_and_caller
+from gastown_hooks.core import errors, ids, paths
 from gastown_hooks.core.ids import shown
 from gastown_hooks.stores import config
 
@@ -36,21 +36,6 @@ def here() -> tuple[paths.Town | None, config.Caller]:
     return caller.town, caller
 
 
-def town_and_caller() -> tuple[paths.Town, config.Caller]:
-    """The town around the caller and the caller. Raises NotATown."""
-    caller = config.caller()
-    return caller.town or paths.town_at(caller.cwd), caller
-
-
-def rig_named(town: paths.Town, name: str) -> paths.Rig:
-    """Raises BadInput, NotFound with the known names."""
-    rig = town.rig(ids.name(name, "rig"))
-    if not rig.exists():
-        known = ", ".join(one.name for one in town.rigs()) or "none yet"
-        raise errors.NotFound(f"no rig {name}", why=f"known rigs: {known}", next="gt rig list")
-    return rig
-
-
 def worker_named(town: paths.Town, text: str) -> tuple[paths.Rig, str]:
     """The worker that `RIG/NAME`, or an actor `RIG/polecats/NAME`, means. Raises BadInput, NotFound."""
     parts = text.split("/")
@@ -59,18 +44,6 @@ def worker_named(town: paths.Town, text: str) -> tuple[paths.Rig, str]:
     if len(parts) != 2:
         raise errors.BadInput(f"{shown(text)} is no worker", why="workers are named RIG/NAME", next="gt polecat list")
     return rig_named(town, parts[0]), ids.name(parts[1], "worker")
-
-
-def ago(stamp: str, now: int) -> str:
-    """`3m ago`, `2h ago`, `5d ago`; the text itself where it is no time."""
-    try:
-        seconds = max(0, now - clock.parse(stamp)) // clock.SECOND
-    except ValueError:
-        return stamp
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit} ago"
-    return f"{seconds}s ago"
 
 
 __all__ = [

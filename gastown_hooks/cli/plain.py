@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from gastown_hooks.core import errors, fsio, jsons
+from gastown_hooks.core import clock, errors, fsio, ids, jsons, paths
 from gastown_hooks.core.ids import shown
+from gastown_hooks.stores import config
 from gastown_hooks.stores.config import variable
 
 TYPE_CHECKING = False
@@ -39,14 +40,6 @@ def remark(text: str) -> None:
     sys.stderr.write(cleaned(text, keep="\n\t") + "\n")
 
 
-def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
-    """Left-aligned columns; nothing but the header when there are no rows."""
-    lines = [[cleaned(str(cell)) for cell in row] for row in (header, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
 def emit_json(value: Any, total: int | None = None) -> None:
     """One JSON value, indented by two, on standard output. `total`: how many there are of a list of which the first are shown.
 
@@ -55,6 +48,41 @@ def emit_json(value: Any, total: int | None = None) -> None:
     if variable("BD_JSON_ENVELOPE") == "1":
         value = {"schema_version": 1, "data": value, **({} if total is None else {"total": total, "truncated": len(value) < total})}
     sys.stdout.write(jsons.pretty(value) + "\n")
+
+
+def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
+    """Left-aligned columns; nothing but the header when there are no rows."""
+    lines = [[cleaned(str(cell)) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        say("  ".join([cell.ljust(width) for cell, width in zip(line, widths, strict=True)]).rstrip())
+
+
+def ago(stamp: str, now: int) -> str:
+    """`3m ago`, `2h ago`, `5d ago`; the text itself where it is no time."""
+    try:
+        seconds = max(0, now - clock.parse(stamp)) // clock.SECOND
+    except ValueError:
+        return stamp
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size}{unit} ago"
+    return f"{seconds}s ago"
+
+
+def town_and_caller() -> tuple[paths.Town, config.Caller]:
+    """The town around the caller and the caller. Raises NotATown."""
+    caller = config.caller()
+    return caller.town or paths.town_at(caller.cwd), caller
+
+
+def rig_named(town: paths.Town, name: str) -> paths.Rig:
+    """Raises BadInput, NotFound with the known names."""
+    rig = town.rig(ids.name(name, "rig"))
+    if not rig.exists():
+        known = ", ".join(one.name for one in town.rigs()) or "none yet"
+        raise errors.NotFound(f"no rig {name}", why=f"known rigs: {known}", next="gt rig list")
+    return rig
 
 
 def one_text(given: str | None, *, from_stdin: bool = False, from_file: str | None = None, what: str = "text") -> str | None:

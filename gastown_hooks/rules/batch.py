@@ -9,11 +9,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core.errors import BadInput, GastownError
 from gastown_hooks.core.ids import nearest, shown
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import fields
 
 Record = dict[str, Any]

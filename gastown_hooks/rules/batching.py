@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+
+from gastown_hooks.core.values import dataclass
 
 PRIOR_BAD, PRIOR_GOOD = 0.5, 9.5
 HALF_LIFE = 50

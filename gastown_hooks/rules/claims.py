@@ -8,7 +8,7 @@ from gastown_hooks.rules import requests, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
 
@@ -37,8 +37,14 @@ def fence(bead: Record) -> int:
     return found if type(found) is int else 0
 
 
+def by_worker(rig: str, beads: Iterable[Record]) -> dict[str, Record]:
+    """Worker name to the bead it holds; the one of the newest claim, should there be two."""
+    held = [(fence(bead), bead["id"], name, bead) for bead in beads if bead.get("status") in CLAIMED and fence(bead) > 0
+            and (name := worker(rig, bead.get("assignee"))) is not None]
+    return {name: bead for _, _, name, bead in sorted(held, key=lambda claim: claim[:2])}
+
+
 def unsubmitted(rig: str, records: Mapping[str, Record]) -> dict[str, Record]:
-    """Worker name to the bead it holds, for claims without an unsettled merge request; the newest, should there be two."""
+    """`by_worker` of the claims without an unsettled merge request."""
     submitted = requests.open_claims(records.values())
-    return {str(worker(rig, bead["assignee"])): bead for bead in sorted(records.values(), key=fence)
-            if is_claim(rig, bead) and (bead["id"], fence(bead)) not in submitted}
+    return by_worker(rig, (bead for bead in records.values() if (bead["id"], fence(bead)) not in submitted))

@@ -7,8 +7,7 @@ it follows), `untold` (it closed, and its subscribers are not told yet).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import claims, graph, ready, requests, states
 
 TYPE_CHECKING = False
@@ -64,9 +63,13 @@ def tracked(convoy: Record) -> list[str]:
     return list(dict.fromkeys(edge.target for edge in graph.edges(convoy) if edge.kind == TRACKS))
 
 
-def followed(convoys: Iterable[Record]) -> set[str]:
-    """What the open ones among these track."""
-    return {bead for convoy in convoys if is_open(convoy) for bead in tracked(convoy)}
+def following(convoys: Iterable[Record]) -> dict[str, list[str]]:
+    """Bead to the open ones among these that track it."""
+    found: dict[str, list[str]] = {}
+    for convoy in filter(is_open, convoys):
+        for bead in tracked(convoy):
+            found.setdefault(bead, []).append(convoy["id"])
+    return found
 
 
 def has_landed(convoy: Record, records: Records) -> bool:
@@ -83,14 +86,13 @@ def children_of(records: Records, epic: str) -> list[str]:
 
 def startable(convoys: Iterable[Record], may_begin: Iterable[Record]) -> list[Record]:
     """What the town may start of them: ready and never assigned. What came back once is for somebody to judge."""
-    wanted = followed(convoys)
+    wanted = following(convoys)
     return [bead for bead in may_begin if bead["id"] in wanted and not bead.get("assignee") and not claims.fence(bead)]
 
 
 def by_claim(records: Iterable[Record]) -> dict[tuple[str, int], requests.Request]:
     """The unsettled merge requests, by bead and fence."""
-    found = [requests.parse(one) for one in requests.among(records) if requests.is_usable(one)]
-    return {(one.source, one.fence): one for one in found}
+    return {(one.source, one.fence): one for one in requests.usable(requests.among(records))}
 
 
 def look(bead_id: str, records: Records, open_requests: Requests, now: int) -> Tracked:

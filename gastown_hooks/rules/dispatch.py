@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import track
 from gastown_hooks.rules.track import Job
 

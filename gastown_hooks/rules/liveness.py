@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gastown_hooks.core.values import dataclass
 
 SECOND = 1_000_000_000
 FIRST_BACKOFF, LONGEST_BACKOFF = 30 * SECOND, 600 * SECOND

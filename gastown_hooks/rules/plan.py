@@ -9,12 +9,12 @@ Plan: {"nodes":[{"key","title","type","description","design","acceptance","notes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gastown_hooks.core import jsons
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import nearest, shown
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import edits, fields
 
 Record = dict[str, Any]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from gastown_hooks.core.record import status as status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import graph
@@ -59,6 +59,13 @@ def ready(records: Mapping[str, Record], now: int) -> list[Record]:
              if status(record) == "open" and bead_id not in held and unfit(record, now) is None
              and not _open_children(records, family, record)]
     return sorted(found, key=in_order)
+
+
+def ready_among(records: Mapping[str, Record], names: Iterable[str], now: int) -> list[Record]:
+    """What `ready` lists of these beads; of the others only those are looked at that the answer depends on."""
+    family = graph.children(records)
+    since = {name: ready_from(records, family, name) for name in names if name in records}
+    return sorted((records[name] for name, at in since.items() if at is not None and at <= now), key=in_order)
 
 
 def ready_from(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> int | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gastown_hooks.core.values import dataclass, field, replace
 from gastown_hooks.rules import turns
 from gastown_hooks.rules.turns import Record
 

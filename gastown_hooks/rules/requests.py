@@ -7,10 +7,9 @@ is open again, nobody's), landed, rejected or superseded (closed).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ LANDED, REJECTED, SUPERSEDED = "landed", "rejected", "superseded"
 APPROVED, HELD = "approved", "held"
 STATUS = {QUEUED: "open", WAITING: "open", FAILED: "blocked", CONFLICT: "blocked",
           LANDED: "closed", REJECTED: "closed", SUPERSEDED: "closed"}
+_TEXTS = ("source", "branch", "head", "target", "worker", "state")
 FIX_LABEL = "fix-main"  # passes while the target is closed because it is red
 
 
@@ -89,9 +89,7 @@ class Request:
 def parse(found: Record) -> Request:
     """Raises Corrupt for a merge-request bead whose metadata cannot be used."""
     data = found.get("metadata")
-    texts = ("source", "branch", "head", "target", "worker", "state")
-    if (not isinstance(data, dict) or type(data.get("fence")) is not int
-            or any(not isinstance(data.get(key), str) for key in texts)):
+    if not isinstance(data, dict) or type(data.get("fence")) is not int or {type(data.get(key)) for key in _TEXTS} != {str}:
         raise Corrupt(f"merge request {found['id']} is damaged", why="a field of its metadata is missing or of the wrong kind",
                       next=f"bd show {found['id']}")
     if data["state"] not in STATUS:
@@ -103,12 +101,20 @@ def parse(found: Record) -> Request:
                    str(found.get("created_at")), found)
 
 
+def usable(records: Iterable[Record]) -> list[Request]:
+    """Those that `parse` takes."""
+    found = []
+    for one in records:
+        try:
+            found.append(parse(one))
+        except Corrupt:
+            continue  # `work/queue.damaged` names it
+    return found
+
+
 def is_usable(found: Record) -> bool:
     """Whether `parse` takes it."""
-    try:
-        return bool(parse(found))
-    except Corrupt:
-        return False
+    return bool(usable([found]))
 
 
 def among(records: Iterable[Record], *, closed: bool = False) -> list[Record]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import graph, ready
 
 Record = dict[str, Any]

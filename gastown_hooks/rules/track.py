@@ -8,10 +8,10 @@ is no job yet. Its skills are the bead's labels (not the town's own `gt:…`; `s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import filters, ready, requests, states
 
 Record = dict[str, Any]

@@ -6,9 +6,9 @@ Pure functions over the entries of a diff. A refusal is a sentence; names in it 
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.values import dataclass
 
 LINK, SUBMODULE = "120000", "160000"
 # Code points that HFS+ drops from a name: `.g<U+200C>it` is `.git` there.

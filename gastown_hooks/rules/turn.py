@@ -7,9 +7,8 @@ others each time: one that cannot be tested is alone soon and holds up nobody.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from gastown_hooks.core import ids
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import order, ready, requests
 from gastown_hooks.rules.pulls import MERGED
 from gastown_hooks.rules.requests import Request

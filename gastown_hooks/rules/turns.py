@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from gastown_hooks.core.values import dataclass, field, replace
 
 MAX_FAILURES = 3
 MAX_UNFINISHED = 2

@@ -10,12 +10,12 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadConfig, NotFound
 from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.core.values import dataclass, field, replace
 from gastown_hooks.rules import reports
 from gastown_hooks.rules.turns import Record
 from gastown_hooks.runtime import claude

@@ -11,12 +11,12 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from typing import NoReturn
 
 from gastown_hooks.core import errors, fsio, ids, lock
 from gastown_hooks.core.errors import Conflict, LockTimeout, NotFound, Refused
 from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.runtime import agents
 from gastown_hooks.stores import beats, config, processes
 from gastown_hooks.stores.beats import Beat

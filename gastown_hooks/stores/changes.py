@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from gastown_hooks.core.paths import SPARSE_EXCLUDED
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git
 
 _STATUS = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames")

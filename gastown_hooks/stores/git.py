@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadInput, Conflict, GastownError, GitFailed, RemoteAway, RemoteRefused, StorageFailed
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import child, gitdir
 
 ZERO = "0" * 40

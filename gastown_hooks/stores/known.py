@@ -101,7 +101,7 @@ class Known(Records):
         if sum(line is None for line in found.values()) > _MANY:
             found |= self._pair.several([name for name, line in found.items() if line is None])
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
-        return {name: self[name] for name in found}
+        return {name: self[name] for name in sorted(found)}
 
 
 class Together(graph.Linked):
@@ -165,6 +165,6 @@ def beads(ledger: Ledger) -> Mapping[str, Record]:
 
 
 def those(ledger: Ledger, *wanted: Wanted) -> dict[str, Record]:
-    """At least the beads of which all of one of these is true; where the index cannot tell, all beads."""
+    """At least the beads of which all of one of these is true, by id; where the index cannot tell, all beads."""
     its = known(ledger)
-    return ledger.all() if its is None else its.those(*wanted)
+    return dict(sorted(ledger.all().items())) if its is None else its.those(*wanted)

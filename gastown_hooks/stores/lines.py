@@ -121,11 +121,18 @@ def find(data: bytes, bead_id: str) -> tuple[int, int, bool]:
     return low, low, False
 
 
-def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str) -> bytes | None:
-    """`find` in a file of that size, of which `read(start, length)` gives a part; only a few kilobytes are read."""
-    wanted, low, high = bead_id.encode(), 0, size
+def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str,
+            seen: dict[int, tuple[int, bytes]] | None = None) -> bytes | None:
+    """`find` in a file of that size, of which `read(start, length)` gives a part; only a few kilobytes are read.
+
+    `seen`: lines that were met on the way, by where they were looked for. Kept for the next search in the same file.
+    """
+    wanted, low, high, seen = bead_id.encode(), 0, size, {} if seen is None else seen
     while high - low > _ENOUGH:
-        start, line = _line_at(read, (low + high) // 2, low, high)
+        middle = (low + high) // 2
+        if middle not in seen:
+            seen[middle] = _line_at(read, middle, low, high)
+        start, line = seen[middle]
         key = key_of(line)
         if key == wanted:
             return line

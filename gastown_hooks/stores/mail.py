@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.digest import sha256
 from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.late import late
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.maildir import FOLDERS, SEEN, flags, names
 from gastown_hooks.stores.routes import Routes

@@ -56,6 +56,7 @@ class Pair:
         self._beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
+        self._seen: dict[int, tuple[int, bytes]] = {}
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
         self.problems: list[lines.Problem] = []  # what `records` left out
@@ -136,7 +137,7 @@ class Pair:
             return last
         if not self.has_journal:  # nobody vouches for the file's order
             return self._lines().get(bead_id)
-        return lines.find_in(self._read, self.base[0], bead_id)
+        return lines.find_in(self._read, self.base[0], bead_id, self._seen)
 
     def several(self, bead_ids: Iterable[str]) -> dict[str, bytes]:
         """`line` of many: the file is read once. Only with a journal, which vouches for the file's order."""

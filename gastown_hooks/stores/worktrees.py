@@ -8,12 +8,12 @@ place (`polecats-toast`).
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadInput, Conflict, GitFailed
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, Rig
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git, gitdir, stubs
 from gastown_hooks.stores.repo import Repo
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from gastown_hooks.core import clock, jsons
 from gastown_hooks.core.paths import Town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import audit as rules
 from gastown_hooks.rules import filters
 from gastown_hooks.stores import audit, events

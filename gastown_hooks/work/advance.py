@@ -7,9 +7,9 @@ nothing twice and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
+from gastown_hooks.core.values import replace
 from gastown_hooks.rules import ready, states, steps
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, take, verbs

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.values import replace
 from gastown_hooks.rules import fields
 from gastown_hooks.rules.batch import Operation, told
 from gastown_hooks.stores.ledger import Ledger

@@ -6,14 +6,11 @@ mark goes. Whoever finds the mark does the rest, so a kill loses no mail and dou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import NotFound, Refused
 from gastown_hooks.core.paths import Town
 from gastown_hooks.core.record import arrange, touched
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import convoys as rules
 from gastown_hooks.rules import fields, ready, states
 from gastown_hooks.stores import known, mail
@@ -25,7 +22,13 @@ from gastown_hooks.work.beadwrite import Draft, check_edge, commit, each, edge
 from gastown_hooks.work.verbs import CLOSING
 from gastown_hooks.work.world import World
 
-Record = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    Record = dict[str, Any]
+
 PREFIX = "hq-cv"
 
 
@@ -51,14 +54,22 @@ class Progress:
 
 # ---- looking ------------------------------------------------------------------------------------------------
 
-def progress(caller: Caller, now: int, *, closed: bool = True) -> list[Progress]:
-    """Every convoy of the town, the open ones first, then the newest first."""
+def progress(caller: Caller, now: int, *, closed: bool = True, only: str | None = None,
+             queues: Mapping[str, list[Record]] | None = None) -> list[Progress]:
+    """Every convoy of the town (or the one of this id), the open ones first, then the newest first. Raises NotFound.
+
+    `queues`: the unsettled merge requests of the ledgers whose they are known.
+    """
     town = caller.in_town()
     wanted = rules.is_convoy if closed else rules.is_open
-    found = [one for one in known.those(Ledger(town.beads), known.CONVOYS if closed else known.OPEN_CONVOYS).values() if wanted(one)]
+    those = [find(town, only)] if only is not None else known.those(
+        Ledger(town.beads), known.CONVOYS if closed else known.OPEN_CONVOYS).values()
+    found = [one for one in those if wanted(one)]
     records = World(caller).known() if found else {}
-    ledgers = Routes(town).prefixes().values() if found else ()
-    open_requests = rules.by_claim(one for beads in ledgers for one in known.those(Ledger(beads), known.OPEN_REQUESTS).values())
+    queues = queues or {}
+    others = {beads.root: beads for beads in Routes(town).prefixes().values() if found and beads.root not in queues}
+    parts = [*queues.values(), *(known.those(Ledger(beads), known.OPEN_REQUESTS).values() for beads in others.values())]
+    open_requests = rules.by_claim(one for part in parts for one in part)
     ordered = sorted(sorted(found, key=lambda one: str(one.get("created_at")), reverse=True), key=lambda one: not rules.is_open(one))
     return [Progress(one, [rules.look(bead, records, open_requests, now) for bead in rules.tracked(one)]) for one in ordered]
 
@@ -76,7 +87,7 @@ def find(town: Town, convoy_id: str) -> Record:
 def create(town: Town, title: str, beads: Sequence[str], *, notify: Sequence[str] = (), epic: str | None = None, caller: Caller, now: int,
            dry_run: bool = False) -> Record:
     """A convoy that tracks the beads, and the work below the epic. Raises NotFound for a bead or an address that is not there."""
-    known = World(caller).everything()
+    known = World(caller).known()
     wanted = [*beads, *(_below(known, epic) if epic else ())]
     told = list(dict.fromkeys(addresses.mailbox(town, address)[0] for address in notify))
     metadata = {key: value for key, value in (("notify", told), ("epic", epic)) if value}
@@ -96,7 +107,7 @@ def ensure(town: Town, claimed: Sequence[Record], caller: Caller, now: int) -> N
     name = ids.derived(PREFIX, *sorted(f"{bead['id']}@{bead.get('claim_fence')}" for bead in claimed))
 
     def fill(draft: Draft) -> None:
-        followed = rules.followed(draft.all().values())
+        followed = rules.following(draft.all().values())
         left = [bead for bead in claimed if bead["id"] not in followed]
         if left and draft.get(name) is None:
             more = f" and {len(left) - 1} more" if len(left) > 1 else ""
@@ -108,7 +119,7 @@ def ensure(town: Town, claimed: Sequence[Record], caller: Caller, now: int) -> N
 def add(town: Town, convoy_id: str, beads: Sequence[str], caller: Caller, now: int, dry_run: bool = False) -> Record:
     """Track more beads; a convoy that was closed is open again. The same ones again change nothing."""
     find(town, convoy_id)
-    known = World(caller).everything()
+    known = World(caller).known()
 
     def one(draft: Draft, record: Record) -> Record:
         there = set(rules.tracked(record))
@@ -187,7 +198,7 @@ def settle(town: Town, convoy: Record, known: Mapping[str, Record], caller: Call
 def close(town: Town, convoy_id: str, reason: str, *, force: bool = False, caller: Caller, now: int, dry_run: bool = False) -> Record:
     """Close a convoy by hand; its beads stay as they are, and nothing of it is started any more. Refused while beads are open,
     unless forced."""
-    convoy, known = find(town, convoy_id), World(caller).everything()
+    convoy, known = find(town, convoy_id), World(caller).known()
     left = [bead for bead in rules.tracked(convoy) if ready.status(known.get(bead, {})) not in rules.OVER]
     if left and not force:
         raise Refused(f"{convoy_id} has {len(left)} open beads", why=", ".join(left[:5]), next=f"gt convoy close {convoy_id} --force")

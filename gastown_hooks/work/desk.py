@@ -2,7 +2,7 @@
 
 `refinery/landings.jsonl`: `{"land":{old,new,target,requests:[{mr,bead,fence,head,branch,worker,commit}],gate,at}}` before the
 target is moved (of old a single request's fields without the list), then `{"settled":{new,at}}` or `{"aborted":{new,why,at}}`.
-`refinery/state.json`: {"closed": {target: {tip, kind, why, gates, since}}}: targets nothing lands on. `refinery/estimate.json`:
+`refinery/state.json`: work/targets. `refinery/estimate.json`:
 {"bad", "good"}: how requests fared of late. Absent files mean: nothing landed yet, nothing closed.
 """
 
@@ -12,17 +12,18 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import Conflict, Corrupt, GitFailed, NotFound, Refused
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import requests
 from gastown_hooks.rules.batching import Estimate
 from gastown_hooks.stores import config, events, git, mail
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.repo import Repo
+from gastown_hooks.work import targets
 
 OVERSEER, WITNESS = "overseer", "witness"
 _ENTRY = {"mr": str, "bead": str, "fence": int, "head": str, "branch": str}
@@ -181,15 +182,11 @@ class Desk:
 
     def closed(self) -> dict[str, Any] | None:
         """Why nothing lands on the target."""
-        found = closed_targets(self.rig).get(self.target)
-        return found if isinstance(found, dict) else None
+        return targets.closed(self.rig).get(self.target)
 
     def close(self, entry: dict[str, Any] | None) -> None:
         """Close the target, or open it again with None."""
-        path = self.rig.refinery.state
-        targets = {name: value for name, value in {**closed_targets(self.rig), self.target: entry}.items() if value is not None}
-        fsio.make_folder(self.rig.refinery.root)
-        fsio.write_json(path, {"closed": targets})
+        targets.close(self.rig, self.target, entry)
 
 
 def open_desk(rig: Rig, now: int) -> Desk:
@@ -197,16 +194,6 @@ def open_desk(rig: Rig, now: int) -> Desk:
     settings = config.rig_config(rig)
     fsio.make_folder(rig.refinery.root)
     return Desk(rig, settings, Caller(f"{rig.name}/refinery", rig.town.root, rig.town), now)
-
-
-def closed_targets(rig: Rig) -> dict[str, Any]:
-    """Target to the record of why it is closed, for the rig."""
-    found = fsio.read_json(rig.refinery.state)
-    if found is None:
-        return {}
-    if not isinstance(found, dict) or not isinstance(found.get("closed", {}), dict):
-        raise Corrupt(rig.refinery.state, why="not what the refinery writes", next="remove it: the refinery looks again")
-    return dict(found.get("closed", {}))
 
 
 def landed_by_us(rig: Rig) -> dict[str, str]:

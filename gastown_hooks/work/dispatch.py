@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import dispatch, track
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import sling

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from gastown_hooks.core import fsio, ids, record
 from gastown_hooks.core.paths import Beads
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import health
 from gastown_hooks.stores import archive, git, lines, quarantine
 from gastown_hooks.stores.config import Caller

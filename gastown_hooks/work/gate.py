@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import replace
 from types import TracebackType
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import replace
 from gastown_hooks.stores import config, events, git
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import flakes, last_red, passes, trial

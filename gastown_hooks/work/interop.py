@@ -7,12 +7,12 @@ deletions (`{"id","ts","by","reason"}`), whose entries become tombstones. Whatev
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock, ids, record
 from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.jsons import canonical
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import health, merge3, states
 from gastown_hooks.stores import events, quarantine
 from gastown_hooks.stores.config import Caller

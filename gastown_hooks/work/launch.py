@@ -7,16 +7,16 @@ what came back (refused, escalated, deferred) waits for somebody's word, as its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import Conflict, GastownError, NotFound, Refused
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.core.record import touched
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import claims, ready
 from gastown_hooks.rules import convoys as rules
-from gastown_hooks.stores import config
+from gastown_hooks.stores import config, known
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import convoy, sling
@@ -55,10 +55,10 @@ def launch(town: Town, bead_id: str, *, agent: str | None = None, caller: Caller
         raise Refused(f"{chosen['id']} is closed", next=f"gt convoy add {chosen['id']} BEAD opens it again")
     if not dry_run:
         chosen = _mark(town, chosen, agent, caller, now)
-    known, agent = World(caller).everything(), agent or _agent(chosen)
+    where, agent = World(caller), agent or _agent(chosen)
     made = []
-    for rig, beads in _by_rig(town, rules.startable([chosen], ready.ready(known, now))):
-        fitting = [bead["id"] for bead in _fitting(rig, beads, known)]
+    for rig, beads in _by_rig(town, rules.startable([chosen], ready.ready_among(where.known(), rules.tracked(chosen), now))):
+        fitting = [bead["id"] for bead in _fitting(rig, beads, where)]
         for some in [fitting] if dry_run and fitting else [[bead] for bead in fitting]:  # what is not claimed leaves its name free
             made += sling.sling(town, some, rig, agent=agent, caller=caller, now=now, start=start, dry_run=dry_run)
     return chosen, made
@@ -67,16 +67,17 @@ def launch(town: Town, bead_id: str, *, agent: str | None = None, caller: Caller
 def patrol(town: Town, caller: Caller, now: int, *, dry_run: bool = False) -> Round:
     """One round over all convoys. One convoy's, or one rig's, trouble does not stop the others'."""
     found = Round()
-    known = World(caller).everything()
-    convoys = [one for one in known.values() if rules.is_convoy(one)]
+    where = World(caller)
+    beads, held = where.known(), _held(where)
+    convoys = [one for one in where.those(known.CONVOYS).values() if rules.is_convoy(one)]
     followed = {bead for one in convoys for bead in rules.tracked(one)}
     for rig in () if dry_run else town.rigs():
-        for bead in claims.unsubmitted(rig.name, known).values():
+        for bead in claims.unsubmitted(rig.name, held).values():
             if bead["id"] not in followed:
-                convoy.ensure(town, [bead], caller, now)  # a sling that was killed after its claim
+                convoy.ensure(town, [beads[bead["id"]]], caller, now)  # a sling that was killed after its claim
     for one in convoys:
         try:
-            found.done += _tend(town, one, known, caller, now, dry_run)
+            found.done += _tend(town, one, beads, caller, now, dry_run)
         except GastownError as error:
             found.troubles.append(f"{one['id']}: {error}")
     if config.mode(town) == "running":
@@ -94,11 +95,11 @@ def _tend(town: Town, one: Record, known: Records, caller: Caller, now: int, dry
 
 def _feed(town: Town, caller: Caller, now: int, dry_run: bool, found: Round) -> None:
     """Sling what is ready of the launched convoys."""
-    known = World(caller).everything()
-    launched = [one for one in known.values() if rules.is_open(one) and rules.data(one).get("launched")]
-    for rig, beads in _by_rig(town, rules.startable(launched, ready.ready(known, now))):
+    where = World(caller)
+    launched = [one for one in where.those(known.OPEN_CONVOYS).values() if rules.is_open(one) and rules.data(one).get("launched")]
+    for rig, beads in _by_rig(town, rules.startable(launched, ready.ready_among(where.known(), rules.following(launched), now))):
         try:
-            for bead in _fitting(rig, beads, known):
+            for bead in _fitting(rig, beads, where):
                 agent = next(_agent(one) for one in launched if bead["id"] in rules.tracked(one))
                 found.done.append(_give(town, bead["id"], rig, agent, caller, dry_run))
         except GastownError as error:
@@ -124,20 +125,25 @@ def _by_rig(town: Town, beads: Iterable[Record]) -> list[tuple[Rig, list[Record]
     return [(town.rig(name), found) for name, found in sorted_out.items()]
 
 
-def _fitting(rig: Rig, beads: list[Record], known: Records) -> list[Record]:
+def _held(where: World) -> Records:
+    """What tells whom a bead is with: claims and merge requests."""
+    return where.claims() | where.those(known.OPEN_REQUESTS)
+
+
+def _fitting(rig: Rig, beads: list[Record], where: World) -> list[Record]:
     """As many as the rig has room for."""
-    return beads[:max(0, config.rig_settings(rig).max_workers - len(sling.names_in_use(rig, dict(known))))]
+    return beads[:max(0, config.rig_settings(rig).max_workers - len(sling.names_in_use(rig, _held(where))))]
 
 
 def _convoy_of(town: Town, bead_id: str, caller: Caller, now: int, dry_run: bool) -> Record:
-    known = World(caller).everything()
-    found = known.get(ids.bead(bead_id))
+    where = World(caller)
+    found = where.known().get(ids.bead(bead_id))
     if found is None or not (rules.is_convoy(found) or ready.kind(found) == "epic"):
         what = f"{bead_id} is neither" if found else f"no bead {ids.shown(bead_id)}"
         raise NotFound(f"{what}", why="a convoy or an epic is launched", next="gt convoy list, bd list --type epic")
     if rules.is_convoy(found):
         return found
-    mine = [one for one in known.values() if rules.is_open(one) and rules.data(one).get("epic") == bead_id]
+    mine = [one for one in where.those(known.OPEN_CONVOYS).values() if rules.is_open(one) and rules.data(one).get("epic") == bead_id]
     return mine[0] if mine else convoy.create(town, str(found.get("title") or bead_id), [], epic=bead_id, caller=caller, now=now,
                                               dry_run=dry_run)
 

@@ -6,11 +6,10 @@ the slot waits to be retired. The ledger decides who owns a bead; the lease is w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.paths import Home
+from gastown_hooks.core.values import asdict, dataclass, replace
 
 PREPARING, READY, DONE = "preparing", "ready", "done"
 STATES = (PREPARING, READY, DONE)

@@ -11,11 +11,11 @@ gets a commit of its own, on top of its own tip, that changes the ledger alone; 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.errors import Conflict, Refused, RemoteAway, RemoteRefused
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads, archived_year
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import merge3
 from gastown_hooks.rules.merge_files import merge_files
 from gastown_hooks.stores import archive, events, git, quarantine

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads, archived_year
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger

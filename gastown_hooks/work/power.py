@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 from gastown_hooks.core import ids, lock
 from gastown_hooks.core.paths import Town
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.stores import config, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.processes import Process

@@ -7,11 +7,11 @@ remote's target branch. A target branch that somebody moved behind the refinery'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import requests
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo

@@ -6,12 +6,12 @@ Where landing is "linear", a landing of several requests is a chain of commits, 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import asdict, dataclass, field
 from gastown_hooks.rules import requests
 from gastown_hooks.stores import config, git
 from gastown_hooks.work import gate

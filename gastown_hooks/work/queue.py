@@ -6,12 +6,9 @@ is pushed to the branch later is another request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
-
 from gastown_hooks.core import clock, ids, record
 from gastown_hooks.core.errors import BadInput, Corrupt, Fenced, NotFound, Refused
-from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import order
 from gastown_hooks.rules.requests import (
     FIX_LABEL,
@@ -26,18 +23,30 @@ from gastown_hooks.rules.requests import (
     landed_ref,
     parse,
     pin,
+    usable,
 )
-from gastown_hooks.rules.turn import Turn, turn
-from gastown_hooks.stores import events, git, known
+from gastown_hooks.rules.turn import turn
+from gastown_hooks.stores import events, known
 from gastown_hooks.stores.config import Caller, rig_config, rig_settings
-from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.stores.repo import Repo
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work.beadwrite import existing
 from gastown_hooks.work.world import World
 
-Record = dict[str, Any]
-Change = Callable[[Record], Record]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from typing import Any
+
+    from gastown_hooks.core.paths import Rig
+    from gastown_hooks.rules.turn import Turn
+    from gastown_hooks.stores import git, repo
+    from gastown_hooks.stores.ledger import View
+
+    Record = dict[str, Any]
+    Change = Callable[[Record], Record]
+else:
+    git, repo = late("gastown_hooks.stores.git"), late("gastown_hooks.stores.repo")
 
 _HEX = frozenset("0123456789abcdef")
 _BAD_IN_BRANCH = frozenset(" ~^:?*[\\\x7f")
@@ -57,7 +66,7 @@ def in_order(rig: Rig, now: int) -> list[Record]:
 
 def ordered(unsettled: Iterable[Record], now: int) -> list[Record]:
     """Those of these requests that wait to land, next one first."""
-    return order.queue_order([found for found in unsettled if is_usable(found) and parse(found).open], now)
+    return order.queue_order([one.record for one in usable(unsettled) if one.open], now)
 
 
 def damaged(rig: Rig) -> list[str]:
@@ -78,13 +87,17 @@ def faults(unsettled: Iterable[Record]) -> list[str]:
 
 def turn_of(rig: Rig, now: int, *, size: int, tried: Collection[str] = (), fixes_only: bool = False) -> Turn:
     """Which requests are tested together next, at most `size`, and what holds the others (rules/turn)."""
-    records = World(Caller("refinery", rig.root, rig.town)).known()  # what blocks a bead may be another rig's
-    return turn(in_order(rig, now), records, now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
+    return turn(in_order(rig, now), _known(rig), now, size=size, review=rig_settings(rig).review, tried=tried, fixes_only=fixes_only)
 
 
 def next_due(rig: Rig, now: int) -> Record | None:
-    """The request that the next round begins with."""
-    return next((request.record for request in turn_of(rig, now, size=1).batch), None)
+    """The request that the next round begins with: the first that has its turn when it is alone."""
+    known, review = _known(rig), rig_settings(rig).review
+    return next((one for one in in_order(rig, now) if turn([one], known, now, size=1, review=review).batch), None)
+
+
+def _known(rig: Rig) -> Mapping[str, Record]:
+    return World(Caller("refinery", rig.root, rig.town)).known()  # what blocks a bead may be another rig's
 
 
 def find(rig: Rig, request_id: str) -> Request:
@@ -185,30 +198,30 @@ def _check_head(rig: Rig, head: str, branch: str, target: str) -> str:
     """The commit where the change starts: what a branch took over from the target (by a pull, a rebase) is not its work."""
     if len(head) != 40 or not _HEX.issuperset(head) or not head.strip("0"):
         raise BadInput(f"{ids.shown(head)} is no commit id", why="40 hexadecimal digits are expected")
-    repo = Repo(rig.repo)
-    kind = repo.kind(head)
+    there = repo.Repo(rig.repo)
+    kind = there.kind(head)
     if kind != "commit":
         raise Refused(f"cannot land {head[:12]}", why=f"it is a {kind}" if kind else "it is not in the repository")
     if not reachable(rig, head, branch):
         raise Refused(f"cannot land {head[:12]}", why=f"it is not a commit of branch {ids.shown(branch)}")
-    known = (repo.resolve(ref) for ref in (landed_ref(target), f"refs/heads/{target}", f"refs/remotes/origin/{target}"))
+    known = (there.resolve(ref) for ref in (landed_ref(target), f"refs/heads/{target}", f"refs/remotes/origin/{target}"))
     tips = [tip for tip in known if tip is not None]
     if not tips:
         raise Refused(f"cannot land on {ids.shown(target)}", why="the rig has no such branch", next="gt rig status")
-    starts = [start for tip in tips if (start := repo.merge_base(head, tip)) is not None]
+    starts = [start for tip in tips if (start := there.merge_base(head, tip)) is not None]
     if not starts:
         raise Refused(f"cannot land {head[:12]}", why=f"it has no common history with {ids.shown(target)}")
-    start = max(starts, key=lambda one: sum(repo.is_ancestor(other, one) for other in starts))  # the one nearest to the head
-    if repo.tree(start) == repo.tree(head):
+    start = max(starts, key=lambda one: sum(there.is_ancestor(other, one) for other in starts))  # the one nearest to the head
+    if there.tree(start) == there.tree(head):
         raise Refused(f"nothing to land in {head[:12]}", why="it changes nothing", next="gt done --no-code --reason TEXT")
     return start
 
 
 def reachable(rig: Rig, head: str, branch: str) -> bool:
     """Whether the branch, or a worker's pinned work, holds the commit."""
-    repo = Repo(rig.repo)
-    tips = [repo.resolve(f"refs/heads/{branch}"), *repo.refs("refs/gt/work/").values()]
-    return any(tip is not None and (tip == head or repo.is_ancestor(head, tip)) for tip in tips)
+    there = repo.Repo(rig.repo)
+    tips = [there.resolve(f"refs/heads/{branch}"), *there.refs("refs/gt/work/").values()]
+    return any(tip is not None and (tip == head or there.is_ancestor(head, tip)) for tip in tips)
 
 
 # ---- a person's or the witness's word -------------------------------------------------------------------------

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.record import touched
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import ageing as rules
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores.config import Caller

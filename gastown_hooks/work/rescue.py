@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from gastown_hooks.core import fsio, lock
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git, worktrees
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import salvage, snapshot, stashes, worktree_state

@@ -9,13 +9,13 @@ read) ends the retire with everything in place.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, replace
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import Conflict, Corrupt, GastownError, NotFound, Refused
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
+from gastown_hooks.core.values import asdict, dataclass, replace
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import beats, events, git, processes, worktrees
 from gastown_hooks.stores.config import Caller

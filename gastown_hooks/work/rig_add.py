@@ -10,13 +10,13 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids, lock, record
 from gastown_hooks.core.errors import BadInput, Conflict, Refused, RemoteAway
 from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, TRACKED_LEDGER, Home, Rig, Town
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import gates as guesses
 from gastown_hooks.rules import requests
 from gastown_hooks.stores import config, events, git, quarantine, stubs, worktrees

@@ -6,12 +6,12 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import GastownError, NotFound, Refused
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import config, events, git
 from gastown_hooks.stores.config import Caller

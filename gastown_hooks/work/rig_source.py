@@ -10,11 +10,11 @@ import os
 import re
 import shlex
 import urllib.parse
-from dataclasses import dataclass
 
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, GitFailed, Refused, RemoteAway
 from gastown_hooks.core.paths import Town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git
 
 SCHEMES = ("https", "http", "ssh", "git", "file", "git+ssh", "ssh+git")

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from gastown_hooks.core.errors import Corrupt, GastownError
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core.values import asdict, dataclass
 from gastown_hooks.rules import claims, convoys, requests
-from gastown_hooks.stores import config, git, known
+from gastown_hooks.stores import config, known
 from gastown_hooks.stores.ledger import Ledger
 
-Record = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from gastown_hooks.stores import repo
+
+    Record = dict[str, Any]
+else:
+    repo = late("gastown_hooks.stores.repo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +60,26 @@ def half_made(town: Town) -> list[Rig]:
 def summary(rig: Rig) -> Summary:
     """Raises NotFound, BadConfig, Corrupt."""
     made, ledger = config.rig_config(rig), Ledger(rig.beads)
-    queued = requests.among(known.those(ledger, known.OPEN_REQUESTS).values())
     return Summary(rig.name, made.prefix, made.target, made.url, made.source, config.rig_settings(rig).gates,
-                   len(folders(rig.polecats)), len(folders(rig.crew_root)), len(queued), _open_beads(ledger))
+                   len(folders(rig.polecats)), len(folders(rig.crew_root)), *_counts(ledger))
 
 
-def _open_beads(ledger: Ledger) -> int:
+def _counts(ledger: Ledger) -> tuple[int, int]:
+    """How many merge requests, and how many other beads, are open."""
     its = known.known(ledger)
     if its is not None:
-        return its.index.count_listed([("status", False, ("closed", "tombstone")), ("kind", False, (requests.TYPE,))])
-    return sum(r.get("status") not in ("closed", "tombstone") and r.get("issue_type") != requests.TYPE for r in ledger.all().values())
+        wanted = [("status", False, ("closed", "tombstone")), ("kind", False, (requests.TYPE,))]
+        return its.index.count_listed(known.OPEN_REQUESTS), its.index.count_listed(wanted)
+    there = [r for r in ledger.all().values() if r.get("status") not in ("closed", "tombstone")]
+    return len(requests.among(there)), sum(r.get("issue_type") != requests.TYPE for r in there)
 
 
 def status(rig: Rig) -> dict[str, Any]:
     """The rig in detail: what `gt rig status` shows."""
     found = summary(rig)
-    refs = git.run(rig.repo, "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads", "refs/gt/landed").out.splitlines()
-    tips = dict(line.split(" ") for line in refs)
-    return {**found.as_json(), "repository": rig.repo, "tip": tips.get(f"refs/heads/{found.target}"),
-            "landed": tips.get(requests.landed_ref(found.target)),
+    refs = repo.Repo(rig.repo)
+    return {**found.as_json(), "repository": rig.repo, "tip": refs.resolve(f"refs/heads/{found.target}"),
+            "landed": refs.resolve(requests.landed_ref(found.target)),
             "roles": [role for role, home in (("witness", rig.witness), ("refinery", rig.refinery), ("mayor", rig.mayor))
                       if os.path.isdir(home.root)],
             "polecats": folders(rig.polecats), "crew_names": folders(rig.crew_root),
@@ -79,11 +88,9 @@ def status(rig: Rig) -> dict[str, Any]:
 
 def hook_lines(rig: Rig) -> list[dict[str, object]]:
     """Each worker with its bead and the open convoys that follow it."""
-    open_convoys = [one for one in known.those(Ledger(rig.town.beads), known.OPEN_CONVOYS).values() if convoys.is_open(one)]
-    held = {str(claims.worker(rig.name, bead["assignee"])): bead["id"] for bead in known.claims(Ledger(rig.beads))
-            if claims.is_claim(rig.name, bead)}
-    return [{"worker": name, "bead": bead, "convoys": [one["id"] for one in open_convoys if bead in convoys.tracked(one)]}
-            for name, bead in sorted(held.items())]
+    following = convoys.following(known.those(Ledger(rig.town.beads), known.OPEN_CONVOYS).values())
+    held = claims.by_worker(rig.name, known.claims(Ledger(rig.beads)))
+    return [{"worker": name, "bead": bead["id"], "convoys": following.get(bead["id"], [])} for name, bead in sorted(held.items())]
 
 
 def request_lines(records: Mapping[str, Record]) -> list[dict[str, object]]:

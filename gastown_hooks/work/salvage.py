@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, Corrupt, GitFailed
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.stores import git
 from gastown_hooks.work import snapshot, worktree_state
 from gastown_hooks.work.lease import Lease

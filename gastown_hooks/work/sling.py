@@ -8,13 +8,13 @@ branch, worktree and runner are derived from the bead, and `ensure_worker` compl
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.record import touched
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import claims, names, ready, requests
 from gastown_hooks.stores import config, events, git, stubs, worktrees
 from gastown_hooks.stores.config import Caller
@@ -26,6 +26,8 @@ from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gastown_hooks.core.record import Record
 
 
@@ -204,7 +206,7 @@ def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
         raise Conflict(f"{bead_id} is submitted", why=f"{request['id']} waits in the merge queue", next=f"gt mq status {request['id']}")
 
 
-def names_in_use(rig: Rig, records: dict[str, Record]) -> set[str]:
+def names_in_use(rig: Rig, records: Mapping[str, Record]) -> set[str]:
     """Slots on disk, and the assignees of claimed beads that are not submitted yet. A slot that holds at most a runner's lock
     is what a sling left that was killed before its claim; the next one takes it."""
     taken = {name for name in os.listdir(rig.polecats) if not _is_unused(rig.polecat(name))} if os.path.isdir(rig.polecats) else set()

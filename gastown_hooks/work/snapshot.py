@@ -10,10 +10,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from gastown_hooks.core.errors import Conflict, Corrupt, Refused, storage
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git
 
 FILE, PROGRAM, LINK, MODULE, FOLDER = "100644", "100755", "120000", "160000", "040000"

@@ -8,10 +8,9 @@ result or a mail of before is found again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import tree_policy
 from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config, git

@@ -8,10 +8,10 @@ by one without them, then the ref follows its last line. The lock is held for tw
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Conflict, GitFailed
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git, gitdir
 from gastown_hooks.work.lease import Lease
 

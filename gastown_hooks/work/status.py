@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import GastownError, storage
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.values import asdict, dataclass, field
 from gastown_hooks.rules import agent_states as states
-from gastown_hooks.rules import claims, convoys, requests, turn
+from gastown_hooks.rules import claims, requests, turn
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, known, mail, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import convoy, rigs, wake
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work.convoy import Progress
 
-Record = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import shlex
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from gastown_hooks.work.convoy import Progress
+
+    Record = dict[str, Any]
+else:
+    shlex = late("shlex")
+
 RECENT = 24 * 3600 * clock.SECOND
 TICK_MISSED = 600  # seconds: three ticks of the cron line
 
@@ -69,7 +77,12 @@ def agents(town: Town, now: int) -> list[Agent]:
         found += [_role(town, home, role, rig, now) for role, home in (("witness", rig.witness), ("refinery", rig.refinery))
                   if os.path.isdir(home.root)]
         found += [Agent(f"{rig.name}/crew/{name}", "crew", rig.name, states.BY_HAND) for name in rigs.folders(rig.crew_root)]
-        found += _workers(rig, now)
+        found += workers(rig, now)
+    return ordered(found)
+
+
+def ordered(found: Iterable[Agent]) -> list[Agent]:
+    """Most urgent first."""
     return sorted(found, key=lambda agent: (states.URGENCY.index(agent.state), agent.actor))
 
 
@@ -80,37 +93,61 @@ def _role(town: Town, home: Home, role: str, rig: Rig | None, now: int) -> Agent
     return Agent(actor, role, rig.name if rig else None, states.of_role(running), age=age, evidence={"lock": running, **evidence})
 
 
-def _workers(rig: Rig, now: int) -> Iterator[Agent]:
+def workers(rig: Rig, now: int, unsettled: list[Record] | None = None) -> Iterator[Agent]:
+    """The rig's polecats: those that have a folder, and those that hold a bead. `unsettled`: its merge requests, of whoever has them."""
     try:
         ledger = Ledger(rig.beads)
-        held = {str(claims.worker(rig.name, bead["assignee"])): bead for bead in known.claims(ledger) if claims.is_claim(rig.name, bead)}
-        submitted = set(convoys.by_claim(known.those(ledger, known.OPEN_REQUESTS).values()))
+        held = claims.by_worker(rig.name, known.claims(ledger))
+        if unsettled is None:
+            unsettled = requests.among(known.those(ledger, known.OPEN_REQUESTS).values())
+        submitted = {(one.source, one.fence) for one in requests.usable(unsettled)}
         fault = ""
     except GastownError as error:
         held, submitted, fault = {}, set(), str(error)
-    for name in sorted({*rigs.folders(rig.polecats), *held}):
-        yield _worker(rig, name, held.get(name), submitted, fault, now)
+    there, starts = set(rigs.folders(rig.polecats)), config.mode(rig.town) == "running"
+    for name in sorted({*there, *held}):
+        slot = _slot(rig.polecat(name), held.get(name), now) if name in there else _NO_SLOT
+        claim, lease = held.get(name), slot.lease
+        fence = lease.fence if lease else claim["claim_fence"] if claim else 0
+        bead = lease.bead if lease else claim["id"] if claim else ""
+        worker = Worker(claimed=None if fault else slot.mine or (lease is None and claim is not None), submitted=(bead, fence) in submitted,
+                        home=name in there, lease=slot.state, alive=slot.alive, stalled=bool(slot.stalled), running=slot.running,
+                        agents_start=starts)
+        evidence = {"lock": slot.locked, "fence": fence, "lease": slot.state or "none", **slot.evidence}
+        yield Agent(f"{rig.name}/polecats/{name}", "polecat", rig.name, states.of_worker(worker), bead, slot.age, evidence,
+                    slot.fault or fault or slot.stalled)
 
 
-def _worker(rig: Rig, name: str, claim: Record | None, submitted: set[tuple[str, int]], fault: str, now: int) -> Agent:
-    home, why = rig.polecat(name), fault
-    lease, running = None, lock.is_held(home.runner_lock)
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What a worker's folder tells. `mine`: its lease is the one of the claim; `state`: of the lease, None where that cannot be told."""
+
+    lease: leases.Lease | None = None
+    state: str | None = ""
+    fault: str = ""
+    locked: bool = False
+    running: bool = False
+    mine: bool = False
+    stalled: str = ""
+    alive: bool | None = False
+    age: int | None = None
+    evidence: dict[str, object] = field(default_factory=lambda: {"beat": "none"})
+
+
+_NO_SLOT = _Slot()
+
+
+def _slot(home: Home, claim: Record | None, now: int) -> _Slot:
+    lease, fault, locked = None, "", lock.is_held(home.runner_lock)
     try:
         lease = leases.read(home)
-        lease_state: str | None = lease.state if lease else ""
+        state: str | None = lease.state if lease else ""
     except GastownError as error:
-        lease_state, why = None, str(error)
+        state, fault = None, str(error)
     age, evidence, alive = _beat(home, now)
     mine = lease is not None and claim is not None and (claim["id"], claim.get("claim_fence")) == (lease.bead, lease.fence)
-    stalled = _stall(home, lease)
-    fence = lease.fence if lease else claim.get("claim_fence", 0) if claim else 0
-    bead = lease.bead if lease else claim["id"] if claim else ""
-    worker = Worker(claimed=None if fault else mine or (lease is None and claim is not None), submitted=(bead, fence) in submitted,
-                    home=os.path.isdir(home.root), lease=lease_state, alive=alive, stalled=bool(stalled),
-                    running=running and evidence.get("says") != beats.ATTACHED,  # a person has its session
-                    agents_start=config.mode(rig.town) == "running")
-    return Agent(f"{rig.name}/polecats/{name}", "polecat", rig.name, states.of_worker(worker), bead, age,
-                 {"lock": running, "fence": fence, "lease": lease_state or "none", **evidence}, why or stalled)
+    running = locked and evidence.get("says") != beats.ATTACHED  # a person has its session
+    return _Slot(lease, state, fault, locked, running, mine, _stall(home, lease), alive, age, evidence)
 
 
 def _stall(home: Home, lease: leases.Lease | None) -> str:
@@ -149,11 +186,13 @@ def overview(town: Town, now: int) -> Overview:
     """The whole town. A part that cannot be read is itself something that needs you, and hides no other part."""
     found = Overview(town.root, config.mode(town))
     found.links = [{"link": name, "age": _age(path, now)} for name, path in _links(town)]
+    queues: dict[str, list[Record]] = {}
     _guarded(found, "the town", lambda: _town_needs(town, found, now))
     for rig in town.rigs():
-        _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, now))  # type: ignore[misc]
-    _guarded(found, "convoys", lambda: found.convoys.extend(convoy.progress(config.Caller("overseer", town.root, town), now, closed=False)))
-    _guarded(found, "agents", lambda: _agent_part(town, found, now))
+        _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, queues, now))  # type: ignore[misc]
+    caller = config.Caller("overseer", town.root, town)
+    _guarded(found, "convoys", lambda: found.convoys.extend(convoy.progress(caller, now, closed=False, queues=queues)))
+    _guarded(found, "agents", lambda: _agent_part(town, found, queues, now))
     return found
 
 
@@ -185,7 +224,7 @@ def _town_needs(town: Town, found: Overview, now: int) -> None:
         found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"cat {shlex.quote(message.path)}"})
 
 
-def _rig_part(rig: Rig, found: Overview, now: int) -> None:
+def _rig_part(rig: Rig, found: Overview, queues: dict[str, list[Record]], now: int) -> None:
     if config.rig_settings(rig).gates is None:
         found.needs_you.append({"what": f"{rig.name} has no gates", "why": "its queue lands nothing until you choose",
                                 "next": f"gt config set {rig.name}.gates COMMAND…, or none"})
@@ -196,6 +235,7 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
                                 "next": f"sed -n {problem.number}p {shlex.quote(rig.beads.issues)}"})
     recent = (("status", True, ("closed",)), ("fence", True, ()), ("closed", ">", (now - RECENT,)))
     records = known.those(ledger, known.OPEN_REQUESTS, recent)
+    queues[rig.beads.root] = requests.among(records.values())
     lines = rigs.request_lines(records)
     unapproved = [line["id"] for line in lines if line["state"] == requests.WAITING and line["reason"] == turn.UNAPPROVED]
     if unapproved:
@@ -208,10 +248,8 @@ def _rig_part(rig: Rig, found: Overview, now: int) -> None:
                    for r in sorted(closed, key=lambda r: str(r["closed_at"]), reverse=True)]
 
 
-def _agent_part(town: Town, found: Overview, now: int) -> None:
-    for agent in agents(town, now):
-        if agent.role != "polecat":
-            continue
+def _agent_part(town: Town, found: Overview, queues: dict[str, list[Record]], now: int) -> None:
+    for agent in ordered(one for rig in town.rigs() for one in workers(rig, now, queues.get(rig.beads.root))):
         line = {"agent": agent.actor, "bead": agent.bead, "state": agent.state, "age": agent.age, "why": agent.why}
         if agent.state == states.STALLED:
             why, _, first = agent.why.partition(". Next: ")

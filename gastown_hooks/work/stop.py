@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
 
 from gastown_hooks.core import errors
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import beats, events, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.processes import Process

@@ -11,13 +11,13 @@ import os
 import secrets
 import shlex
 import sys
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gastown_hooks.core import clock, data, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.paths import Beads, Home, Town, find_town
+from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import event_hooks, events, git, maildir
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 from gastown_hooks.stores.routes import Routes

@@ -15,12 +15,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Collection, Generator
-from dataclasses import dataclass, replace
 
 from gastown_hooks.core import fsio, lock
 from gastown_hooks.core.errors import BadConfig, BadInput, GitFailed, LockTimeout, StorageFailed
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.rules import failed_tests
 from gastown_hooks.stores import config, git, processes, worktrees
 from gastown_hooks.stores.repo import Repo

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, replace
 from typing import Any
 
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
+from gastown_hooks.core.values import asdict, replace
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.rules.turns import Facts, Record

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
 
 from gastown_hooks.core import clock, errors, fsio, ids, lock
 from gastown_hooks.core.errors import GastownError, Refused
 from gastown_hooks.core.paths import Home, Rig
+from gastown_hooks.core.values import replace
 from gastown_hooks.rules import claims, liveness, requests
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, events, processes

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.stores import git
 from gastown_hooks.work import snapshot, stashes
 from gastown_hooks.work.lease import Lease

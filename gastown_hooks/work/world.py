@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph
     from gastown_hooks.stores import external, gitdir, known, touched
+    from gastown_hooks.stores.index import Wanted
 else:
     fields, external = late("gastown_hooks.rules.fields"), late("gastown_hooks.stores.external")
     gitdir, touched = late("gastown_hooks.stores.gitdir"), late("gastown_hooks.stores.touched")
@@ -150,15 +151,25 @@ class World:
 
     def known(self, own: Iterable[Ledger] = ()) -> Mapping[str, Record]:
         """The beads of the town, and of these ledgers, each read when it is asked for where an index tells."""
-        routed = [self._ledger(beads) for beads in self.routes.prefixes().values()] if self.routes else []
-        parts = [known.beads(ledger) for ledger in {ledger.beads.root: ledger for ledger in [*own, *routed]}.values()]
+        parts = [known.beads(ledger) for ledger in {ledger.beads.root: ledger for ledger in [*own, *self._routed()]}.values()]
         parts = [self._with_foreign(part) if isinstance(part, dict) else part for part in parts]
         return parts[0] if len(parts) == 1 else known.Together(parts)
 
+    def those(self, *wanted: Wanted) -> dict[str, Record]:
+        """At least the town's beads of which all of one of these is true."""
+        return {name: record for ledger in self._routed() for name, record in known.those(ledger, *wanted).items()}
+
+    def claims(self) -> dict[str, Record]:
+        """At least the town's beads that workers hold, as far as `known.claims` has them."""
+        return {bead["id"]: bead for ledger in self._routed() for bead in known.claims(ledger)}
+
     def everything(self) -> dict[str, Record]:
         """Every bead of the town, and what of other projects they depend on."""
+        return self._with_foreign({name: record for ledger in self._routed() for name, record in ledger.all().items()})
+
+    def _routed(self) -> list[Ledger]:
         found = {beads.root: beads for beads in (self.routes.prefixes().values() if self.routes else ())}
-        return self._with_foreign({name: record for beads in found.values() for name, record in self._ledger(beads).all().items()})
+        return [self._ledger(beads) for beads in found.values()]
 
     def _with_foreign(self, world: dict[str, Record]) -> dict[str, Record]:
         """The records, and those of the beads of other projects that they depend on."""

@@ -211,6 +211,7 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
         assert sorted([one[key] for key in keys] for one in known.claims(ledger)) == sorted(
             [one.get(key, "") for key in keys] for one in records.values() if one["status"] in states.CLAIMED and one.get("claim_fence"))
         assert dict(known.Together([found])) == records
+        assert ready.ready_among(found, [*IDS, "gp-none"], START) == ready.ready(records, START) == ready.ready_among(records, IDS, START)
 
 
 def test_when_a_bead_is_blocked_is_what_the_list_says() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gastown_hooks.core import fsio
+from gastown_hooks.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,12 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.common import cleaned, dry_run_option, json_option, say, town_and_caller
-from gastown_hooks.cli.gt import sling
+from gastown_hooks.cli.gt import _words, sling
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.core.paths import Town
 from gastown_hooks.rules import convoys as rules
-from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import addresses, convoy, launch
-from gastown_hooks.work.convoy import Progress
-
-ICONS = {rules.LANDED: "✓", rules.CLOSED: "✓", "tombstone": "✓", rules.WORKING: "◐", rules.SUBMITTED: "◑", rules.SENT_BACK: "✗",
-         rules.CONFLICT: "✗", rules.BLOCKED: "●", rules.READY: "○"}
-_WIDTH = 10
 
 
 @click.group(cls=Group, short_help="Follow batches of work over all rigs.")
@@ -84,17 +77,7 @@ def list_(every: bool, status: str | None, tree: bool, as_json: bool) -> None:
     if every and status:
         raise BadInput("--all and --status contradict each other")
     town, caller = town_and_caller()
-    found = [one for one in convoy.progress(caller, clock.now(), closed=every or status == "closed")
-             if status is None or rules.is_open(one.record) == (status == "open")]
-    if as_json:
-        common.emit_json([_json(town, one) for one in found])
-        return
-    for one in found:
-        say(line(one))
-        if tree:
-            _say_beads(town, one, indent="    ")
-    if not found:
-        say("No convoys. Next: gt convoy create TITLE BEAD…, or gt sling, which makes one")
+    _words.batches(town, caller, every, status, tree, as_json)
 
 
 @cli.command(short_help="One convoy, or all open ones, bead by bead.")
@@ -103,15 +86,7 @@ def list_(every: bool, status: str | None, tree: bool, as_json: bool) -> None:
 def status(convoy_id: str | None, as_json: bool) -> None:
     """Every bead of a convoy: its state, who has it, its merge request, what it waits for. Without CONVOY: of each open one."""
     town, caller = town_and_caller()
-    wanted = convoy.find(town, convoy_id)["id"] if convoy_id is not None else None
-    found = [one for one in convoy.progress(caller, clock.now()) if (one.record["id"] == wanted if wanted else rules.is_open(one.record))]
-    if as_json:
-        common.emit_json(_json(town, found[0]) if wanted else [_json(town, one) for one in found])
-        return
-    for one in found:
-        _say_page(town, one)
-    if not found:
-        say("No open convoys. Next: gt convoy list --all")
+    _words.batch(town, caller, convoy_id, as_json)
 
 
 cli.add_command(status, "show")
@@ -169,50 +144,6 @@ def refresh(dry_run: bool, as_json: bool) -> None:
             say(cleaned(words))
     if found.troubles:
         click.get_current_context().exit(1)
-
-
-# ---- showing ------------------------------------------------------------------------------------------------
-
-def line(one: Progress) -> str:
-    """`🚚 hq-cv-abc12  ███░░░  3/6  Title  (working 2, blocked 1)`"""
-    total = len(one.beads)
-    full = one.done * _WIDTH // total if total else 0
-    rest = ", ".join(f"{state} {count}" for state, count in rules.counts(bead for bead in one.beads if not bead.over).items())
-    mark = "🚚" if rules.is_open(one.record) else "✓ "
-    return cleaned(f"{mark} {one.record['id']}  {'█' * full}{'░' * (_WIDTH - full)}  {one.done}/{total}  {one.record.get('title', '')}"
-                   + (f"  ({rest})" if rest else ""))
-
-
-def _say_page(town: Town, one: Progress) -> None:
-    record = one.record
-    say(f"🚚 {record['id']}: {cleaned(str(record.get('title', '')))}")
-    say(f"  Status: {record.get('status')}   Progress: {one.done}/{len(one.beads)} completed   Created: {record.get('created_at', '')}")
-    data = rules.data(record)
-    for name, value in (("Closed", record.get("closed_at")), ("Reason", record.get("close_reason")), ("Epic", data.get("epic")),
-                        ("Notify", ", ".join(map(str, data.get("notify") or []))), ("Launched", "yes" if data.get("launched") else "")):
-        if value:
-            say(f"  {name}: {cleaned(str(value))}")
-    _say_beads(town, one, indent="  ")
-
-
-def _say_beads(town: Town, one: Progress, indent: str) -> None:
-    for bead in one.beads:
-        rig = _rig(town, bead.id)
-        who = f"  @{bead.worker}" if bead.worker else ""
-        request = f"  {bead.request}" if bead.request else ""
-        why = f": {'; '.join(bead.waits_for[:3])}" if bead.waits_for else ""
-        say(cleaned(f"{indent}{ICONS.get(bead.state, '○')} {bead.id}  {rig}  {bead.title} [{bead.kind}]  {bead.state}{who}{request}{why}"))
-
-
-def _json(town: Town, one: Progress) -> dict[str, Any]:
-    found = one.as_json()
-    return {**found, "beads": [{**bead, "rig": _rig(town, bead["id"])} for bead in found["beads"]]}
-
-
-def _rig(town: Town, bead_id: str) -> str:
-    prefix = ids.prefix_of(bead_id, set(Routes(town).prefixes()))
-    rig = Routes(town).rig_of(bead_id) if prefix else None
-    return rig.name if rig else "town" if prefix else "elsewhere"
 
 
 def _told(made: dict[str, Any], as_json: bool, words: str) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import ago, dry_run_option, emit_json, json_option, rig_named, say, table, town_and_caller
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, table, town_and_caller
+from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Rig, Town
-from gastown_hooks.rules import order, requests
-from gastown_hooks.stores import config
+from gastown_hooks.rules import requests
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import desk, flakes, foreign, hook, prove, queue, wake
+from gastown_hooks.work import flakes, foreign, hook, prove, queue, wake
 from gastown_hooks.work.submit import submit_branch
 
 Record = dict[str, Any]
@@ -49,26 +49,7 @@ def cli() -> None:
 def list_(rig: str | None, everything: bool, as_json: bool) -> None:
     """What is in the queue of a rig (default: of all), next one first, then what was sent back."""
     town, caller = town_and_caller()
-    now = clock.now()
-    chosen = [_rig(town, caller, rig)] if rig is not None else town.rigs()
-    found = [_queue(one, now, everything) for one in chosen]
-    if as_json:
-        emit_json(found if rig is None else found[0])
-        return
-    if not found:
-        say("no rigs yet. Next: gt rig add NAME URL-OR-FOLDER")
-    for one in found:
-        gates = "; ".join(one["gates"]) if isinstance(one["gates"], list) else one["gates"]
-        say(f"{one['rig']}  target {one['target']}  gates: {gates}")
-        if one["closed"]:
-            say(f"  CLOSED since {one['closed'].get('since')}: {one['closed'].get('why')}")
-        for words in one["damaged"]:
-            say(f"  {words}")
-        if not one["requests"]:
-            say("  nothing in the queue" if everything else "  nothing waits (--all shows what landed, too)")
-            continue
-        table([(r["id"], r["state"], f"P{r['priority']}", r["source"], r["worker"], ago(r["created_at"], now), r["reason"])
-               for r in one["requests"]], ("ID", "STATE", "PRI", "BEAD", "WORKER", "SUBMITTED", "REASON"))
+    _words.queues(town, caller, rig, everything, as_json)
 
 
 @cli.command("next", short_help="The request that lands next.")
@@ -77,13 +58,7 @@ def list_(rig: str | None, everything: bool, as_json: bool) -> None:
 def next_(rig: str | None, as_json: bool) -> None:
     """The request that the next round begins with."""
     town, caller = town_and_caller()
-    found = queue.next_due(_rig(town, caller, rig), clock.now())
-    if as_json:
-        emit_json(_shown(found) if found else None)
-    elif found is None:
-        say("nothing waits to land")
-    else:
-        say(f"{found['id']}  P{order.priority(found)}  {found['metadata'].get('source')}  {found['title']}")
+    _words.next_due(town, caller, rig, as_json)
 
 
 @cli.command(short_help="Submit the branch you are on.")
@@ -103,12 +78,12 @@ def submit(bead: str | None, rig: str | None, dry_run: bool, as_json: bool) -> N
     """
     town, caller = town_and_caller()
     bead = bead or _hooked(caller)
-    chosen = _rig(town, caller, rig) if rig is not None else _rig_of(town, bead)
+    chosen = _words.rig_of(town, caller, rig) if rig is not None else _rig_of(town, bead)
     made = submit_branch(chosen, ids.bead(bead), caller=caller, now=clock.now(), dry_run=dry_run)
     if made is None:
         say(f"would submit the branch of {caller.cwd} as the work of {bead} to {chosen.name}")
     elif as_json:
-        emit_json(_shown(made))
+        emit_json(_words.request(made))
     else:
         say(f"{made['id']}  queued for {made['metadata']['target']}, the work of {bead}. Next: gt mq status {made['id']}")
 
@@ -122,9 +97,9 @@ def status(request: str, as_json: bool) -> None:
     rig = _rig_of(town, request)
     found = _request(rig, request)
     if as_json:
-        emit_json(_shown(found.record))
+        emit_json(_words.request(found.record))
         return
-    for key, value in _shown(found.record).items():
+    for key, value in _words.request(found.record).items():
         if value not in ("", None):
             say(f"{key:12} {value}" if key != "pull" else f"{key:12} {value.get('url')} ({value.get('state')})")
     if found.state in (requests.FAILED, requests.CONFLICT):
@@ -193,7 +168,7 @@ def _review(request: str, word: str, dry_run: bool, as_json: bool) -> None:
 def flakes_(rig: str | None, as_json: bool) -> None:
     """The tests that failed and then passed on the very same tree, most often first."""
     town, caller = town_and_caller()
-    found = flakes.listing(_rig(town, caller, rig))
+    found = flakes.listing(_words.rig_of(town, caller, rig))
     if as_json:
         emit_json(found)
     elif not found:
@@ -212,7 +187,7 @@ def prove_(rig: str | None, span: str | None, as_json: bool) -> None:
     Commits that came past the queue are listed apart, and so are those within a linear landing, of which only the last is a tested tree.
     """
     town, caller = town_and_caller()
-    found = prove.check(_rig(town, caller, rig), span)
+    found = prove.check(_words.rig_of(town, caller, rig), span)
     if as_json:
         emit_json(found.as_json())
     else:
@@ -234,7 +209,7 @@ def prove_(rig: str | None, span: str | None, as_json: bool) -> None:
 def accept(commit: str, rig: str | None, dry_run: bool) -> None:
     """Go on from the remote's tip after its history was rewritten on purpose, once it passed the gates."""
     town, caller = town_and_caller()
-    chosen = _rig(town, caller, rig)
+    chosen = _words.rig_of(town, caller, rig)
     if caller.role == "polecat":
         raise BadInput(f"{caller.actor} may not decide that", why="a rewritten history is a person's decision",
                        next="gt done --status ESCALATED --reason TEXT")
@@ -255,44 +230,11 @@ def _hooked(caller: Caller) -> str:
     return found[0]
 
 
-def _queue(rig: Rig, now: int, everything: bool) -> Record:
-    settings = config.rig_config(rig)
-    gates = config.rig_settings(rig).gates
-    every = queue.requests(rig, closed=everything)
-    waiting = queue.ordered(requests.among(every), now)
-    seen = {found["id"] for found in waiting}
-    others = [found for found in every if found["id"] not in seen and requests.is_usable(found)]
-    closed = desk.closed_targets(rig).get(settings.target)
-    return {"rig": rig.name, "target": settings.target, "gates": gates if gates is not None else "not configured: nothing lands",
-            "closed": closed, "damaged": queue.faults(requests.among(every)), "requests": [_shown(found) for found in [*waiting, *others]]}
-
-
-def _shown(found: Record) -> Record:
-    request = requests.parse(found)
-    data = found["metadata"]
-    return {"id": request.id, "title": found.get("title", ""), "state": request.state, "reason": request.reason,
-            "priority": order.priority(found), "source": request.source, "worker": request.worker, "fence": request.fence,
-            "branch": request.branch, "head": request.head, "base": request.base, "target": request.target,
-            "created_at": request.created_at, "not_before": data.get("not_before"), "landed_as": data.get("landed_as"),
-            "gate_log": data.get("gate_log"), "review": request.review or None, "pull": request.pull or None}
-
-
 def _told(made: Record, as_json: bool, words: str) -> None:
     if as_json:
-        emit_json(_shown(made))
+        emit_json(_words.request(made))
     else:
         say(f"{made['id']}  {words}")
-
-
-def _rig(town: Town, caller: Caller, name: str | None) -> Rig:
-    """The named rig, else the caller's, the folder's, the only one."""
-    inside = caller.cwd[len(town.root) + 1:].split("/")[0] if caller.cwd.startswith(town.root + "/") else ""
-    known = {rig.name: rig for rig in town.rigs()}
-    chosen = name if name is not None else (
-        caller.rig or (inside if inside in known else None) or (next(iter(known)) if len(known) == 1 else None))
-    if chosen is None:
-        raise BadInput("say which rig", why=f"known: {', '.join(known) or 'none yet'}", next="gt rig list")
-    return rig_named(town, chosen)
 
 
 def _request(rig: Rig, text: str) -> requests.Request:

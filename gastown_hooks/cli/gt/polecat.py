@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, remark, rig_named, say, table, town_and_caller, worker_named
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, remark, say, town_and_caller, worker_named
+from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import Refused
@@ -33,17 +34,7 @@ def list_(rig: str | None, as_json: bool) -> None:
     Example:
       gt polecat list gp
     """
-    town, _ = town_and_caller()
-    wanted = rig_named(town, rig).name if rig is not None else None
-    found = [agent for agent in status.agents(town, clock.now()) if agent.role == "polecat" and wanted in (None, agent.rig)]
-    if as_json:
-        emit_json([agent.as_json() for agent in found])
-        return
-    if not found:
-        say("no workers. Next: gt sling BEAD RIG")
-        return
-    table([(agent.actor.replace("/polecats/", "/"), agent.state, agent.bead, "" if agent.age is None else f"{agent.age}s", agent.why)
-           for agent in found], ("POLECAT", "STATE", "BEAD", "BEAT", "WHY"))
+    _words.workers(town_and_caller()[0], rig, as_json)
 
 
 @cli.command("status", short_help="Look at one worker.")
@@ -60,7 +51,7 @@ def status_(worker: str, as_json: bool) -> None:
     rig, name = worker_named(town, worker)
     home = rig.polecat(name)
     found: dict[str, Any] = {"polecat": f"{rig.name}/{name}", "tree": home.tree, "would": retire.plan(rig, name)}
-    agent = next((one for one in status.agents(town, clock.now()) if one.actor == f"{rig.name}/polecats/{name}"), None)
+    agent = next((one for one in status.workers(rig, clock.now()) if one.actor == f"{rig.name}/polecats/{name}"), None)
     if agent is not None:
         found |= {"state": agent.state, "why": agent.why, "beat_age": agent.age, "evidence": agent.evidence}
     lease = leases.read(home)

@@ -6,14 +6,14 @@ import sys
 
 import click
 
-from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, table, town_and_caller
+from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller
+from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.core.ids import name as checked
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
-from gastown_hooks.work import rig_add, rig_remove, rigs
+from gastown_hooks.work import rig_add, rig_remove
 
 
 @click.group(cls=Group, short_help="The projects of the town.")
@@ -73,16 +73,7 @@ def add(name: str, place: str, prefix: str | None, branch: str | None, roles: st
 @json_option
 def list_(as_json: bool) -> None:
     """List the projects."""
-    town, _ = town_and_caller()
-    found = rigs.listing(town)
-    if as_json:
-        emit_json([rig.as_json() for rig in found])
-        return
-    if not found:
-        say("no rigs yet. Next: gt rig add NAME URL-OR-FOLDER")
-        return
-    table([(r.name, r.prefix, r.target, r.workers, r.queued, r.open_beads, _words(r.gates), r.problem or r.url or r.source or "")
-           for r in found], ("RIG", "PREFIX", "TARGET", "WORKERS", "QUEUED", "OPEN", "GATES", "FROM"))
+    _words.projects(town_and_caller()[0], as_json)
 
 
 @cli.command(short_help="Look at one project.")
@@ -90,18 +81,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def status(name: str, as_json: bool) -> None:
     """Look at one project."""
-    town, _ = town_and_caller()
-    found = rigs.status(town.rig(checked(name, "rig")))
-    if as_json:
-        emit_json(found)
-        return
-    for key, value in {**found, "gates": _words(found["gates"])}.items():
-        if key not in ("queue", "hooks") and value not in ("", None, []):
-            say(f"{key:12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    for hook in found["hooks"]:
-        say(f"  {hook['worker']}  {hook['bead']}  {' '.join(hook['convoys'])}")
-    for request in found["queue"]:
-        say(f"  {request['id']}  {request['state']:9} {request['bead']}  {request['reason']}")
+    _words.project(town_and_caller()[0], name, as_json)
 
 
 @cli.command(short_help="Take a project out of the town.")
@@ -125,13 +105,9 @@ def remove(name: str, force: bool, dry_run: bool, as_json: bool) -> None:
 
 
 def _tell_added(rig: Rig, is_new: bool) -> None:
-    made, shown = config.rig_config(rig), _words(config.rig_settings(rig).gates)
+    made, shown = config.rig_config(rig), _words.gates(config.rig_settings(rig).gates)
     verb = "is a rig" if is_new else "is a rig already"
     say(f"{'✓ ' if is_new else ''}{rig.name} {verb}: {made.target} of {made.url or made.source}, prefix {made.prefix}, gates: {shown}")
-
-
-def _words(gates: list[str] | str | None) -> str:
-    return "not set: nothing lands" if gates is None else gates if isinstance(gates, str) else "; ".join(gates)
 
 
 def _gates(given: tuple[str, ...]) -> rig_add.Gates:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller, worker_named
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import NotFound, Refused
+from gastown_hooks.core.values import asdict
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import stop, turns, wake
 

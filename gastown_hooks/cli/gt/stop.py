@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, rig_named, say, town_and_caller
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput, Refused
+from gastown_hooks.core.values import asdict
 from gastown_hooks.work import stop
 
 

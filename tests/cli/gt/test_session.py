@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import builders
@@ -15,6 +14,7 @@ from workers import WorkerTown, until
 
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.paths import Home
+from gastown_hooks.core.values import replace
 from gastown_hooks.stores import beats, processes
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import wake
