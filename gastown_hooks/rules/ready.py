@@ -64,41 +64,27 @@ def ready(records: Mapping[str, Record], now: int) -> list[Record]:
 def ready_among(records: Mapping[str, Record], names: Iterable[str], now: int) -> list[Record]:
     """What `ready` lists of these beads; of the others only those are looked at that the answer depends on."""
     family = graph.children(records)
-    since = {name: ready_from(records, family, name) for name in names if name in records}
+    since = {name: when(records, family, name)[0] for name in names if name in records}
     return sorted((records[name] for name, at in since.items() if at is not None and at <= now), key=in_order)
 
 
-def ready_from(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> int | None:
-    """The time from which on `ready` lists the bead, if until then no record changes: 0 for now; None: no time brings it.
+def when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> tuple[int | None, tuple[int, int | None] | None]:
+    """If no record changes: the time from which on `ready` lists the bead (0: now; None: no time brings it), and from when until when
+    `blocked` does (no end: no time brings it; None: never).
 
     Looks only at the beads that the answer depends on: the parents above it, their blockers, an epic's children.
     """
     record = records[bead_id]
-    if status(record) != "open" or _unfit(record) is not None or _open_children(records, family, record):
-        return None
-    since = 0
-    for one in _line(records, bead_id):
-        until = _deferred_until(one)
+    if status(record) not in _UNDONE or _unfit(record) is not None or (begin := _deferred_until(record)) is None:
+        return None, None
+    end = 0
+    for one in _line(records, bead_id) if record.get("dependencies") else (record,):
+        until = 0 if one is record else _deferred_until(one)
         if until is None or _own_blockers(records, family, one):
-            return None
-        since = max(since, until)
-    return since
-
-
-def blocked_between(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> tuple[int, int | None] | None:
-    """From when until when `blocked` lists the bead, if no record changes; no end: no time brings it. None: never."""
-    record = records[bead_id]
-    begin, end = _deferred_until(record), 0
-    if status(record) not in _UNDONE or _unfit(record) is not None or begin is None:
-        return None
-    for one in _line(records, bead_id):
-        if _own_blockers(records, family, one):
-            return begin, None
-        until = _deferred_until(one)
-        if until is None:
-            return begin, None
-        end = max(end, until if one is not record else 0)
-    return (begin, end) if begin < end else None
+            return None, (begin, None)
+        end = max(end, until)
+    may_begin = status(record) == "open" and not _open_children(records, family, record)
+    return max(begin, end) if may_begin else None, (begin, end) if begin < end else None
 
 
 def _line(records: Mapping[str, Record], bead_id: str) -> Iterator[Record]:

@@ -2,7 +2,7 @@
 
 A SQLite file that readers bring up to the ledger's journal, under a lock of its own; writers never touch it. It is used only when it
 says exactly which files, which boot and which part of the journal it has seen; whatever is wrong with it, `current` gives None and
-the ledger itself is read. Its one decision, since when a bead is ready, is `rules.ready.ready_from` of the beads that a change
+the ledger itself is read. Its one decision, since when a bead is ready, is `rules.ready.when` of the beads that a change
 can have reached.
 """
 

@@ -26,7 +26,6 @@ else:
 _TAIL = 256  # bytes of the journal that must still stand before the place up to which it was seen
 _LARGEST = 1 << 62
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
-_TIMES = ("updated_at", "closed_at", "due_at", "defer_until")
 _INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 23)})"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
@@ -224,7 +223,7 @@ def _reached(db: sqlite.Connection, changed: list[str], above: set[str]) -> list
 
 def _when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str) -> tuple[int | None, int | None, int | None]:
     """(ready from, blocked from, blocked until) of a bead."""
-    since, held = ready.ready_from(records, family, bead_id), ready.blocked_between(records, family, bead_id)
+    since, held = ready.when(records, family, bead_id)
     if held is None:
         return _time(since), None, None
     return _time(since), _time(held[0]), _LARGEST if held[1] is None else _time(held[1])
@@ -245,10 +244,16 @@ def _scope(bead: Record) -> int:
 
 def _instant(bead: Record, key: str) -> int | None:
     """The time in a field, as `filters.instant` reads it."""
+    text = bead.get(key)
     try:
-        return min(clock.parse(bead[key]), _LARGEST)
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError):
+        return None if text is None else min(clock.parse(text), _LARGEST)
+    except (ValueError, TypeError, AttributeError, IndexError):
         return None
+
+
+def _holds(number: object) -> bool:
+    """Whether a column can hold it."""
+    return number is None or (type(number) is int and abs(number) < _LARGEST)
 
 
 def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
@@ -258,8 +263,8 @@ def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
     found = bead.get("labels") or []
     labels = found if isinstance(found, list) else [None]
     odd = (type(priority) is not int or abs(priority) >= _LARGEST or abs(created) >= _LARGEST or not isinstance(title, str)
-           or any(number is not None and (type(number) is not int or abs(number) >= _LARGEST) for number in (estimate, fence))
-           or not isinstance(who, (str, type(None))) or not all(isinstance(label, str) and "\x1f" not in label for label in labels)
+           or not _holds(estimate) or not _holds(fence) or not isinstance(who, (str, type(None)))
+           or (labels and not all(isinstance(label, str) and "\x1f" not in label for label in labels))
            or not isinstance(bead.get("issue_type", ""), (str, type(None))) or (not created and bool(bead.get("created_at"))))
     held_by = who if isinstance(who, str) and who and bead.get("status") in states.CLAIMED else None
     if odd:
@@ -267,7 +272,8 @@ def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
     since, *blocked = times
     return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
             "\x1f".join(("", *labels, "")) if labels else "", _scope(bead),
-            fence or 0, *(_instant(bead, key) for key in _TIMES), *blocked,
+            fence or 0, _instant(bead, "updated_at"), _instant(bead, "closed_at"), _instant(bead, "due_at"), _instant(bead, "defer_until"),
+            *blocked,
             int(bool(bead.get("pinned"))), title.lower(), states.doer(bead))
 
 
@@ -275,7 +281,9 @@ def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...
     """The bead's rows of `edge`; a deleted bead depends on nothing."""
     if not bead.get("dependencies") or bead.get("status") == "tombstone":
         return
-    found = [(edge.target, edge.kind) for edge in graph.edges(bead)] + [(target, index.SPAWNER) for target in ready.watched(bead)]
+    found = [(edge.target, edge.kind) for edge in graph.edges(bead)]
+    if any(kind == "waits-for" for _, kind in found):
+        found += [(target, index.SPAWNER) for target in ready.watched(bead)]
     for place, (target, kind) in enumerate(found):
         waits = kind in graph.BLOCKING or kind == index.SPAWNER
         yield target, bead["id"], place, kind, int(waits and target not in known and not fields.is_foreign(target))

@@ -109,7 +109,7 @@ def test_every_bead_alone_has_the_time_that_the_list_has() -> None:
         dice = random.Random(seed)
         records = {one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 30)))}
         family = graph.children(records)
-        since = {bead_id: ready.ready_from(records, family, bead_id) for bead_id in records}
+        since = {bead_id: ready.when(records, family, bead_id)[0] for bead_id in records}
         for now in NOWS:
             alone = {bead_id for bead_id, at in since.items() if at is not None and at <= now}
             assert alone == {one["id"] for one in ready.ready(records, now)}, seed
@@ -219,7 +219,7 @@ def test_when_a_bead_is_blocked_is_what_the_list_says() -> None:
         dice = random.Random(seed)
         records = {one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 30)))}
         family = graph.children(records)
-        when = {bead_id: ready.blocked_between(records, family, bead_id) for bead_id in records}
+        when = {bead_id: ready.when(records, family, bead_id)[1] for bead_id in records}
         for now in NOWS:
             alone = {bead_id for bead_id, one in when.items() if one and one[0] <= now and (one[1] is None or now < one[1])}
             assert alone == {one["id"] for one, _ in ready.blocked(records, now)}, seed
