@@ -11,6 +11,7 @@ from gastown_hooks.core.ids import RESERVED
 SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")
 BEADS = ".beads"
 DEEPEST = 8  # redirects after each other
+_MARKER = "mayor/town.json"
 TRACKED_LEDGER = f"{BEADS}/issues.jsonl"  # where a project keeps its own, relative to its top
 TRACKED_ARCHIVE = f"{BEADS}/archive/"
 
@@ -160,7 +161,7 @@ class Town:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.marker = f"{root}/mayor/town.json"
+        self.marker = f"{root}/{_MARKER}"
         self.beads = Beads(f"{root}/{BEADS}")
         self.events = f"{root}/.events.jsonl"
         self.settings = f"{root}/settings/config.json"
@@ -206,9 +207,8 @@ def find_town(start: str) -> Town | None:
     """The town at or above `start`."""
     folder = os.path.abspath(start)
     while True:
-        town = Town(folder)
-        if os.path.exists(town.marker):
-            return town
+        if os.path.exists(f"{folder}/{_MARKER}"):
+            return Town(folder)
         parent = os.path.dirname(folder)
         if parent == folder:
             return None
