@@ -90,6 +90,7 @@ def test_comments_come_together_in_one_order_whatever_was_merged_first(versions:
 @settings(max_examples=300, deadline=None)
 @given(base=RECORD, ours=RECORD, theirs=RECORD)
 def test_nothing_that_only_one_side_changed_is_lost(base: Any, ours: Any, theirs: Any) -> None:
+    """Pain point 1: no field is dropped, known or unknown."""
     merged = merge_record(base, ours, theirs).record
     assert merged is not None
     dead = "tombstone" in (base.get("status"), ours.get("status"), theirs.get("status"))
@@ -120,6 +121,7 @@ def test_closed_at_stands_on_closed_beads_only(base: Any, ours: Any, theirs: Any
 @settings(max_examples=200, deadline=None)
 @given(base=SOME, ours=SOME, theirs=SOME)
 def test_a_tombstone_is_for_ever(base: Any, ours: Any, theirs: Any) -> None:
+    """Pain point 5: what is deleted stays so."""
     if "tombstone" in [(side or {}).get("status") for side in (ours, theirs)]:
         merged = merge_record(base, ours, theirs).record
         assert merged is not None and merged["status"] == "tombstone"

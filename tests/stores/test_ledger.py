@@ -132,6 +132,7 @@ def test_bad_lines_are_carried_byte_for_byte_and_reported(journaled: Ledger) -> 
 
 
 def test_two_lines_of_one_id_lose_nothing(journaled: Ledger) -> None:
+    """Pain point 4: what a union merge left is healed."""
     with open(journaled.beads.issues, "wb") as file:
         file.write(record.encode(bead("gp-a", labels=["one"])) + b"\n" + record.encode(bead("gp-a", labels=["two"])) + b"\n")
     assert [str(p) for p in journaled.problems()] == ["line 2: gp-a stands twice"]
@@ -161,6 +162,7 @@ def test_a_stale_claim_writes_nothing(ledger: Ledger) -> None:
 
 
 def test_a_missing_file_is_an_error_not_an_empty_ledger(journaled: Ledger) -> None:
+    """Pain point 7: a failure is never shown as an empty list."""
     journaled.transact(put(bead("gp-a")))
     os.unlink(journaled.beads.issues)
     with pytest.raises(NotATown):
@@ -210,6 +212,7 @@ def test_a_search_in_a_file_agrees_with_a_search_in_its_text() -> None:
 
 
 def test_a_search_reads_little_of_a_large_file(journaled: Ledger) -> None:
+    """Pain point 9: what is looked for is found without reading the whole."""
     with open(journaled.beads.issues, "wb") as file:
         file.write(b"".join(record.encode(bead(f"gp-{n:05d}", "x" * 400)) + b"\n" for n in range(20_000)))
     journaled.transact(put(bead("gp-99999")))

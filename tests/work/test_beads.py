@@ -134,6 +134,7 @@ def _label(root: str, number: int) -> None:
 
 @pytest.mark.parametrize("mode", [CODE_BRANCH, OWN_BRANCH])
 def test_many_writers_at_once_lose_nothing(tmp_path: Path, mode: str) -> None:
+    """Pain point 2: no update is lost, there is no second copy to race with."""
     folder = Beads(str(tmp_path / "many"))
     Ledger.create_files(folder, "gp", mode)
     make(Ledger(folder), Caller("overseer", str(tmp_path)), "a1")

@@ -37,6 +37,7 @@ def commit(repo: Path, words: str) -> None:
 @pytest.mark.parametrize(("era", "way"), [
     ("beads_v0.47.0", "merge --no-edit"), ("beads_v0.47.0", "rebase"), ("beads_v0.47.0", "cherry-pick"), ("br", "merge --no-edit")])
 def test_a_thousand_random_edits_in_two_clones_merge_without_conflict(era: str, way: str, tmp_path: Path) -> None:
+    """Pain point 4: git merges the ledger without a person."""
     one = builders.make_repo(tmp_path / "one", {"README.md": "hello\n"})
     here, data = set_up(one), ledgers.sample(era)
     Path(here.beads.issues).write_bytes(data)

@@ -101,6 +101,7 @@ def test_syncs_at_the_same_time_all_get_through(mode: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_but_the_ledger_is_touched(mode: str, tmp_path: Path) -> None:
+    """Pain point 3: a sync never resets, reverts or checks out; the clones converge (above)."""
     yard = Yard(tmp_path, mode, 2, ledgers.generated(5))
     one = yard.clones[0]
     builders.commit(one, {"code.txt": "unpushed\n"}, "code")
@@ -217,6 +218,7 @@ def test_who_pushed_lets_the_others_be_first(tmp_path: Path) -> None:
 
 
 def test_two_beads_under_one_id_keep_apart_in_every_clone(tmp_path: Path) -> None:
+    """Pain point 11: ids that met in a merge are told apart alike everywhere."""
     yard = Yard(tmp_path, "own-branch", 2, b"")
     for n in range(2):
         stamp = f"2026-01-0{n + 1}T00:00:00Z"
@@ -231,6 +233,7 @@ def test_two_beads_under_one_id_keep_apart_in_every_clone(tmp_path: Path) -> Non
 
 
 def test_a_remote_that_lost_its_beads_takes_none_from_here(tmp_path: Path) -> None:
+    """Pain point 5: beads vanish by a tombstone alone."""
     yard = Yard(tmp_path, "own-branch", 2, ledgers.generated(30))
     yard.sync(1)
     first = builders.git(yard.bare, "rev-list", "--max-parents=0", "beads")

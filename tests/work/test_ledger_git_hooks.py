@@ -63,6 +63,7 @@ def test_remarks_that_stop_nothing(tracked: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hook_that_was_there_runs_first_and_comes_back(name: str, repo: Path, run_cli: builders.Run) -> None:
+    """Pain point 19: nobody's hook is taken over."""
     own = repo / ".git/hooks" / name
     own.parent.mkdir(exist_ok=True)
     own.write_text('#!/bin/sh\necho "$0 $#" >> ran\nexit ${FAIL:-0}\n')
