@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A stand-in for the gh program: pull requests in a file, over a real bare repository. Strict about its words; no network.
 
 As a program it finds its file by its own place (`<home>/.bin/gh`, `<home>/.gh.json`); as a module it is the people at the host.
@@ -7,7 +6,6 @@ As a program it finds its file by its own place (`<home>/.bin/gh`, `<home>/.gh.j
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +23,7 @@ class Host:
     def __init__(self, home: Path, remote: Path) -> None:
         self.path = home / ".gh.json"
         program = home / ".bin/gh"
-        shutil.copyfile(__file__, program)
+        program.write_text(f"#!{sys.executable} -IS\n{Path(__file__).read_text()}")
         program.chmod(0o755)
         self._write({"remote": str(remote), "mode": "", "calls": [], "pulls": []})
 
