@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from gastown_hooks.core import fsio, paths
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import lines
 
 TYPE_CHECKING = False
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gastown_hooks.core.paths import Beads
+    from gastown_hooks.stores import git
+else:
+    git = late("gastown_hooks.stores.git")
 
 
 def years(beads: Beads) -> list[str]:
@@ -64,6 +68,13 @@ def added(beads: Beads, shelves: Mapping[str, dict[str, bytes]]) -> dict[str, by
         if after != before:
             texts[year] = after
     return texts
+
+
+def committed(repo: str, commit: str) -> dict[str, bytes]:
+    """The years in a commit: path to text, the newest first."""
+    listed = git.run(repo, "ls-tree", "-z", "--name-only", commit, "--", paths.TRACKED_ARCHIVE, check=False).out.split("\0")
+    return {path: git.run(repo, "cat-file", "blob", f"{commit}:{path}").out.encode("utf-8", "surrogateescape")
+            for path in sorted(listed, reverse=True) if paths.archived_year(path)}
 
 
 def write(beads: Beads, texts: Mapping[str, bytes], mode: int) -> None:

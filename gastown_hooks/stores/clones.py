@@ -13,7 +13,7 @@ from gastown_hooks.core import clock, fsio, jsons, lock
 from gastown_hooks.core.errors import GastownError, LockTimeout, StorageFailed
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads, follow_redirect
 from gastown_hooks.rules import foreign
-from gastown_hooks.stores import external, git, lines, pairs
+from gastown_hooks.stores import archive, external, git, lines, pairs
 from gastown_hooks.stores.gitdir import common_dir
 
 Record = dict[str, Any]
@@ -102,7 +102,10 @@ def _fetched(top: str) -> dict[str, Record] | None:
     for ref in (f"{_REMOTE}/{_LEDGER_BRANCH}", f"{_REMOTE}/{_branch(top)}"):
         blob = git.run(top, "cat-file", "blob", f"{ref}:{TRACKED_LEDGER}", check=False)
         if blob.code == 0:
-            return lines.parse(blob.out.encode("utf-8", "surrogateescape")).beads
+            beads = lines.parse(blob.out.encode("utf-8", "surrogateescape")).beads
+            for text in archive.committed(top, ref).values():
+                beads = {**lines.parse(text).beads, **beads}
+            return beads
     return None
 
 

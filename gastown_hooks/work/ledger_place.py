@@ -7,7 +7,7 @@ import os
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads, archived_year
 from gastown_hooks.core.values import dataclass
-from gastown_hooks.stores import git
+from gastown_hooks.stores import archive, git
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 
@@ -52,8 +52,7 @@ class Place:
 
     def shelves(self, commit: str | None) -> dict[str, bytes]:
         """The archive in that commit: path to text."""
-        listed = git.run(self.repo, "ls-tree", "-z", "--name-only", commit, "--", f"{THERE.archive}/", check=False).out if commit else ""
-        return {path: blob(self.repo, commit, path) or b"" for path in listed.split("\0") if is_ledger(path)}
+        return archive.committed(self.repo, commit) if commit else {}
 
     def files(self, commit: str | None) -> dict[str, bytes]:
         """The ledger and its archive in that commit: path to text."""

@@ -19,7 +19,7 @@ from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, TRACKED_LEDGER, Hom
 from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import gates as guesses
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import config, events, git, quarantine, stubs, worktrees
+from gastown_hooks.stores import archive, config, events, git, quarantine, stubs, worktrees
 from gastown_hooks.stores.config import Caller, RigConfig
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger, View
 from gastown_hooks.stores.routes import Routes
@@ -247,10 +247,20 @@ def _make_ledger(plan: _Plan) -> None:
 
 def _tracked(plan: _Plan) -> tuple[dict[str, dict[str, Any]], list[tuple[int, bytes, str]]]:
     """The beads of the ledger that the target branch tracks, and its lines that are none: (number, line, reason)."""
-    found = git.run(plan.rig.repo, "cat-file", "blob", f"refs/heads/{plan.target}:{TRACKED_LEDGER}", check=False)
+    branch = f"refs/heads/{plan.target}"
+    found = git.run(plan.rig.repo, "cat-file", "blob", f"{branch}:{TRACKED_LEDGER}", check=False)
+    records, bad = _beads(found.out.encode(errors="surrogateescape") if found.code == 0 else b"")
+    for path, text in archive.committed(plan.rig.repo, branch).items():
+        old, more = _beads(text)
+        records = {**old, **records}
+        bad += [(number, line, f"{reason}, in {path}") for number, line, reason in more]
+    return records, bad
+
+
+def _beads(text: bytes) -> tuple[dict[str, dict[str, Any]], list[tuple[int, bytes, str]]]:
     records: dict[str, dict[str, Any]] = {}
     bad: list[tuple[int, bytes, str]] = []
-    for number, line in enumerate(found.out.encode(errors="surrogateescape").split(b"\n") if found.code == 0 else (), 1):
+    for number, line in enumerate(text.split(b"\n"), 1):
         try:
             if line.strip():
                 bead = record.decode(line)

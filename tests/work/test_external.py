@@ -17,8 +17,8 @@ from gastown_hooks.rules import foreign, ready
 from gastown_hooks.stores import config, external, index
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+from gastown_hooks.work import ageing, ledger_git, verbs
 from gastown_hooks.work import external as work
-from gastown_hooks.work import ledger_git, verbs
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -177,6 +177,10 @@ def test_a_clone_is_fetched_only_when_asked_and_offline_is_unknown(tmp_path: Pat
     assert "could not be fetched" in work.refresh(there, work.depended_on(there))[0]["why"]
     assert (state(tmp_path), is_ready(tmp_path)) == ("unknown", False)
     (tmp_path / "away.git").rename(bare)
+    assert work.refresh(there, work.depended_on(there))[0]["why"] == ""
+    assert is_ready(tmp_path)
+    assert ageing.shelve(World(caller(tmp_path / "theirs")), theirs, clock.now(), 0), "the others archive it"
+    share()
     assert work.refresh(there, work.depended_on(there))[0]["why"] == ""
     assert is_ready(tmp_path)
 

@@ -342,14 +342,15 @@ def test_a_folder_in_the_way(town: Town, repo: Path) -> None:
 
 def test_a_tracked_ledger_is_imported_with_its_prefix(town: Town, tmp_path: Path) -> None:
     text = BEAD % "proj-1" + BEAD % "proj-2.1" + "{broken\n" + BEAD % "../x" + BEAD % "other-9" + '{"id":"proj-1"}\n'
-    project = make_repo(tmp_path / "p", {".beads/issues.jsonl": text.encode() + b"\xff\n"})
+    old = BEAD % "proj-2.1" + BEAD % "proj-3" + "torn"
+    project = make_repo(tmp_path / "p", {".beads/issues.jsonl": text.encode() + b"\xff\n", ".beads/archive/2024.jsonl": old})
     notes = add(town, "app", project).notes
     rig = town.rig("app")
     assert config.rig_config(rig).prefix == "proj"
-    assert sorted(Ledger(rig.beads).all()) == ["other-9", "proj-1", "proj-2.1"]
-    assert any(note.startswith("imported 3 beads") for note in notes)
-    assert [note.split()[1] for note in notes if note.startswith("line ")] == ["3", "4", "6", "7"]
-    assert Path(rig.beads.quarantine).read_bytes() == b'{broken\n' + (BEAD % "../x").encode() + b'{"id":"proj-1"}\n\xff\n'
+    assert sorted(Ledger(rig.beads).all()) == ["other-9", "proj-1", "proj-2.1", "proj-3"]
+    assert any(note.startswith("imported 4 beads") for note in notes)
+    assert [note.split()[1] for note in notes if note.startswith("line ")] == ["3", "4", "6", "7", "3"]
+    assert Path(rig.beads.quarantine).read_bytes() == b'{broken\n' + (BEAD % "../x").encode() + b'{"id":"proj-1"}\n\xff\ntorn\n'
 
 
 def test_a_tracked_ledger_whose_prefix_is_taken(town: Town, tmp_path: Path) -> None:
