@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where tests of this process leave for each other what takes long to build; they may open the towns in it."""
     builders.shared = tmp_path_factory.mktemp("shared")
     return builders.shared
+
+
+@pytest.fixture
+def on_disk() -> Iterator[Path]:
+    """A folder that is not in memory, for what depends on how long a disk takes."""
+    with tempfile.TemporaryDirectory(prefix="gt-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from gastown_hooks.core import paths
 from gastown_hooks.stores.ledger import Ledger
 
 
-def test_thirty_writers_lose_nothing(tmp_path: Path) -> None:
-    beads = paths.Beads(str(tmp_path / ".beads"))
+def test_thirty_writers_lose_nothing(on_disk: Path) -> None:
+    beads = paths.Beads(str(on_disk / ".beads"))
     Ledger.create_files(beads, "gp", "own-branch")
     done = subprocess.run([sys.executable, f"{engine.HERE}/contention.py", beads.root, "30", "2"], capture_output=True, text=True,
                           env=dict(os.environ) | {"PYTHONPATH": f"{engine.PROJECT}"}, timeout=60)
