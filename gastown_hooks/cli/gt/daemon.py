@@ -34,32 +34,41 @@ def cli() -> None:
 
 @cli.command(short_help="Put the cron line in place.")
 @dry_run_option
-def start(dry_run: bool) -> None:
+@json_option
+def start(dry_run: bool, as_json: bool) -> None:
     """Put the cron line in place; the town then starts and restarts workers by itself. gt up does this too."""
     town, _ = town_and_caller()
+    if not dry_run:
+        config.set_mode(town, "running")
     if not cron.available():
-        if not dry_run:
-            config.set_mode(town, "running")
-        say("there is no crontab program here; keep this running instead (a terminal, a unit, a container's main process):")
-        say(f"  cd {shlex.quote(town.root)} && gt daemon run")
-        return
-    if dry_run:
-        say(f"would have in the crontab: {os.fsdecode(cron.line(town))}")
-        return
-    config.set_mode(town, "running")
-    say("cron line put in place" if cron.start(town) else "the cron line is in place")
+        words = ["there is no crontab program here; keep this running instead (a terminal, a unit, a container's main process):",
+                 f"  cd {shlex.quote(town.root)} && gt daemon run"]
+    elif dry_run:
+        words = [f"would have in the crontab: {os.fsdecode(cron.line(town))}"]
+    else:
+        words = ["cron line put in place" if cron.start(town) else "the cron line is in place"]
+    _tell(town, words, dry_run, as_json)
 
 
 @cli.command(short_help="Take the cron line out.")
 @dry_run_option
-def stop(dry_run: bool) -> None:
+@json_option
+def stop(dry_run: bool, as_json: bool) -> None:
     """Take the cron line out; workers that run go on, nobody starts them again."""
     town, _ = town_and_caller()
-    if dry_run:
-        say("would take out the cron line" if cron.installed(town) else "there is no cron line")
+    if not dry_run:
+        config.set_mode(town, "by-hand")
+    there = cron.installed(town) if dry_run else cron.stop(town)
+    words = ("would take out the cron line" if dry_run else "cron line taken out") if there else "there is no cron line"
+    _tell(town, [words], dry_run, as_json)
+
+
+def _tell(town: Town, words: list[str], dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        emit_json({"mode": config.mode(town), "cron": cron.installed(town), "acts": words, "dry_run": dry_run})
         return
-    config.set_mode(town, "by-hand")
-    say("cron line taken out" if cron.stop(town) else "there is no cron line")
+    for text in words:
+        say(text)
 
 
 @cli.command(short_help="Mode, cron line, last tick.")
