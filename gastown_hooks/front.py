@@ -25,7 +25,7 @@ _SUMMARIES = {
 
 
 _READS = {"bd": ("ready", "list", "blocked", "show", "search", "query", "stale"), "gt": ("hook",)}
-_FACTS = ("count", "stats", "status", "epic", "label")
+_FACTS = ("count", "stats", "status", "epic", "label", "dep")
 _VIEWS = ("status", "agents", "polecat", "rig", "mq", "convoy")
 
 

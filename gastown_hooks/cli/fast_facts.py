@@ -1,4 +1,4 @@
-"""`bd count`, `bd stats`, `bd epic status` and `bd label list-all` from the index, without click.
+"""`bd count`, `bd stats`, `bd epic status`, `bd label list-all`, `bd dep list` and `bd dep tree` from the index, without click.
 
 Each returns an exit code, or None, whenever the answer might be another than the whole ledger's: click does it.
 """
@@ -6,7 +6,7 @@ Each returns an exit code, or None, whenever the answer might be another than th
 from __future__ import annotations
 
 from gastown_hooks.cli import fast, fast_wanted
-from gastown_hooks.cli.bd import _facts
+from gastown_hooks.cli.bd import _facts, _near
 from gastown_hooks.cli.fast_read import bead_of, trusted
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
@@ -27,6 +27,9 @@ else:
 
 _BY: fast.Options = {f"--by-{name}": (f"by_{name}", "flag") for name in _facts.GROUPS}
 _STATS: fast.Options = {"-a": ("assigned", "flag"), "--assigned": ("assigned", "flag"), "--no-activity": ("no_activity", "flag")}
+_TREE: fast.Options = {"--direction": ("direction", "one"), "--reverse": ("reverse", "flag"), "-s": ("statuses", "many"),
+                       "--status": ("statuses", "many"), "-d": ("max_depth", "one"), "--max-depth": ("max_depth", "one"),
+                       "--show-all-paths": ("show_all_paths", "flag")}
 _COLUMNS = {"type": "kind", "label": "labels"}
 _EPICS: fast_wanted.Wanted = [("kind", True, ["epic"]), ("status", False, ["closed", "tombstone"])]
 # All but the town's own records: most are of a scope that has none of those.
@@ -35,11 +38,10 @@ _OWN: tuple[str, str, list[Any]] = ("", "or", [[("scope", True, [index.CLOSED, i
 
 def run(verb: str, words: list[str]) -> int | None:
     """The verb's exit code."""
-    if verb in ("epic", "label"):
-        if words[:1] != ["status" if verb == "epic" else "list-all"]:
-            return None
-        words = words[1:]
-    return {"count": bd_count, "stats": bd_stats, "status": bd_stats, "epic": bd_epic_status, "label": bd_label_list_all}[verb](words)
+    if verb in _GROUPS:
+        view = _GROUPS[verb].get(words[0] if words else "")
+        return None if view is None else view(words[1:])
+    return {"count": bd_count, "stats": bd_stats, "status": bd_stats}[verb](words)
 
 
 def bd_count(words: list[str]) -> int | None:
@@ -136,8 +138,34 @@ def bd_label_list_all(words: list[str]) -> int | None:
     return 0
 
 
+def bd_dep_list(words: list[str]) -> int | None:
+    options = fast.parsed(words, fast.JSON | {"--direction": ("direction", "one"), "-t": ("kind", "one"), "--type": ("kind", "one")})
+    if options is None or not options[0] or options[1]["direction"] not in (None, "down", "up"):
+        return None
+    given, where = options[1], world.World(config.caller())
+    _near.say_list(where, options[0], given["direction"] or "down", given["kind"], given["as_json"])
+    _near.warn(where.left_out())
+    return 0
+
+
+def bd_dep_tree(words: list[str]) -> int | None:
+    options = fast.parsed(words, fast.JSON | _TREE)
+    if options is None or len(options[0]) != 1 or options[1]["direction"] not in (None, "down", "up", "both"):
+        return None
+    depth, where = options[1]["max_depth"] or "50", world.World(config.caller())
+    if not (depth.isascii() and depth.isdecimal() and len(depth) < 7):
+        return None
+    given = {**options[1], "direction": options[1]["direction"] or "down", "max_depth": int(depth), "form": None}
+    _near.say_tree(where, options[0][0], given)
+    _near.warn(where.left_out())
+    return 0
+
+
 def _ledgers(whole: bool) -> list[tuple[Ledger, Index]] | None:
     """The ledgers that a listing covers; None where one's index cannot tell."""
     where = world.World(config.caller())
     found = [(ledger, trusted(where, ledger, whole)) for ledger in where.shown()]
     return [(ledger, its) for ledger, its in found if its is not None] if all(its for _, its in found) else None
+
+
+_GROUPS = {"epic": {"status": bd_epic_status}, "label": {"list-all": bd_label_list_all}, "dep": {"list": bd_dep_list, "tree": bd_dep_tree}}

@@ -28,7 +28,9 @@ TEXTS = ["T1", "é", "É", "ß", "%", "_", "straẞe", "x\x1fT", "gp-00", "σ", 
 FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix gp", "epic status",
          "epic status --eligible-only", "label list-all",
          *(f"count {more} --by-{name}" for name in ("status", "priority", "type", "assignee", "label") for more in ("", "--all", "-l web")),
-         "count --by-type --by-label", "epic close-eligible --dry-run", "label list gp-001")
+         "count --by-type --by-label", "dep list gp-001 gp-009", "dep list gp-002 --direction up -t blocks", "dep tree gp-050 -d 3",
+         "dep tree gp-001 --direction both", "dep tree gp-003 --reverse -s open", "dep tree 001", "dep tree gp-030 --show-all-paths",
+         "epic close-eligible --dry-run", "label list gp-001")
 DAYS = ([], ["-d", "0"], ["--days", "400"], ["-d", "-1"], ["-d", "1", "-s", "closed", "--sort", "id"])
 QUERIES = """status=open; status=tombstone; status=none; status!=closed AND NOT priority>2; type=bug OR type=epic; type=bug AND label=web;
 label=none; NOT label=none AND assignee=none; assignee!=ann; assignee=''; assignee='a*'; title=t1; title!='É'; due<2026-01-04;

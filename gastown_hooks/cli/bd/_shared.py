@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gastown_hooks.cli.bd._near import warn
 from gastown_hooks.cli.bd._values import change, located, target
 from gastown_hooks.cli.bd._words import brief, counted, line, stub
 from gastown_hooks.cli.loader import Group
@@ -17,7 +18,6 @@ from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
-_WARNINGS = 5
 
 
 class DefaultGroup(Group):
@@ -35,7 +35,7 @@ class DefaultGroup(Group):
 def world() -> World:
     """The caller's ledgers. Lines in them that are no bead are told at the command's end, on standard error."""
     found = World(config.caller())
-    click.get_current_context().call_on_close(lambda: _warn(found.left_out()))
+    click.get_current_context().call_on_close(lambda: warn(found.left_out()))
     return found
 
 
@@ -46,13 +46,6 @@ def named(where: World, bead_ids: tuple[str, ...]) -> tuple[str, ...]:
     last = where.touched()
     remark(f"bd: {last}, touched last")
     return (last,)
-
-
-def _warn(left_out: list[str]) -> None:
-    for words in left_out[:_WARNINGS]:
-        remark(f"bd: warning: {words}; the line is kept, and left out here")
-    if len(left_out) > _WARNINGS:
-        remark(f"bd: warning: and {len(left_out) - _WARNINGS} more lines that are no bead")
 
 
 def everything(ledgers: Iterable[Ledger]) -> dict[str, Record]:

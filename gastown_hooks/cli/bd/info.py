@@ -11,6 +11,7 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.core import record
 from gastown_hooks.rules import graph, states
+from gastown_hooks.stores import index, known
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH
 from gastown_hooks.work import formats
 
@@ -28,12 +29,14 @@ def cli(schema: bool, as_json: bool) -> None:
     """
     where = _shared.world()
     ledger = where.home()
-    count = sum(found.get("status") != states.TOMBSTONE for found in ledger.all().values())
+    its = known.known(ledger)
+    count = (sum(found.get("status") != states.TOMBSTONE for found in ledger.all().values()) if its is None
+             else its.index.count_listed([("scope", False, [index.DELETED])]))
     facts: dict[str, object] = {
         "path": ledger.beads.root, "prefix": ledger.prefix, "mode": CODE_BRANCH if ledger.write_through else OWN_BRANCH,
         "issue_count": count, "bytes": os.path.getsize(ledger.beads.issues), "version": __version__}
-    its = formats.here(where.caller) or {}
-    facts |= {**{name: its[name] for name in ("format", "merge_driver", "hooks") if its.get(name)}, "actor": where.caller.actor}
+    form = formats.here(where.caller) or {}
+    facts |= {**{name: form[name] for name in ("format", "merge_driver", "hooks") if form.get(name)}, "actor": where.caller.actor}
     if schema:
         facts |= {"fields": list(record.FIELDS), "statuses": [*states.STATUSES, states.TOMBSTONE], "types": list(states.TYPES),
                   "dependency_types": list(graph.KINDS)}
