@@ -41,6 +41,7 @@ class World:
         self.caller = caller
         self.routes = Routes(caller.town) if caller.town else None
         self._open: dict[str, Ledger] = {}
+        self._home: Ledger | None = None
 
     def touch(self, bead_id: str) -> None:
         """This is what the caller means when it names no bead, until it touches another."""
@@ -59,7 +60,9 @@ class World:
 
     def home(self) -> Ledger:
         """The caller's own ledger. Raises NotATown where there is none."""
-        return self._ledger(home_beads(self.caller)[0])
+        if self._home is None:
+            self._home = self._ledger(home_beads(self.caller)[0])
+        return self._home
 
     def at(self, prefix: str) -> Ledger:
         """The ledger of a prefix. Raises NotFound with the known prefixes."""
