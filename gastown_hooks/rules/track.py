@@ -23,7 +23,7 @@ _HEADING = "## Required Skills"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`tries`: how often it came back before it landed. `hours` from begin to close. `passed`, `failed`: what others said of it."""
+    """`tries`: how often it came back. `hours` from begin to close. `passed`, `failed`: what others said of it."""
 
     bead: str
     actor: str
@@ -55,19 +55,18 @@ class _Used:
 def jobs(records: Mapping[str, Record], costs: Iterable[Record] = ()) -> list[Job]:
     """Every job that these beads tell of, by bead and identity."""
     used = _used(costs)
-    found: dict[tuple[str, str], Job] = {}
+    ends: dict[tuple[str, str], list[tuple[str, requests.Request]]] = {}
     for record in requests.among(records.values(), closed=True):
-        if requests.is_usable(record):
-            request = requests.parse(record)
-            outcome = _outcome(request)
-            source = records.get(request.source) or {}
-            if outcome and ready.status(source) != "tombstone":
-                key = request.source, request.worker
-                before = found.get(key)
-                tries = request.tries + (before.tries if before else 0)
-                if before is None or before.outcome == RETURNED:
-                    found[key] = _job(source, request.source, request.worker, outcome, tries, used.get((request.source, request.fence)),
-                                      str(record["metadata"].get("agent") or ""))
+        request = requests.parse(record) if requests.is_usable(record) else None
+        outcome = _outcome(request) if request else ""
+        if request and outcome and ready.status(records.get(request.source) or {}) != "tombstone":
+            ends.setdefault((request.source, request.worker), []).append((outcome, request))
+    found: dict[tuple[str, str], Job] = {}
+    for (bead, who), requested in ends.items():
+        outcome, last = max(requested, key=lambda end: (end[0] == LANDED, end[1].fence))
+        tries = sum(max(request.tries, int(end == RETURNED)) for end, request in requested)
+        found[bead, who] = _job(records.get(bead) or {}, bead, who, outcome, tries, used.get((bead, last.fence)),
+                                str(last.record["metadata"].get("agent") or ""))
     landed = {job.bead for job in found.values() if job.outcome == LANDED}
     for bead_id, record in records.items():
         who = states.doer(record)
@@ -112,7 +111,7 @@ def summary(found: Sequence[Job]) -> dict[str, Any]:
     clean = sum(job.clean for job in found)
     return {"tasks": len(found), **{outcome: sum(job.outcome == outcome for job in found) for outcome in (LANDED, CLOSED, RETURNED)},
             "first_try": clean, "success_rate": round(clean / len(found), 3) if found else None,
-            "sent_back": sum(max(job.tries, int(job.outcome == RETURNED)) for job in found),
+            "sent_back": sum(job.tries for job in found),
             "validations": {"passed": sum(job.passed for job in found), "failed": sum(job.failed for job in found)},
             "average_hours": round(sum(hours) / len(hours), 1) if hours else None,
             "tokens": sum(job.tokens for job in found), "cost": round(sum(job.cost for job in found), 4)}

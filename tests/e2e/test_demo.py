@@ -81,6 +81,12 @@ def test_every_number_of_the_demo_is_true(run_cli: builders.Run, tmp_path: Path)
     hq = journal_state(town / ".beads")
     [convoy] = [bead for bead in hq.values() if bead["issue_type"] == "convoy"]
     assert (convoy["id"], convoy["status"]) == (told["convoy"], "closed")
+    assert all(bead.get("created_by") and bead.get("updated_by") for bead in [*beads.values(), *hq.values()])
+    ends = json.loads(run_cli("bd", "audit", "-t", "closed", "-n", "0", "--actor", "*/refinery", "--json", cwd=town).out)
+    assert {end["payload"]["bead"] for end in ends} >= set(tasks)
+    went = json.loads(run_cli("bd", "stats", "--group-by", "agent", "--json", cwd=town).out)
+    agents = [(row["agent"], row["landed"], row["sent_back"], row["validations"]) for row in went["groups"]]
+    assert agents == [("exec", 12, 2, {"passed": 12, "failed": 0})]
     assert {edge["depends_on_id"] for edge in convoy["dependencies"]} == set(tasks)
     mails = [path.read_text() for path in (town / "overseer/mail/new").iterdir()]
     assert sum(f"Convoy landed: A site that greets ({convoy['id']})" in text for text in mails) == 1

@@ -38,8 +38,9 @@ def told(*parts: dict[str, dict[str, Any]], costs: list[dict[str, Any]] | None =
     ([bead("a"), request("a", TOAST, "superseded", tries=1), request("a", NUX, "landed", 2)],
      [("a", NUX, "landed", 0), ("a", TOAST, "returned", 1)]),
     ([bead("a"), request("a", TOAST, "superseded"), request("a", TOAST, "landed", 2)], [("a", TOAST, "landed", 0)]),
-    ([bead("a", status="open"), request("a", TOAST, "rejected")], [("a", TOAST, "returned", 0)]),
+    ([bead("a", status="open"), request("a", TOAST, "rejected")], [("a", TOAST, "returned", 1)]),
     ([bead("a", assignee=TOAST), request("a", TOAST, "failed", tries=1)], [("a", TOAST, "closed", 1)]),
+    ([bead("a"), request("a", TOAST, "landed", 2), request("a", TOAST, "conflict")], [("a", TOAST, "landed", 1)]),
     ([bead("a", status="tombstone"), request("a", TOAST, "landed"), bead("x", issue_type="merge-request", metadata={})], [])])
 def test_jobs(parts: list[dict[str, dict[str, Any]]], wanted: list[tuple[str, str, str, int]]) -> None:
     assert [(job.bead, job.actor, job.outcome, job.tries) for job in told(*parts)] == wanted
