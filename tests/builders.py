@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 shared: Path | None = None  # a folder of this test process, that outlives its tests
 
@@ -95,6 +99,19 @@ def copied(source: Path, target: Path, changes: Mapping[str, str]) -> None:
                     data = data.replace(old, new)
                 if data != before:
                     path.write_bytes(data)
+
+
+def read_sizes(patch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of what this process reads from now on by `pread`."""
+    sizes: list[int] = []
+    real = os.pread
+
+    def counted(fd: int, size: int, at: int) -> bytes:
+        sizes.append(size)
+        return real(fd, size, at)
+
+    patch.setattr(os, "pread", counted)
+    return sizes
 
 
 def write_files(where: Path, files: Mapping[str, str | bytes | None]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,20 @@ from gastown_hooks.core.paths import Town
 from gastown_hooks.stores import config, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
+
+
+@contextmanager
+def towns(path: Path, gate: str = "true", *, remote: bool = False) -> Iterator[Callable[..., LiveTown]]:
+    """What makes a town in `path`, with this gate and remote unless told otherwise; it is down at the end."""
+    made: list[LiveTown] = []
+
+    def make(gate: str = gate, *, remote: bool = remote) -> LiveTown:
+        made.append(LiveTown(path, gate, remote=remote))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.run("gt", "down")
 
 
 class LiveTown:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import builders
+import livetown
 import pytest
 from livetown import LiveTown
 
@@ -27,15 +28,8 @@ LOCAL = {
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[LiveTown] = []
-
-    def town(gate: str = "test ! -e evil.txt", *, remote: bool = False) -> LiveTown:
-        made.append(LiveTown(tmp_path, gate, remote=remote))
-        return made[-1]
-
-    yield town
-    for one in made:
-        one.run("gt", "down")
+    with livetown.towns(tmp_path, "test ! -e evil.txt") as make:
+        yield make
 
 
 def script(live: LiveTown, act: str, name: str = "evil.txt") -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import builders
+import livetown
 import pytest
 from livetown import LiveTown
 
@@ -30,15 +31,8 @@ STRAYS = {
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[LiveTown] = []
-
-    def town(gate: str = "true", *, remote: bool = False) -> LiveTown:
-        made.append(LiveTown(tmp_path, gate, remote=remote))
-        return made[-1]
-
-    yield town
-    for one in made:
-        one.run("gt", "down")
+    with livetown.towns(tmp_path) as make:
+        yield make
 
 
 def down(live: LiveTown) -> None:

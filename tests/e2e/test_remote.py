@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import builders
+import livetown
 import pytest
 from livetown import LiveTown
 
@@ -14,15 +15,8 @@ Make = Callable[..., LiveTown]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[LiveTown] = []
-
-    def town(gate: str = "true") -> LiveTown:
-        made.append(LiveTown(tmp_path, gate, remote=True))
-        return made[-1]
-
-    yield town
-    for one in made:
-        one.run("gt", "down")
+    with livetown.towns(tmp_path, remote=True) as make:
+        yield make
 
 
 def refuse(live: LiveTown, refs: str) -> Path:

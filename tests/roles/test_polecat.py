@@ -14,9 +14,11 @@ import pytest
 from workers import WorkerTown, until
 
 from gastown_hooks.core import fsio
+from gastown_hooks.core.paths import Home
 from gastown_hooks.stores import beats, config, processes
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import wake
+from gastown_hooks.work.lease import Lease
 
 
 @pytest.fixture
@@ -196,7 +198,8 @@ time.sleep(300)
 """
 
 
-def test_a_killed_runner_is_no_verdict_and_its_agent_does_not_go_on_beside_the_next(town: WorkerTown) -> None:
+def busy(town: WorkerTown) -> tuple[Home, subprocess.Popen[bytes], Lease]:
+    """A worker whose agent is busy for long."""
     mark = town.path / "mark"
     town.agent(BUSY % str(mark))
     town.bead()
@@ -205,6 +208,11 @@ def test_a_killed_runner_is_no_verdict_and_its_agent_does_not_go_on_beside_the_n
     until(mark.exists)
     lease = leases.read(home)
     assert lease is not None
+    return home, runner, lease
+
+
+def test_a_killed_runner_is_no_verdict_and_its_agent_does_not_go_on_beside_the_next(town: WorkerTown) -> None:
+    home, runner, lease = busy(town)
     assert lease.token and processes.with_token(lease.token)
     runner.send_signal(signal.SIGKILL)
     runner.wait()
@@ -218,14 +226,7 @@ def test_a_killed_runner_is_no_verdict_and_its_agent_does_not_go_on_beside_the_n
 
 
 def test_a_killed_agent_is_tried_again(town: WorkerTown) -> None:
-    mark = town.path / "mark"
-    town.agent(BUSY % str(mark))
-    town.bead()
-    home = town.sling(agent="fake")
-    runner = begin(town)
-    until(mark.exists)
-    lease = leases.read(home)
-    assert lease is not None
+    _, runner, lease = busy(town)
     agent = next(p for p in processes.descendants_of(runner.pid))
     assert processes.send(agent, signal.SIGKILL, token=lease.token)
     assert runner.wait(60) == 0

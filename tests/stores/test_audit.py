@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import builders
 import pytest
 
 from gastown_hooks.core import clock, fsio
@@ -131,13 +132,7 @@ def test_a_look_at_the_last_hours_reads_the_end_of_the_log_only(tmp_path: Path, 
         monkeypatch.setattr(clock, "now", lambda day=day: start + day * 86400 * clock.SECOND)
         put(ledger, "gp-a", estimate=day, description="z" * 300)
         ledger.fold()
-    read: list[int] = []
-    real = os.pread
-
-    def counted(fd: int, size: int, at: int) -> bytes:
-        read.append(size)
-        return real(fd, size, at)
-    monkeypatch.setattr(os, "pread", counted)
+    read = builders.read_sizes(monkeypatch)
     size = os.stat(beads.events).st_size
     assert len(list(audit.look(ledger).backwards(start + 198 * 86400 * clock.SECOND))) == 2
     assert sum(read) < size / 2 and size > 50_000

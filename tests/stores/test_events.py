@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import builders
 import pytest
 
 from gastown_hooks.core import clock
@@ -67,13 +68,7 @@ def test_the_last_hours_of_a_long_log_are_read_from_its_end(tmp_path: Path, monk
     lines = [json.dumps(event, separators=(",", ":")) for event in every]
     Path(town.events).write_text("\n".join(lines) + "\n")
     assert [event["payload"]["n"] for event in events.read(town)] == list(range(5000))
-    read: list[int] = []
-    real = os.pread
-
-    def counted(fd: int, size: int, at: int) -> bytes:
-        read.append(size)
-        return real(fd, size, at)
-    monkeypatch.setattr(os, "pread", counted)
+    read = builders.read_sizes(monkeypatch)
     late = [event["payload"]["n"] for event in events.backwards(town, NOW + 4990 * clock.SECOND)]
     assert late[:10] == list(range(4999, 4989, -1)) and sum(read) < 200_000 < os.stat(town.events).st_size
     assert len(list(events.backwards(town, holding=b'"actor":"w1"'))) == 1667

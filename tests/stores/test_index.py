@@ -104,15 +104,17 @@ def test_index_and_rules_agree_over_random_histories(ledger: Ledger, seed: int) 
             check(ledger)
 
 
-def test_every_bead_alone_has_the_time_that_the_list_has() -> None:
+def test_when_a_bead_alone_is_ready_or_blocked_is_what_the_lists_say() -> None:
     for seed in range(300):
         dice = random.Random(seed)
         records = {one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 30)))}
         family = graph.children(records)
-        since = {bead_id: ready.when(records, family, bead_id)[0] for bead_id in records}
+        when = {bead_id: ready.when(records, family, bead_id) for bead_id in records}
         for now in NOWS:
-            alone = {bead_id for bead_id, at in since.items() if at is not None and at <= now}
-            assert alone == {one["id"] for one in ready.ready(records, now)}, seed
+            begin = {bead_id for bead_id, (at, _) in when.items() if at is not None and at <= now}
+            assert begin == {one["id"] for one in ready.ready(records, now)}, seed
+            wait = {bead_id for bead_id, (_, held) in when.items() if held and held[0] <= now and (held[1] is None or now < held[1])}
+            assert wait == {one["id"] for one, _ in ready.blocked(records, now)}, seed
 
 
 def test_what_a_fold_moved_is_not_read_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,14 +214,3 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
             [one.get(key, "") for key in keys] for one in records.values() if one["status"] in states.CLAIMED and one.get("claim_fence"))
         assert dict(known.Together([found])) == records
         assert ready.ready_among(found, [*IDS, "gp-none"], START) == ready.ready(records, START) == ready.ready_among(records, IDS, START)
-
-
-def test_when_a_bead_is_blocked_is_what_the_list_says() -> None:
-    for seed in range(300):
-        dice = random.Random(seed)
-        records = {one["id"]: one for one in (any_bead(dice) for _ in range(dice.randrange(1, 30)))}
-        family = graph.children(records)
-        when = {bead_id: ready.when(records, family, bead_id)[1] for bead_id in records}
-        for now in NOWS:
-            alone = {bead_id for bead_id, one in when.items() if one and one[0] <= now and (one[1] is None or now < one[1])}
-            assert alone == {one["id"] for one, _ in ready.blocked(records, now)}, seed

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import builders
 import pytest
-import queueyard
 from queueyard import Yard
 
 from gastown_hooks.core import clock
@@ -18,17 +17,6 @@ from gastown_hooks.work import flakes, land
 from gastown_hooks.work.desk import open_desk
 
 GATE = "! grep -rqs BAD --include=*.txt ."
-
-
-@pytest.fixture(params=[False, True], ids=["local", "remote"])
-def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Yard:
-    return queueyard.make(tmp_path, remote=request.param)
-
-
-@pytest.fixture
-def near(tmp_path: Path) -> Yard:
-    """A rig without a remote."""
-    return queueyard.make(tmp_path)
 
 
 def test_several_requests_take_one_gate_run_and_land_as_one_merge_commit(yard: Yard) -> None:

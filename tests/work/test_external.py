@@ -12,7 +12,7 @@ import pytest
 from builders import git, make_bare, make_repo
 
 from gastown_hooks.core import clock, record
-from gastown_hooks.core.paths import Beads
+from gastown_hooks.core.paths import Beads, Town
 from gastown_hooks.rules import foreign, ready
 from gastown_hooks.stores import config, external, index
 from gastown_hooks.stores.config import Caller
@@ -237,3 +237,40 @@ def test_a_reference_with_host_and_repository(place: Path) -> None:
     assert state(place, reference) == "open"
     close(place)
     assert is_ready(place)
+
+
+@pytest.mark.parametrize(("url", "project", "same"), [
+    ("https://github.com/acme/backend.git", "github/acme/backend", True), ("https://github.com/acme/backend", "github.com/acme/backend", True),
+    ("git@github.com:Acme/Backend.git", "github/acme/backend", True), ("ssh://git@git.example.org/acme/backend/", "git.example.org/acme/backend", True),
+    ("ssh://git@git.example.org:2222/acme/backend", "git.example.org/acme/backend", True), ("https://u:p@gitlab.com/acme/backend", "gitlab/acme/backend", True),
+    ("https://github.com/acme/backend2", "github/acme/backend", False), ("https://example.org/acme/backend", "github/acme/backend", False),
+    ("https://github.com/other/backend", "github/acme/backend", False), ("backend", "github/acme/backend", False), ("", "github/acme/backend", False)])
+def test_a_clone_is_known_by_where_it_came_from(place: Path, url: str, project: str, same: bool) -> None:
+    reference = f"beads://{project}/{ITEM}"
+    put(web(place), waiting("web-1", reference))
+    assert state(place, reference) == "unknown"
+    git(place, "init", "-q", "backend")
+    if url:
+        git(place / "backend", "remote", "add", "origin", url)
+    assert work.refresh(World(caller(place / "web")), {}, dry_run=True)
+    config.set(None, web(place).beads, "external_projects.backend", "./../backend")  # written otherwise, so read anew
+    assert state(place, reference) == ("open" if same else "unknown")
+    close(place)
+    assert is_ready(place) is same
+
+
+def test_a_town_configures_the_projects_of_its_rigs(tmp_path: Path) -> None:
+    (tmp_path / "town/mayor").mkdir(parents=True)
+    (tmp_path / "town/mayor/town.json").write_text('{"id": "t"}')
+    hq, rig, backend = make(tmp_path / "town", "hq"), make(tmp_path / "town/gp", "gp"), make(tmp_path / "backend", "be")
+    put(backend, bead(ITEM, status="closed"))
+    put(rig, waiting("gp-1", REF))
+    Path(hq.beads.routes).write_text('{"prefix":"hq-","path":"."}\n{"prefix":"gp-","path":"gp"}\n')
+    config.set(None, hq.beads, "external_projects.backend", "../backend")
+    where = World(Caller("overseer", str(tmp_path / "town/gp"), Town(str(tmp_path / "town"))))
+    its = index.current(rig)
+    assert its is not None and [row[2] for row in its.ready(NOW, 0)] == ["gp-1"]
+    assert [one["id"] for one in ready.ready(where.everything(), NOW)] == ["gp-1"]
+    assert [one["id"] for one in ready.ready(where.around(rig.all()), NOW)] == ["gp-1"]
+    assert where.known()[REF]["status"] == "closed" == (where.elsewhere(REF) or {}).get("status")
+    assert not os.path.exists(rig.beads.external) and os.path.exists(hq.beads.external)

@@ -7,22 +7,11 @@ from pathlib import Path
 import builders
 import pygit2
 import pytest
-import queueyard
 from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.rules import requests
 from gastown_hooks.work import foreign, proof
-
-
-@pytest.fixture(params=[False, True], ids=["local", "remote"])
-def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Yard:
-    return queueyard.make(tmp_path, remote=request.param)
-
-
-@pytest.fixture
-def far(tmp_path: Path) -> Yard:
-    return queueyard.make(tmp_path, remote=True)
 
 
 @pytest.mark.parametrize("how", ["update-ref", "pygit2", "raw", "delete"])

@@ -17,23 +17,6 @@ from gastown_hooks.work import land, proof, queue
 from gastown_hooks.work.desk import open_desk
 
 
-@pytest.fixture(params=[False, True], ids=["local", "remote"])
-def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Yard:
-    return queueyard.make(tmp_path, remote=request.param)
-
-
-@pytest.fixture
-def far(tmp_path: Path) -> Yard:
-    """A rig with a remote."""
-    return queueyard.make(tmp_path, remote=True)
-
-
-@pytest.fixture
-def near(tmp_path: Path) -> Yard:
-    """A rig without one."""
-    return queueyard.make(tmp_path)
-
-
 def test_a_request_lands_as_one_merge_commit_and_its_bead_closes_with_proof(yard: Yard) -> None:
     old = yard.tip()
     one = yard.submit("one")

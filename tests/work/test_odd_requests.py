@@ -16,11 +16,6 @@ from gastown_hooks.work import proof, queue, settle
 from gastown_hooks.work.desk import RoundResult
 
 
-@pytest.fixture
-def near(tmp_path: Path) -> Yard:
-    return queueyard.make(tmp_path)
-
-
 class Killed(BaseException):
     pass
 

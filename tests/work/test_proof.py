@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import builders
 import pytest
-import queueyard
 from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
@@ -14,11 +11,6 @@ from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import beads, proof, queue
 from gastown_hooks.work.containment import contained
-
-
-@pytest.fixture
-def far(tmp_path: Path) -> Yard:
-    return queueyard.make(tmp_path, remote=True)
 
 
 def test_nothing_is_proven_before_it_landed_and_the_bead_does_not_close(far: Yard) -> None:
