@@ -133,7 +133,7 @@ def cycle_from(records: Mapping[str, Record], child: str, parent: str, kind: str
     """The circle that a new edge `child` depends on `parent` would close, from child round to child; None when it closes none."""
     if kind not in BLOCKING:
         return None
-    graph = _waits(records)
+    graph = _waits(records, [child, parent])
     new = list(_moments(child, kind, parent))
     for source, target in new:
         graph.setdefault(source, []).append(target)
@@ -144,9 +144,9 @@ def cycle_from(records: Mapping[str, Record], child: str, parent: str, kind: str
     return None
 
 
-def cycles(records: Mapping[str, Record]) -> list[list[str]]:
-    """One circle for each knot of beads that wait for each other, smallest id first in each."""
-    graph = _waits(records)
+def cycles(records: Mapping[str, Record], among: Iterable[str] | None = None) -> list[list[str]]:
+    """One circle for each knot of beads that wait for each other, smallest id first in each. `among`: only of what these wait for."""
+    graph = _waits(records, sorted(records) if among is None else sorted(among))
     found = []
     for knot in _knots(graph):
         inside = {moment: [to for to in graph.get(moment, ()) if to in knot] for moment in knot}
@@ -159,17 +159,26 @@ def cycles(records: Mapping[str, Record]) -> list[list[str]]:
     return sorted(found)
 
 
-def _waits(records: Mapping[str, Record]) -> dict[Moment, list[Moment]]:
-    graph: dict[Moment, list[Moment]] = {}
-    for bead_id, record in records.items():
-        if record.get("status") == "tombstone":
-            continue
-        graph.setdefault((bead_id, True), []).append((bead_id, False))
-        for edge in edges(record):
-            if edge.kind in BLOCKING:
-                for source, target in _moments(bead_id, edge.kind, edge.target):
-                    graph.setdefault(source, []).append(target)
+def _waits(records: Mapping[str, Record], names: Iterable[str]) -> dict[Moment, list[Moment]]:
+    """What the starts and ends of these beads wait for, and what that waits for."""
+    family = children(records)
+    queue: list[Moment] = [(name, end) for name in names for end in (True, False)]
+    graph: dict[Moment, list[Moment]] = dict.fromkeys(queue, [])
+    for moment in queue:
+        graph[moment] = found = _after(records, family, moment)
+        queue += [one for one in found if one not in graph]
+        graph |= {one: [] for one in found if one not in graph}
     return graph
+
+
+def _after(records: Mapping[str, Record], family: Mapping[str, list[str]], moment: Moment) -> list[Moment]:
+    bead_id, end = moment
+    record = records.get(bead_id)
+    if record is None or record.get("status") == "tombstone":
+        return []
+    if end:
+        return [(bead_id, False), *((child, True) for child in family.get(bead_id, ()))]
+    return [(edge.target, edge.kind != PARENT) for edge in edges(record) if edge.kind in BLOCKING]
 
 
 def _moments(child: str, kind: str, parent: str) -> Iterable[tuple[Moment, Moment]]:

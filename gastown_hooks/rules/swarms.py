@@ -25,7 +25,7 @@ def validated(records: Mapping[str, Record], epic: str) -> dict[str, Any]:
             elif ready.status(records.get(edge.target, {})) not in ("closed", "tombstone"):
                 word = "of another project" if fields.is_foreign(edge.target) else "not part of it"
                 warnings.append(f"{name} waits for {edge.target}, which is {word}")
-    errors += [f"a cycle: {' -> '.join([*circle, circle[0]])}" for circle in graph.cycles(records) if inside & set(circle)]
+    errors += [f"a cycle: {' -> '.join([*circle, circle[0]])}" for circle in graph.cycles(records, inside) if inside & set(circle)]
     errors += [] if names else ["it has no children"]
     work = [name for name in left if ready.kind(records[name]) != "epic"]
     fronts = steps.waves(records, work)

@@ -32,6 +32,7 @@ CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBST
 OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
 _KEPT = ("merge-request", "convoy")  # while they are not settled
 _MANY = 100
+_SOME, _EACH = 500, 16  # a bead that is looked up takes up to so many times as long as one that is read with all others
 
 
 class Records(graph.Linked):
@@ -40,8 +41,13 @@ class Records(graph.Linked):
     def __init__(self, beads: Beads, pair: Pair, family: Mapping[str, list[str]]) -> None:
         self._beads, self._pair, self.family = beads, pair, family
         self._found: dict[str, Record | None] = {}
+        self._asked = 0
 
     def __getitem__(self, bead_id: str) -> Record:
+        if bead_id not in self._found:
+            self._asked += 1
+            if self._asked % _SOME == 0 and self._asked * _EACH > self._pair.count():
+                self._found = {**self._pair.records(), **self._found}  # to go on one by one would take longer
         if bead_id not in self._found:
             self._found[bead_id] = self._read(bead_id)
         found = self._found[bead_id]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from test_ready import bead, town
 
@@ -38,6 +40,17 @@ def test_cycles_are_listed_once_each() -> None:
     records = town(bead("a", ("blocks", "b")), bead("b", ("blocks", "a")), bead("c", ("blocks", "d")), bead("d", ("parent-child", "c")),
                    bead("e", ("blocks", "e")), bead("f", ("blocks", "a")), bead("g", ("blocks", "g"), status="tombstone"))
     assert graph.cycles(records) == [["a", "b"], ["c", "d"], ["e"]]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cycles_among_some_are_those_of_all(seed: int) -> None:
+    dice = random.Random(seed)
+    names = [f"b{n}" for n in range(12)]
+    kinds = ("blocks", "blocks", "parent-child", "waits-for", "related")
+    records = town(*(bead(name, *((dice.choice(kinds), dice.choice([*names, "gone"])) for _ in range(dice.randrange(3))),
+                          status=dice.choice(("open", "open", "closed", "tombstone"))) for name in names))
+    some = set(dice.sample(names, 3))
+    assert [one for one in graph.cycles(records, some) if some & set(one)] == [one for one in graph.cycles(records) if some & set(one)]
 
 
 def test_a_tree_opens_each_bead_once() -> None:
