@@ -60,7 +60,7 @@ def compact(where: World, ledger: Ledger, now: int, days: int, bead_ids: Sequenc
         raise Refused("nothing can be compacted", why="git does not have these beads as they are now", next="bd sync")
     if commit is not None and changes and not dry_run:
         git.update_refs(place.repo, [(f"{PIN}{commit}", commit, None)], "bd compact")
-    after = each(ledger, where.caller, now, list(changes), lambda draft, bead: (
+    after = each(ledger, list(changes), lambda draft, bead: (
         touched(bead, changes[bead["id"]], where.caller.actor, now) if bead == ripe[bead["id"]] else bead), dry_run) if changes else []
     return list({bead["id"]: bead for bead in [*(ripe[name] for name in bead_ids), *after]}.values())
 

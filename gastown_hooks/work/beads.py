@@ -34,7 +34,7 @@ def transact(ledger: Ledger, caller: Caller, now: int, closed: Sequence[str], fi
     """One transaction in which these beads may close: `fill(draft, landed)` is given what git proves of their landings."""
     landed = _landings(World(caller), ledger, closed)
     followed = tracking.is_followed(caller.town, closed)
-    draft = commit(ledger, caller, now, lambda draft: fill(draft, landed), dry_run)
+    draft = commit(ledger, lambda draft: fill(draft, landed), dry_run)
     if followed and not dry_run:
         _wake_deacon(caller)
     return draft

@@ -105,7 +105,7 @@ class Around(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ign
         return len(self._all())
 
 
-def commit(ledger: Ledger, caller: Caller, now: int, fill: Callable[[Draft], object], dry_run: bool) -> Draft:
+def commit(ledger: Ledger, fill: Callable[[Draft], object], dry_run: bool) -> Draft:
     """Fill a draft under the ledger's lock and write it, all or nothing."""
     drafts: list[Draft] = []
 
@@ -121,14 +121,14 @@ def commit(ledger: Ledger, caller: Caller, now: int, fill: Callable[[Draft], obj
     return drafts[0]
 
 
-def each(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], one: Callable[[Draft, Record], Record],
+def each(ledger: Ledger, bead_ids: Sequence[str], one: Callable[[Draft, Record], Record],
          dry_run: bool) -> list[Record]:
     """Change several beads of one ledger in one transaction; the records as they stand then, in the order asked for."""
     def fill(draft: Draft) -> None:
         for bead_id in bead_ids:
             draft.put(one(draft, existing(draft, bead_id)))
 
-    draft = commit(ledger, caller, now, fill, dry_run)
+    draft = commit(ledger, fill, dry_run)
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]
 
 

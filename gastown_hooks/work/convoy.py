@@ -98,7 +98,7 @@ def create(town: Town, title: str, beads: Sequence[str], *, notify: Sequence[str
         _check(known, new, wanted)
         draft.put(_fresh(new, fields.title(title), wanted, metadata, caller, now))
 
-    return next(iter(commit(ledger, caller, now, fill, dry_run).changed.values()))
+    return next(iter(commit(ledger, fill, dry_run).changed.values()))
 
 
 def ensure(town: Town, claimed: Sequence[Record], caller: Caller, now: int) -> None:
@@ -113,7 +113,7 @@ def ensure(town: Town, claimed: Sequence[Record], caller: Caller, now: int) -> N
             more = f" and {len(left) - 1} more" if len(left) > 1 else ""
             draft.put(_fresh(name, f"Work: {left[0].get('title', '')}"[:480] + more, [bead["id"] for bead in left], {}, caller, now))
 
-    commit(ledger, caller, now, fill, dry_run=False)
+    commit(ledger, fill, dry_run=False)
 
 
 def add(town: Town, convoy_id: str, beads: Sequence[str], caller: Caller, now: int, dry_run: bool = False) -> Record:
@@ -130,7 +130,7 @@ def add(town: Town, convoy_id: str, beads: Sequence[str], caller: Caller, now: i
         edges = [*(record.get("dependencies") or []), *(edge(convoy_id, rules.TRACKS, bead, caller, now) for bead in new)]
         return touched(record, {"dependencies": edges, **reopening(record)}, caller.actor, now)
 
-    return each(_ledger(town, caller), caller, now, [convoy_id], one, dry_run)[0]
+    return each(_ledger(town, caller), [convoy_id], one, dry_run)[0]
 
 
 def reopening(record: Record) -> Record:
@@ -216,7 +216,7 @@ def _close(town: Town, convoy_id: str, reason: str, known: Mapping[str, Record],
         changes = {"status": "closed", "closed_at": clock.stamp(now), "close_reason": fields.text(reason, "reason"), **mark}
         return touched(record, changes, caller.actor, now)
 
-    return each(_ledger(town, caller), caller, now, [convoy_id], one, dry_run=False)[0]
+    return each(_ledger(town, caller), [convoy_id], one, dry_run=False)[0]
 
 
 def _tell(town: Town, convoy: Record, known: Mapping[str, Record], caller: Caller, now: int) -> None:
@@ -238,7 +238,7 @@ def _tell(town: Town, convoy: Record, known: Mapping[str, Record], caller: Calle
         same = record.get("closed_at") == convoy.get("closed_at")
         return touched(record, marked(record, untold=None), caller.actor, now) if same else record
 
-    each(_ledger(town, caller), caller, now, [convoy["id"]], told, dry_run=False)
+    each(_ledger(town, caller), [convoy["id"]], told, dry_run=False)
 
 
 def _duration(convoy: Record) -> str:

@@ -156,7 +156,7 @@ def _mark(town: Town, chosen: Record, agent: str | None, caller: Caller, now: in
         launched = {"by": caller.actor, "at": clock.stamp(now), **({"agent": agent} if agent else {})}
         return touched(record, convoy.marked(record, launched=launched), caller.actor, now)
 
-    return each(Routes(town).open(town.beads, caller), caller, now, [chosen["id"]], one, dry_run=False)[0]
+    return each(Routes(town).open(town.beads, caller), [chosen["id"]], one, dry_run=False)[0]
 
 
 def _agent(one: Record) -> str | None:

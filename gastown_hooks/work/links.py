@@ -77,7 +77,7 @@ def _all(where: World, edges: Sequence[_T], one: Callable[[Draft, _T], None], no
         def fill(draft: Draft) -> None:
             for wanted in group:
                 one(draft, wanted)
-        commit(ledger, where.caller, now, fill, dry)
+        commit(ledger, fill, dry)
     _each_ledger(where, edges, whole, dry_run)
 
 

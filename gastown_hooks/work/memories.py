@@ -39,7 +39,7 @@ def remember(ledger: Ledger, caller: Caller, now: int, key: str, text: str, *, d
             "id": bead_id, "title": key, "description": text, "status": "closed", "priority": 4, "issue_type": "event", "event_kind": KIND,
             "created_at": at, "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "closed_at": at}))
 
-    return commit(ledger, caller, now, fill, dry_run).changed[bead_id]
+    return commit(ledger, fill, dry_run).changed[bead_id]
 
 
 def every(ledger: Ledger, text: str = "") -> list[Record]:

@@ -42,7 +42,7 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
             _link(where, draft, around, (_id(ids, start), _id(ids, end), kind), now)
         _check_circles(draft, {name for link in plan.edges for name in (_id(ids, link[0]), _id(ids, link[1]))})
 
-    draft = commit(ledger, where.caller, now, fill, dry_run)
+    draft = commit(ledger, fill, dry_run)
     return {key: draft.changed[bead_id] for key, bead_id in ids.items()}
 
 

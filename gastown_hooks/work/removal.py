@@ -60,7 +60,7 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
             draft.put(touched(record, changes, caller.actor, now))
             done.deleted.append(draft.changed[bead_id])
 
-    commit(ledger, caller, now, fill, dry_run)
+    commit(ledger, fill, dry_run)
     return done
 
 
@@ -87,7 +87,7 @@ def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *
             status = "closed" if record.get("closed_at") else "open"
             draft.put(touched(record, {**dict.fromkeys(_TOMB), **kind, "status": status}, caller.actor, now))
 
-    draft = commit(ledger, caller, now, fill, dry_run)
+    draft = commit(ledger, fill, dry_run)
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]
 
 

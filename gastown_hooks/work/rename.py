@@ -66,7 +66,7 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
             if bead_id in names:
                 draft.put(_tombstone(record, names[bead_id], where.caller.actor, now))
 
-    commit(ledger, where.caller, now, fill, dry_run)
+    commit(ledger, fill, dry_run)
     return dict(names)
 
 

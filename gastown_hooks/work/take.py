@@ -25,7 +25,7 @@ def first(where: World, candidates: Iterable[Record], now: int, ready_at: int, *
 
         ledger = where.of(bead_id)
         if existing(ledger, bead_id).get("assignee") in (None, "", where.caller.actor):
-            after = each(ledger, where.caller, now, [bead_id], one, dry_run)[0]
+            after = each(ledger, [bead_id], one, dry_run)[0]
             if won[0]:
                 return after
     return None

@@ -63,7 +63,7 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
         _open_parent(above, parent)
 
     own = parent if above.beads.root == ledger.beads.root else None
-    return next(iter(commit(ledger, caller, now, lambda draft: put_new(
+    return next(iter(commit(ledger, lambda draft: put_new(
         draft, ledger, caller, now, given, bead_id=bead_id, parent=own, edges=edges, around=around, gate=gate), dry_run).changed.values()))
 
 
@@ -112,7 +112,7 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
 
     `claim` takes the bead: open and nobody's (or the caller's already). Raises Conflict when somebody else has it.
     """
-    return each(ledger, caller, now, bead_ids, updating(
+    return each(ledger, bead_ids, updating(
         World(caller), now, values, add_labels=add_labels, remove_labels=remove_labels, append_notes=append_notes,
         set_metadata=set_metadata, unset_metadata=unset_metadata, parent=parent, claim=claim, force=force, landed=landed), dry_run)
 
@@ -199,7 +199,7 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
     A bead given to a worker closes only with its proof in `landed`, or as `no_code` (the reason is the proof). `force` insists
     against open blockers, children, pins and gates. Raises Refused with all that speaks against it.
     """
-    return each(ledger, caller, now, bead_ids, closing(
+    return each(ledger, bead_ids, closing(
         World(caller), now, reason, landed=landed, no_code=no_code, force=force, session=session), dry_run)
 
 
@@ -242,7 +242,7 @@ def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
             changes["comments"] = [*(record.get("comments") or []), said]
         return touched(record, changes, caller.actor, now)
 
-    return each(ledger, caller, now, bead_ids, one, dry_run)
+    return each(ledger, bead_ids, one, dry_run)
 
 
 def _closing(record: Record, now: int, reason: str, proof: Proof | None) -> Record:

@@ -19,7 +19,7 @@ def edited(bead_ids: Sequence[str], changes: Callable[[Record, Caller, int], Rec
     """The beads after `changes(record, caller, now)` of each; all or none."""
     now, where = clock.now(), _shared.world()
     return _shared.change(where, bead_ids, lambda ledger, names, dry: each(
-        ledger, where.caller, now, names,
+        ledger, names,
         lambda draft, record: touched(record, changes(record, where.caller, now), where.caller.actor, now), dry), dry_run)
 
 
