@@ -35,6 +35,16 @@ def parsed(reference: str) -> tuple[str, str]:
     return project, name
 
 
+def is_origin(url: str, project: str) -> bool:
+    """Whether a remote's address is that of HOST/ORG/REPO; a host may be without its last part, `github` for `github.com`."""
+    parts = url.partition("://")[2] or url.replace(":", "/", 1)
+    found = [part.rpartition("@")[2] for part in parts.removesuffix("/").removesuffix(".git").lower().split("/")][-3:]
+    if len(found) < 3:
+        return False
+    host, wanted = found[0].partition(":")[0], project.lower().split("/")
+    return found[1:] == wanted[1:] and wanted[0] in (host, host.rpartition(".")[0])
+
+
 def found(beads: Mapping[str, Record], name: str) -> Record | None:
     """What is to be remembered of the bead of another project that is meant; None where there is none, or it was deleted."""
     bead = beads.get(name)

@@ -56,12 +56,14 @@ def place(there: Beads, folder: str) -> str:
 
 def _entry(there: Beads, folder: str, names: list[str]) -> Entry:
     top = place(there, folder)
-    entry: Entry = {"folder": folder, "at": clock.stamp(clock.now()), "why": "", "beads": dict.fromkeys(names),
+    entry: Entry = {"folder": folder, "at": clock.stamp(clock.now()), "why": "", "beads": dict.fromkeys(names), "origin": "",
                     "watched": _signatures([top, Beads(f"{top}/{BEADS}").redirect])}
     try:
         own = follow_redirect(Beads(f"{top}/{BEADS}"))
         # Before anything is read: a change in between must show.
         entry["watched"] = _signatures([Beads(f"{top}/{BEADS}").redirect, own.issues, own.journal, *(_ref_files(top) or [top])])
+        if common_dir(top) is not None:
+            entry["origin"] = git.run(top, "config", "--get", "remote.origin.url", check=False).line
         beads = _together(_ledger(own), _fetched(top))
     except (GastownError, OSError, ValueError) as error:
         entry["why"] = f"{folder} is unreadable: {getattr(error, 'what', error)}"
@@ -124,7 +126,7 @@ def _ref_files(top: str) -> list[str]:
     if common is None:
         return []
     refs = [f"{_REMOTE}/{name}" for name in (_LEDGER_BRANCH, "HEAD", _branch(top))]
-    return [f"{common}/{name}" for name in (*refs, "packed-refs", "reftable/tables.list")]
+    return [f"{common}/{name}" for name in (*refs, "packed-refs", "reftable/tables.list", "config")]
 
 
 def fetch(there: Beads, folder: str) -> str:

@@ -235,7 +235,7 @@ LEDGER_KEYS: dict[str, tuple[Any, str]] = {
     "issue_prefix": ("bd", "what the ids of this ledger begin with; bd rename-prefix changes it"),
     "ledger": ("own-branch", "how git keeps the ledger: code-branch or own-branch; bd init decides it"),
     "external_projects": ({}, "external_projects.NAME = FOLDER: the clone in which external:NAME:ID is looked up, relative to the folder "
-                          "of .beads; NAME may be HOST/ORG/REPO, for beads://HOST/ORG/REPO/ID. In a town its own ledger has them for all"),
+                          "of .beads; beads://HOST/ORG/REPO/ID in the one that came from there. In a town its own ledger has them for all"),
     "push_seconds": (0, "bd sync pushes at most once in so many seconds; what waits goes with the next one"),
 }
 _OPEN = ("agents", "external_projects")  # keys with names of the user's own below them

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     clones, config = late("gastown_hooks.stores.clones"), late("gastown_hooks.stores.config")
 
-_KEYS = {"at", "beads", "folder", "offline", "watched", "why"}
+_KEYS = {"at", "beads", "folder", "offline", "origin", "watched", "why"}
 
 
 def home(beads: Beads) -> Beads:
@@ -40,16 +40,29 @@ def look(beads: Beads, references: Iterable[str]) -> dict[str, Record]:
     if not wanted:
         return {}
     there = home(beads)
-    known = projects(there)
+    known, entries = projects(there), read(there)
+    if any("/" in project and project not in known for project, _ in wanted.values()):
+        entries = _current(there, known, entries, {project: [] for project in known})
+        wanted = {reference: (_by_origin(project, known, entries), name) for reference, (project, name) in wanted.items()}
     names: dict[str, list[str]] = {}
     for project, name in wanted.values():
         if project in known:
             names.setdefault(project, []).append(name)
-    entries = read(there)
-    stale = {project: items for project, items in names.items() if not _fresh(entries.get(project), known[project], items)}
-    if stale:
-        entries = clones.look_again(there, {project: known[project] for project in stale}, stale)
+    entries = _current(there, known, entries, names)
     return {reference: _record(reference, *what, known, entries) for reference, what in wanted.items()}
+
+
+def _current(there: Beads, known: dict[str, str], entries: dict[str, Any], names: dict[str, list[str]]) -> dict[str, Any]:
+    """The entries, with what the clones of these projects say now of these beads."""
+    stale = {project: items for project, items in names.items() if not _fresh(entries.get(project), known[project], items)}
+    return clones.look_again(there, {project: known[project] for project in stale}, stale) if stale else entries
+
+
+def _by_origin(project: str, known: dict[str, str], entries: dict[str, Any]) -> str:
+    """The configured project whose clone came from HOST/ORG/REPO, where that is no name of its own; else the name itself."""
+    if project in known or "/" not in project:
+        return project
+    return next((name for name in known if foreign.is_origin(entries[name]["origin"], project)), project)
 
 
 def projects(there: Beads) -> dict[str, str]:

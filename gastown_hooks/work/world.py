@@ -96,6 +96,8 @@ class World:
 
     def exact(self, text: str) -> tuple[Ledger, str] | None:
         """Like `find`, for a whole id or one without the caller's own prefix; None when there is no such bead."""
+        if ":" in text and fields.is_foreign(text):
+            return None  # another project's
         ledger, name = self._place(text)
         return None if ledger.get(name) is None else (ledger, name)
 
@@ -107,6 +109,8 @@ class World:
         place = self.exact(text)
         if place is not None:
             return place
+        if fields.is_foreign(text):
+            raise BadInput(f"{ids.shown(text)} is another project's bead", why="it is changed there", next=f"bd show {ids.shown(text)}")
         ledger, name = self._place(text)
         among = [ledger] if name == text else self.shown()
         known = {i: there for there in among for i, record in there.all().items() if record.get("status") != "tombstone"}

@@ -240,11 +240,15 @@ def test_a_reference_with_host_and_repository(place: Path) -> None:
 
 
 @pytest.mark.parametrize(("url", "project", "same"), [
-    ("https://github.com/acme/backend.git", "github/acme/backend", True), ("https://github.com/acme/backend", "github.com/acme/backend", True),
-    ("git@github.com:Acme/Backend.git", "github/acme/backend", True), ("ssh://git@git.example.org/acme/backend/", "git.example.org/acme/backend", True),
-    ("ssh://git@git.example.org:2222/acme/backend", "git.example.org/acme/backend", True), ("https://u:p@gitlab.com/acme/backend", "gitlab/acme/backend", True),
+    ("https://github.com/acme/backend.git", "github/acme/backend", True),
+    ("https://github.com/acme/backend", "github.com/acme/backend", True),
+    ("git@github.com:Acme/Backend.git", "github/acme/backend", True),
+    ("ssh://git@git.example.org/acme/backend/", "git.example.org/acme/backend", True),
+    ("ssh://git@git.example.org:2222/acme/backend", "git.example.org/acme/backend", True),
+    ("https://u:p@gitlab.com/acme/backend", "gitlab/acme/backend", True),
     ("https://github.com/acme/backend2", "github/acme/backend", False), ("https://example.org/acme/backend", "github/acme/backend", False),
-    ("https://github.com/other/backend", "github/acme/backend", False), ("backend", "github/acme/backend", False), ("", "github/acme/backend", False)])
+    ("https://github.com/other/backend", "github/acme/backend", False), ("backend", "github/acme/backend", False),
+    ("", "github/acme/backend", False)])
 def test_a_clone_is_known_by_where_it_came_from(place: Path, url: str, project: str, same: bool) -> None:
     reference = f"beads://{project}/{ITEM}"
     put(web(place), waiting("web-1", reference))

@@ -18,7 +18,8 @@ else:
 ICONS = {"open": "○", "in_progress": "◐", "blocked": "●", "closed": "✓", "deferred": "❄", "pinned": "📌", "hooked": "◇"}
 _LINES = (("Assignee", "assignee"), ("Created", "created_at"), ("Created by", "created_by"), ("Updated", "updated_at"),
           ("Started", "started_at"), ("Closed", "closed_at"), ("Close reason", "close_reason"), ("Due", "due_at"),
-          ("Deferred until", "defer_until"), ("Estimate", "estimated_minutes"), ("External", "external_ref"), ("Claim", "claim_fence"))
+          ("Deferred until", "defer_until"), ("Estimate", "estimated_minutes"), ("External", "external_ref"), ("Claim", "claim_fence"),
+          ("As of", "as_of"))
 _TEXTS = (("Description", "description"), ("Design", "design"), ("Acceptance Criteria", "acceptance_criteria"), ("Notes", "notes"),
           ("Run", "run"))
 

@@ -11,7 +11,7 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared, _watch, _words
 from gastown_hooks.core import ids, jsons
 from gastown_hooks.core.errors import BadInput, NotFound
-from gastown_hooks.rules import graph, ready, states
+from gastown_hooks.rules import fields, foreign, graph, ready, states
 from gastown_hooks.stores import config, known
 from gastown_hooks.work import history
 from gastown_hooks.work.beadwrite import existing
@@ -45,6 +45,7 @@ def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> 
       bd show abc12 def34 --short
       bd show gp-abc12 --as-of HEAD~3
       bd show --current
+      bd show external:backend:be-456
       bd show gp-epic1 --children
     """
     if bead_ids and current:
@@ -72,8 +73,12 @@ def _show(texts: Sequence[str], short: bool, long: bool, children: bool, refs: b
           as_json: bool) -> None:
     where = _shared.world()
     near: dict[str, list[Record]] = {}
-    pages = []
-    for bead_id, ledger in _shared.located(where, texts, quiet=True).items():
+    elsewhere = [text for text in texts if fields.is_foreign(text)]
+    if elsewhere and (children or refs or thread or as_of is not None):
+        raise BadInput(f"{ids.shown(elsewhere[0])} is another project's bead", why="only how it stands is known here")
+    pages = [_foreign(where, text) for text in elsewhere]
+    located = _shared.located(where, [text for text in texts if text not in elsewhere], quiet=True)
+    for bead_id, ledger in located.items():
         there = where.known([ledger]) if as_of is None else history.at(where, ledger, as_of)
         if as_of is not None and bead_id not in there:
             raise NotFound(f"no bead {bead_id} in {ids.shown(as_of)}", next=f"bd history {bead_id}")
@@ -87,13 +92,21 @@ def _show(texts: Sequence[str], short: bool, long: bool, children: bool, refs: b
             near[bead_id] = [there[one] for one in graph.thread(there, bead_id)]
         else:
             pages.append(_words.page(record, there, above))
-    where.touch(bead_id)
+    if located:
+        where.touch([*located][-1])
     if as_json:
         common.emit_json(near or pages)
     elif near:
         _say_near(near, "children" if children else "messages" if thread else "references")
     else:
         _say_pages(pages, short, long)
+
+
+def _foreign(where: World, text: str) -> Record:
+    """The page of another project's bead: how it stands, and who depends on it here."""
+    foreign.parsed(text)
+    there = where.known(where.shown())
+    return _words.page(where.elsewhere(text) or {}, there, graph.dependents(there))
 
 
 def _say_near(near: dict[str, list[Record]], what: str) -> None:
