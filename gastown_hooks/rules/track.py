@@ -28,10 +28,10 @@ class Job:
     bead: str
     actor: str
     outcome: str
+    skills: tuple[str, ...] = ()
     tries: int = 0
     agent: str = ""
     model: str = ""
-    skills: tuple[str, ...] = ()
     hours: float | None = None
     cost: float = 0.0
     tokens: int = 0
@@ -135,7 +135,7 @@ def _job(record: Record, bead: str, who: str, outcome: str, tries: int, used: _U
     closed, begun = filters.instant(record, "closed_at"), filters.instant(record, "started_at") or filters.instant(record, "created_at")
     hours = (closed - begun) / (3600 * clock.SECOND) if done and closed and begun else None
     model = max(used.models, key=lambda name: used.models[name], default="")
-    return Job(bead, who, outcome, tries, agent or used.agent, model, skills(record), hours, used.cost, used.tokens,
+    return Job(bead, who, outcome, skills(record), tries, agent or used.agent, model, hours, used.cost, used.tokens,
                sum(words), len(words) - sum(words))
 
 

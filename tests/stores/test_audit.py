@@ -21,11 +21,14 @@ from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View
 T = "2026-01-02T03:04:05.000000Z"
 
 
+def made(folder: Path, mode: str) -> Ledger:
+    Ledger.create_files(Beads(f"{folder}/.beads"), "gp", mode)
+    return Ledger(Beads(f"{folder}/.beads"))
+
+
 @pytest.fixture(params=[OWN_BRANCH, CODE_BRANCH])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    beads = Beads(f"{tmp_path}/.beads")
-    Ledger.create_files(beads, "gp", request.param)
-    return Ledger(beads)
+    return made(tmp_path, request.param)
 
 
 def put(ledger: Ledger, *names: str, **fields: Any) -> None:
@@ -110,9 +113,7 @@ def test_what_a_killed_writer_left_half_is_passed_over(ledger: Ledger) -> None:
 
 
 def test_a_swap_that_did_not_come_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    beads = Beads(f"{tmp_path}/.beads")
-    Ledger.create_files(beads, "gp", CODE_BRANCH)
-    ledger = Ledger(beads)
+    ledger = made(tmp_path, CODE_BRANCH)
     put(ledger, "gp-a")
     with monkeypatch.context() as patch:
         patch.setattr(fsio, "write", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -124,16 +125,14 @@ def test_a_swap_that_did_not_come_is_not_told(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_look_at_the_last_hours_reads_the_end_of_the_log_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    beads = Beads(f"{tmp_path}/.beads")
-    Ledger.create_files(beads, "gp", OWN_BRANCH)
-    ledger = Ledger(beads)
+    ledger = made(tmp_path, OWN_BRANCH)
     start = clock.parse(T)
     for day in range(200):
         monkeypatch.setattr(clock, "now", lambda day=day: start + day * 86400 * clock.SECOND)
         put(ledger, "gp-a", estimate=day, description="z" * 300)
         ledger.fold()
     read = builders.read_sizes(monkeypatch)
-    size = os.stat(beads.events).st_size
+    size = os.stat(ledger.beads.events).st_size
     assert len(list(audit.look(ledger).backwards(start + 198 * 86400 * clock.SECOND))) == 2
     assert sum(read) < size / 2 and size > 50_000
     read.clear()
