@@ -7,7 +7,8 @@ so one that is kept twice is kept once; {start, previous} where its events begin
 back only as far as it must, and past what a killed writer left half; `count` numbers the events.
 
 A ledger without a journal (`code-branch`) keeps the events before it swaps the file; its mark names the file (`base`) that the change
-replaces. While that file is still there the change did not happen, and the addition is passed over.
+replaces. While that file is still there the change did not happen, and the addition is passed over. What another program wrote into the
+file is no event: git tells who did that.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def _told(journal: bytes, start: int) -> Iterator[Record]:
             if name.startswith(b"="):
                 now[name[1:]] = value
                 continue
-            if at >= start and (after := _record(value)) is not None:
+            after = _record(value) if at >= start else None
+            if after is not None and isinstance(after.get("id"), str):
                 yield from audit.happened(_record(now.get(name)), after)
             now[name] = value
         at += len(line) + 1
@@ -195,14 +197,26 @@ def _mark_before(fd: int, end: int) -> _Mark | None:
             if first == 0 and low > 0:
                 break
             after = data.find(b"\n", at) + 1
-            event = _record(data[first:after])
-            if event is not None and event.get("type") == "mark":
-                return _Mark(low + first, low + after, clock.parse(event["ts"]), event["payload"])
+            found = _mark(_record(data[first:after]) or {}, low + first, low + after)
+            if found is not None:
+                return found
             stop = first
         if low == 0:
             break
         span *= 8
     return None
+
+
+def _mark(event: Record, first: int, end: int) -> _Mark | None:
+    """The event as a mark; None for any other, and for one that somebody spoilt: it stops no writer, and the mark before it counts."""
+    payload = event.get("payload")
+    if event.get("type") != "mark" or not isinstance(payload, dict):
+        return None
+    try:
+        found = _Mark(first, end, clock.parse(event["ts"]), payload)
+        return found if 0 <= found.previous <= found.start <= first and found.count >= 0 and (found.to or 0) >= 0 else None
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
 
 
 def _whole(fd: int) -> int:

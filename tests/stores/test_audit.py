@@ -157,3 +157,20 @@ def test_json_of_marks_is_plain(ledger: Ledger) -> None:
     lines = [json.loads(line) for line in Path(ledger.beads.events).read_text().splitlines()]
     assert all(list(line) == ["ts", "type", "actor", "payload"] for line in lines)
     assert len(told(ledger)) == 2
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    (b'"count":', b'"n":'), (b'"start":', b'"start":-'), (b'"previous":', b'"previous":9'), (b'"payload":{"count"', b'"payload":[{"count"'),
+    (b'"actor":"","payload":{"count":', b'"actor":"","payload":{"count":"'), (b'{"ts":"', b'{"ts":"never'), (b'"to":', b'"to":"x","t":')])
+def test_a_spoilt_mark_stops_no_writer(tmp_path: Path, old: bytes, new: bytes) -> None:
+    ledger = made(tmp_path, OWN_BRANCH)
+    for priority in (2, 1, 0):
+        put(ledger, "gp-a", priority=priority)
+        ledger.fold()
+    path = Path(ledger.beads.events)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:-1], lines[-1].replace(old, new)]))
+    put(ledger, "gp-a", priority=3)
+    assert ledger.fold()
+    found = told(ledger)
+    assert found[:2] == [("gp-a", "created", None), ("gp-a", "updated", {"priority": [2, 1]})] and found[-1][2] == {"priority": [0, 3]}
