@@ -38,6 +38,7 @@ WORDS = ("parser", "cache", "login", "retry", "socket", "header", "build", "inde
          "flush", "lock", "ledger", "page", "button", "query", "table", "column", "driver", "filter", "signal", "buffer", "stream")
 DAY = 86400 * clock.SECOND
 START = clock.parse("2026-01-01T00:00:00Z")
+_SMALL = "ap-small"
 # name, limit, words; `{any}` is a bead nobody else uses, `{new}` makes the values differ each time.
 COMMANDS: list[tuple[str, float, list[str]]] = [
     ("bd ready", 1.5, ["bd", "ready"]),
@@ -59,19 +60,19 @@ COMMANDS: list[tuple[str, float, list[str]]] = [
     ("gt prime", 8, ["gt", "prime"]),
     ("bd --help", 8, ["bd", "--help"]),
 ]
-# The other commands that read, in a rig; `{epic}` is one with children.
+# The other commands that read, in a rig; `{epic}` is one with children, from which edges lead to most beads; from `{small}` to a few.
 OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.split()) for limit, words in (
     (8, "gt status"), (8, "gt agents"), (8, "gt polecat list"), (8, "gt rig list"), (8, "gt rig status app"), (8, "gt mq list app"),
     (8, "gt mq next app"), (8, "gt convoy list"), (8, "gt convoy status"), (8, "gt daemon status"),
     (8, "gt rescue list"), (8, "gt costs"), (8, "bd blocked"), (8, "bd stats"), (8, "bd count"), (8, "bd stale"),
-    (10, "bd search stream-flush"),
+    (8, "bd count --by-type"), (10, "bd search stream-flush"), (10, "bd search stream"), (4, "bd list -t bug"),
     (8, "bd children {epic}"), (4, "bd list --parent {epic}"), (4, "bd list --created-after 2026-07-01 -n 20"),
     (4, "bd list --title-contains stream"), (4, "bd list -l none"), (4, "bd list --label-pattern w*"), (4, "bd list --overdue"),
     (8, "bd list --sort updated"), (8, "bd ready --parent {epic}"), (8, "bd show {epic}"), (8, "bd dep tree {any}"),
-    (8, "bd dep list {any}"), (8, "bd epic status"), (8, "bd graph {epic}"), (8, "bd swarm validate {epic}"), (8, "bd info"),
+    (8, "bd dep list {any}"), (8, "bd epic status"), (8, "bd graph {small}"), (8, "bd swarm validate {epic}"), (8, "bd info"),
     (8, "bd label list-all"), (8, "bd comments {any}"), (8, "bd where"), (8, "bd query priority=0"), (8, "bd memories"),
     (8, "bd audit --since 1h"), (8, "bd audit --bead {any}"), (8, "bd activity -n 20"), (0, "bd stats --actor overseer"),
-    (8, "bd skills app/polecats/toast"))]
+    (8, "bd skills app/polecats/toast"), (0, "bd graph {epic}"), (0, "bd epic status --json"), (0, "bd duplicates"))]
 
 
 @dataclass
@@ -156,7 +157,7 @@ def make_rig(folder: str, count: int) -> Place:
     for bead in held[500:]:  # as many claims as the queue is long, and no workers besides
         bead |= {"status": "open", "assignee": "somebody"}
     waiting = held[:500]
-    found += [_request(number, bead) for number, bead in enumerate(waiting)]
+    found += [*(_request(number, bead) for number, bead in enumerate(waiting)), *_family(30)]
     fsio.write(place.ledger.beads.issues, b"".join(record.encode(b) + b"\n" for b in sorted(found, key=lambda b: str(b["id"]).encode())))
     place.names = [str(b["id"]) for b in found if b["status"] == "open" and b.get("dependencies")]
     place.epic = next(str(edge["depends_on_id"]) for b in found for edge in b.get("dependencies", ()) if edge["type"] == "parent-child")
@@ -172,6 +173,17 @@ def _request(number: int, bead: record.Record) -> record.Record:
                 "fence": bead["claim_fence"], "state": "queued"}
     return record.arrange({"id": f"ap-mr-{_digits(number)}", "title": bead["title"], "status": "open", "priority": 2, "metadata": metadata,
                            "issue_type": "merge-request", "created_at": bead["created_at"], "updated_at": bead["created_at"]})
+
+
+def _family(count: int) -> list[record.Record]:
+    """An epic and its children, of which each waits for the one before."""
+    at, epic = clock.stamp(START), f"{_SMALL}."
+    made: list[record.Record] = [{"id": _SMALL, "title": "A small one", "issue_type": "epic", "priority": 4}]
+    for number in range(1, count + 1):
+        edges = [(_SMALL, "parent-child"), (f"{epic}{number - 1}", "blocks")][:1 + (number > 1)]
+        made.append({"id": f"{epic}{number}", "title": "One of a few", "priority": 4, "dependencies": [
+            {"issue_id": f"{epic}{number}", "depends_on_id": target, "type": kind} for target, kind in edges]})
+    return [record.arrange({**bead, "status": "open", "created_at": at, "updated_at": at}) for bead in made]
 
 
 def _convoy(number: int, names: list[str]) -> record.Record:
@@ -229,7 +241,8 @@ def prepare(name: str, place: Place) -> None:
 
 def words_of(words: list[str], place: Place) -> list[str]:
     new = str(time.monotonic_ns())
-    return [word.replace("{new}", new).replace("{any}", place.names[-1]).replace("{epic}", place.epic) for word in words]
+    return [word.replace("{new}", new).replace("{any}", place.names[-1]).replace("{epic}", place.epic)
+            .replace("{small}", _SMALL) for word in words]
 
 
 def measure(places: list[Place], rounds: int, only: list[str]) -> dict[tuple[str, int], Times]:
