@@ -29,7 +29,8 @@ def spend(town: WorkerTown) -> None:
         lease = leases.read(town.sling(bead))
         assert lease is not None
         for number, cost in enumerate(spent):
-            costs.add(town.rig, lease, Report(f"{bead}{number}", "s", cost=cost, tokens={"input": 10, "cache_read": 5}), clock.now())
+            report = Report(f"{bead}{number}", "s", cost=cost, tokens={"input": 10, "cache_read": 5}, model=f"m-{bead[-1]}")
+            costs.add(town.rig, lease, report, clock.now())
 
 
 def test_nothing_spent(town: WorkerTown, run_cli: Run) -> None:
@@ -52,6 +53,18 @@ def test_costs_by_agent(town: WorkerTown, run_cli: Run) -> None:
     [row] = json.loads(run_cli("gt", "costs", "--by", "agent", "--rig", "gp", "--json").out)
     assert (row["agent"], row["turns"], row["cost"]) == ("exec", 4, 2.25) and "budget" not in row
     assert run_cli("gt", "costs", "--rig", "none").code == 3
+
+
+def test_by_model_also_how_the_work_went(town: WorkerTown, run_cli: Run) -> None:
+    spend(town)
+    rows = json.loads(run_cli("gt", "costs", "--by", "model", "--json").out)
+    assert [(row["model"], row["cost"]) for row in rows] == [("m-b", 1.5), ("m-a", 0.75)]
+    for number, (bead, state) in enumerate([("gp-aaaaa", "landed"), ("gp-bbbbb", "failed")], 1):
+        data = {"source": bead, "branch": "b", "head": "h", "target": "main", "worker": "gp/polecats/x", "fence": number, "state": state}
+        town.bead(f"gp-mr-{number}", issue_type="merge-request", status="closed", metadata=data)
+    went = json.loads(run_cli("bd", "stats", "--group-by", "model", "--actor", "gp/polecats/*", "--json").out)["groups"]
+    assert [(row["model"], row["landed"], row["returned"], row["cost"], row["tokens"]) for row in went] == [
+        ("m-a", 1, 0, 0.75, 30), ("m-b", 0, 1, 1.5, 30)]
 
 
 @pytest.mark.parametrize(("word", "kept"), [("2.5", 2.5), ("3", 3.0), ("0", 0.0)])
