@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from gastown_hooks.core.values import replace
 from gastown_hooks.rules import ready, states, steps
+from gastown_hooks.stores.known import Together
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, take, verbs
 from gastown_hooks.work.beadwrite import Draft, existing
@@ -21,12 +22,10 @@ Take = Callable[[Record], "Record | None"]  # the bead as it is once taken; None
 T = TypeVar("T")
 
 
-def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, now: int, known: Mapping[str, Record],
+def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, now: int,
           onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, session: str = "",
           dry_run: bool = False) -> tuple[list[Record], T]:
-    """Close beads of one ledger, then take what `onward(known, take)` chooses; `known`: all beads that may be looked at, before."""
-    tried = beads.close(ledger, where.caller, now, bead_ids, reason, force=force, dry_run=True)
-    after = {**known, **{record["id"]: record for record in tried}}
+    """Close beads of one ledger, then take what `onward(closed, take)` chooses."""
     found: list[T] = []
     elsewhere: list[str] = []
 
@@ -45,25 +44,21 @@ def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, no
         closing = verbs.closing(where, now, reason, landed=landed, force=force, session=session)
         for bead_id in bead_ids:
             draft.put(closing(draft, existing(draft, bead_id)))
-        found[:] = [onward(after, inside)]
+        found[:] = [onward(dict(draft.changed), inside)]
 
     draft = beads.transact(ledger, where.caller, now, bead_ids, fill, dry_run=dry_run)
     if elsewhere and not dry_run:
-        found = [onward(after, alone(where, now))]
+        found = [onward(draft.changed, lambda record: take.first(where, [record], now, now))]
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)], found[0]
 
 
-def alone(where: World, now: int) -> Take:
-    """Taking in a transaction of its own."""
-    return lambda record: take.first(where, [record], now, now)
-
-
-def next_step(where: World, closed: str, now: int, *, auto: bool) -> Callable[[Mapping[str, Record], Take], steps.Next]:
+def next_step(where: World, known: Mapping[str, Record], step: str, now: int, *,
+              auto: bool) -> Callable[[Mapping[str, Record], Take], steps.Next]:
     """What follows a step; with `auto` it is the caller's and in progress then. Somebody quicker only makes it the one after."""
-    def onward(known: Mapping[str, Record], take: Take) -> steps.Next:
-        records = dict(known)
+    def onward(closed: Mapping[str, Record], take: Take) -> steps.Next:
+        records = dict(closed)  # what is not any more as `known` has it
         while True:
-            found = steps.following(records, closed, where.caller.actor, now)
+            found = steps.following(Together([records, known]), step, where.caller.actor, now)
             if found.step is None or not auto or ready.status(found.step) in states.CLAIMED:
                 return found
             taken = take(found.step)
@@ -75,12 +70,13 @@ def next_step(where: World, closed: str, now: int, *, auto: bool) -> Callable[[M
     return onward
 
 
-def next_ready(where: World, now: int, *, again: bool) -> Callable[[Mapping[str, Record], Take], Record | None]:
+def next_ready(where: World, known: Mapping[str, Record], now: int, *,
+               again: bool) -> Callable[[Mapping[str, Record], Take], Record | None]:
     """The most urgent ready bead that is nobody's, taken. `again`: an old close, so what the caller has begun is what it took."""
-    def onward(known: Mapping[str, Record], take: Take) -> Record | None:
+    def onward(closed: Mapping[str, Record], take: Take) -> Record | None:
         for record in known.values() if again else ():
             if record.get("assignee") == where.caller.actor and ready.status(record) in states.CLAIMED:
                 return record
-        free = (record for record in ready.ready(known, now) if record.get("assignee") in (None, "", where.caller.actor))
+        free = (record for record in ready.ready({**known, **closed}, now) if record.get("assignee") in (None, "", where.caller.actor))
         return next((taken for record in free if (taken := take(record)) is not None), None)
     return onward

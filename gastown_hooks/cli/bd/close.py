@@ -59,11 +59,10 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
         if len(ledgers) > 1:
             raise BadInput("--claim-next is one transaction of one ledger", why=f"these beads are in {len(ledgers)}", next="bd close each")
         (ledger,) = ledgers.values()
-        seen = where.around(ledger.all() if go_on else _shared.everything(where.shown()))
         again = all(ready.status(ledger.get(name) or {}) == "closed" for name in names)
-        onward = (advance.next_step(where, next(iter(names)), now, auto=not no_auto) if go_on
-                  else advance.next_ready(where, now, again=again))
-        after, found = advance.close(where, ledger, list(names), text, now, seen, onward, force=force, session=by, dry_run=dry_run)
+        onward = (advance.next_step(where, where.known([ledger]), next(iter(names)), now, auto=not no_auto) if go_on
+                  else advance.next_ready(where, where.around(_shared.everything(where.shown())), now, again=again))
+        after, found = advance.close(where, ledger, list(names), text, now, onward, force=force, session=by, dry_run=dry_run)
         _say_closed(after, as_json, dry_run)
         onto = found.step if isinstance(found, steps.Next) and not no_auto else found
         if not dry_run:
