@@ -87,7 +87,7 @@ def words(event: Record) -> str:
         return ", ".join([str(kind), *(f"{key} {_short(value)}" for key, value in payload.items() if key != "bead")])
     if kind == "closed":
         reason = (changes.get("close_reason") or [None, None])[1]
-        return f"completed: {reason}" if reason else "completed"
+        return f"completed: {_short(reason)}" if reason else "completed"
     if list(changes) == ["comments"]:
         return "commented"
     status = new_status(event)

@@ -11,6 +11,7 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.core import clock, jsons
+from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import audit, filters, graph
 from gastown_hooks.work import activity
 from gastown_hooks.work.world import World
@@ -39,6 +40,8 @@ def cli(follow: bool, since: str | None, mol: str | None, kind: str | None, acto
       bd activity --since 1h
       bd activity --follow --mol gp-abc12
     """
+    if town and prefix is not None:
+        raise BadInput("--town and --prefix contradict each other")
     now, where = clock.now(), _shared.world()
     ledgers = [where.at(name) for name in sorted(where.prefixes())] if town else where.shown(prefix)
     below = _below(where, mol)

@@ -22,7 +22,7 @@ from gastown_hooks.work import activity
 @common.json_option
 def cli(actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...], prefix: str | None, limit: int, as_json: bool) -> None:
     """Show the events of the ledger, the oldest first: every change of every field, who made it, when, from what to what. In a town also
-    what the town did: workers that were sent, requests that landed.
+    what the town did: workers that were sent, requests that landed (not with --prefix).
 
     Each event is {ts,type,actor,payload}; changes are {field: [old, new]}, or null for a long text (bd history shows those).
 
@@ -35,7 +35,7 @@ def cli(actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...],
     found = _shared.located(where, [bead]) if bead is not None else {}
     ledgers = list({ledger.beads.root: ledger for ledger in found.values()}.values()) or where.shown(prefix)
     wanted = activity.Wanted(actor, filters.moment(since, now) if since else 0, tuple(found), kinds)
-    events = activity.recent(ledgers, where.caller.town, wanted, limit)
+    events = activity.recent(ledgers, where.caller.town if prefix is None else None, wanted, limit)
     if as_json:
         common.emit_json(events)
         return
