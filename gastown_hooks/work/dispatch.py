@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import dispatch, track
+from gastown_hooks.stores import known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import sling
 from gastown_hooks.work import track as work
@@ -26,11 +27,13 @@ class Chosen:
 def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str], agents: Sequence[str]) -> Chosen:
     """By the history of the whole town for the agent program (one of `agents`; none: it is not asked for), of the rig's workers for the
     name. Without skills those of the bead count. Raises NotFound."""
-    bead = existing(Ledger(rig.beads), bead_id)
+    ledger = Ledger(rig.beads)
+    bead = existing(ledger, bead_id)
     wanted = list(skills) or list(track.skills(bead))
     jobs = work.jobs([Ledger(one.beads) for one in town.rigs()], town)
     own = f"{rig.name}/polecats/"
-    taken = sling.names_in_use(rig, Ledger(rig.beads).all())
+    held = {claim["id"]: claim for claim in known.claims(ledger)} | known.those(ledger, known.OPEN_REQUESTS)
+    taken = sling.names_in_use(rig, held)
     worker = dispatch.best(jobs, wanted, lambda job: job.actor.removeprefix(own) if job.actor.startswith(own) else "",
                            lambda name: name not in taken, "worker")
     why = [worker.why]
