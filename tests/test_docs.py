@@ -121,6 +121,25 @@ def test_every_next_step_names_a_command_that_is_there() -> None:
     assert not wrong, "\n".join(["", *wrong])
 
 
+def test_every_command_and_option_in_the_documents_is_there() -> None:
+    there = {words: command for program in ("gt", "bd") for words, command, _ in commands(program, loader.program(program, ""))}
+    wrong = []
+    for page in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        blocks = "\n".join(re.findall(r"```\w*\n(.*?)```", text, re.DOTALL))
+        shown = [*re.findall(r"`([^`\n]+)`", text), *blocks.splitlines()]
+        for part in (part for line in shown for part in re.split(r"&&|[|;]|\$\(|#", line)):
+            words = re.sub(r"^(\$|until|do|[A-Z_]+=\S+)\s+", "", part.strip()).split()
+            if len(words) < 2 or words[0] not in ("gt", "bd") or not re.fullmatch("[a-z][a-z-]+", words[1]):
+                continue
+            name = max((known for known in there if words[:len(known.split())] == known.split()), key=len)
+            options = {option for param in there[name].params for option in (*param.opts, *param.secondary_opts)} | {"--help"}
+            missing = [word for word in re.findall(r"(?<!\S)--[a-z-]+", part) if word not in options]
+            if name == words[0] or missing:
+                wrong.append(f"{page.name}: {part.strip()} {missing}")
+    assert not wrong, "\n".join(["", *wrong])
+
+
 @pytest.mark.parametrize("word", ["./install.sh --demo", "./install.sh --test"])
 def test_the_readme_has_the_two_commands(word: str) -> None:
     assert word in (ROOT / "README.md").read_text(encoding="utf-8")
