@@ -119,6 +119,13 @@ def of_query(tree: query.Tree, now: int) -> Wanted | None:
     return [one for part in found for one in part] if tree[0] == "and" else [("", tree[0], found)]
 
 
+def part_of_query(tree: query.Tree, now: int) -> Wanted:
+    """What the index can tell of an expression: never less than it lets through. Raises BadInput."""
+    if tree[0] == "and":
+        return [one for part in tree[1] for one in part_of_query(part, now)]
+    return of_query(tree, now) or []
+
+
 def _of_condition(field: str, how: str, text: str, now: int) -> Wanted | None:
     """What `filters.condition` means."""
     filters.condition(field, how, text, now)  # says what is wrong with it

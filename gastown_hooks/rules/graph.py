@@ -163,11 +163,11 @@ def _waits(records: Mapping[str, Record], names: Iterable[str]) -> dict[Moment, 
     """What the starts and ends of these beads wait for, and what that waits for."""
     family = children(records)
     queue: list[Moment] = [(name, end) for name in names for end in (True, False)]
-    graph: dict[Moment, list[Moment]] = dict.fromkeys(queue, [])
+    graph: dict[Moment, list[Moment]] = {}
     for moment in queue:
-        graph[moment] = found = _after(records, family, moment)
-        queue += [one for one in found if one not in graph]
-        graph |= {one: [] for one in found if one not in graph}
+        if moment not in graph:
+            graph[moment] = _after(records, family, moment)
+            queue += graph[moment]
     return graph
 
 

@@ -104,8 +104,11 @@ class Known(Records):
     def those(self, *wanted: Wanted) -> dict[str, Record]:
         """The beads of which all of one of these is true."""
         found = dict(row for one in wanted for row in self.index.lines(one))
-        if sum(line is None for line in found.values()) > _MANY:
-            found |= self._pair.several([name for name, line in found.items() if line is None])
+        missing = [name for name, line in found.items() if line is None and name not in self._found]
+        if len(missing) > max(_MANY, self._pair.count() // 3):
+            self._found = {**self._pair.records(), **self._found}
+        elif len(missing) > _MANY:
+            found |= self._pair.several(missing)
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
         return {name: self[name] for name in sorted(found)}
 

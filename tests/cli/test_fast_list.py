@@ -11,6 +11,7 @@ import pytest
 from gastown_hooks import front
 from gastown_hooks.core import clock, errors, record
 from gastown_hooks.core.paths import Beads
+from gastown_hooks.stores import known
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 
 START = clock.parse("2026-01-01T00:00:00Z")
@@ -28,6 +29,8 @@ TEXTS = ["T1", "é", "É", "ß", "%", "_", "straẞe", "x\x1fT", "gp-00", "σ", 
 FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix gp", "epic status",
          "epic status --eligible-only", "label list-all",
          *(f"count {more} --by-{name}" for name in ("status", "priority", "type", "assignee", "label") for more in ("", "--all", "-l web")),
+         "list --long", "list --all --desc-contains two", "list --id gp-001,gp-009", "list --id gp-none", "list --tree --parent gp-001",
+         "list --ready", "list --no-parent -p 1", "search T --long --no-labels", "stale -d 0 --long", "list --metadata-field a=b", "lint",
          "count --by-type --by-label", "dep list gp-001 gp-009", "dep list gp-002 --direction up -t blocks", "dep tree gp-050 -d 3",
          "dep tree gp-001 --direction both", "dep tree gp-003 --reverse -s open", "dep tree 001", "dep tree gp-030 --show-all-paths",
          "epic close-eligible --dry-run", "label list gp-001")
@@ -90,9 +93,12 @@ def test_the_index_says_what_the_ledger_says(seed: int, tmp_path: Path, monkeypa
             fast = front._fast("bd", [*words, *form])
             first = (fast, *capsys.readouterr())
             monkeypatch.setattr(front, "_fast", lambda name, words: None)
+            asked = said([*words, *form], capsys)
+            monkeypatch.setattr(known, "known", lambda ledger: None)
             plain = said([*words, *form], capsys)
             monkeypatch.undo()
             monkeypatch.chdir(tmp_path)
+            assert asked == plain, words
             if fast is not None:
                 by_index += 1
                 assert first == plain, words

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gastown_hooks.cli import fast_wanted
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules import fields, filters, graph, ready, states
@@ -100,11 +101,21 @@ def test(where: World, given: Mapping[str, Any], now: int) -> filters.Test:
         tests.append(_regex(given["label_regex"]))
     if given["parent"] is not None:
         ledger, root = where.find(given["parent"])
-        below = set(graph.descendants(where.around(ledger.all()), root))
+        below = set(graph.descendants(where.known([ledger]), root))
         tests.append(lambda record: record["id"] in below)
     tests += [_metadata(*_pair(text)) for text in given["metadata_field"]]
     tests += [lambda record, key=key: key in _of(record) for key in given["has_metadata_key"]]  # type: ignore[misc]
     return filters.every(tests)
+
+
+def narrow(where: World, given: Mapping[str, Any]) -> fast_wanted.Wanted:
+    """What of these options the index can tell: never less than they let through."""
+    if where.routes is not None:
+        given = {**given, "parent": None}  # what is below a bead may be in any ledger
+    names = parts(given["names"])
+    found = [*(fast_wanted.options(given) or []), *([("id", True, names)] if names else fast_wanted.scope(given) or [])]
+    text = given["desc_contains"] or ""
+    return [*found, ("everything", "holds", [text.lower()])] if text and "\x1f" not in text else found
 
 
 def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.Test:
@@ -113,7 +124,7 @@ def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.T
         raise BadInput("--all and --status contradict each other")
     wanted = {fields.status(part) for part in parts(given["statuses"])}
     only = set(parts(given["names"]))
-    missing = sorted(only - set(known))
+    missing = sorted(name for name in only if name not in known)
     if missing:
         raise BadInput(f"no bead {shown(', '.join(missing))}", next="bd list --all")
     whole, kinds = given["everything"] or bool(only), bool(given.get("type"))

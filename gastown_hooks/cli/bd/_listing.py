@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from gastown_hooks.cli import fast_wanted
 from gastown_hooks.cli.bd import _filters, _shared, _words
 from gastown_hooks.cli.plain import cleaned, emit_json, remark, say
 from gastown_hooks.core import clock
 from gastown_hooks.rules import filters, graph, ready
+from gastown_hooks.stores import known
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -47,12 +49,20 @@ class Found:
         self.where, self.known, self.records = where, known, records
 
 
-def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test) -> Found:
-    """The beads that `state_options`, `filter_options` and these further tests let through."""
+def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wanted: fast_wanted.Wanted | None = None) -> Found:
+    """The beads that `state_options`, `filter_options` and these further tests let through. `wanted`: as much of these as the index
+    can tell; where it can, only the beads that are left are read."""
     now, where = clock.now(), _shared.world()
-    known = _shared.everything(where.shown(prefix))
-    fits = filters.every([_filters.in_scope(known, given), _filters.test(where, given, now), *also])
-    return Found(where, known, [record for record in known.values() if fits(record)])
+    ledgers = where.shown(prefix)
+    parts = [one for one in map(known.known, ledgers) if one is not None]
+    if len(parts) == len(ledgers):
+        wanted = [*(wanted or []), *_filters.narrow(where, given)]
+        among = {name: record for part in parts for name, record in part.those(wanted).items()}
+        every: Mapping[str, Record] = parts[0] if len(parts) == 1 else known.Together(parts)
+    else:
+        every = among = _shared.everything(ledgers)
+    fits = filters.every([_filters.in_scope(every, given), _filters.test(where, given, now), *also])
+    return Found(where, every, [record for record in among.values() if fits(record)])
 
 
 def limited(records: list[Record], limit: int, quiet: bool = False) -> list[Record]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli import common
+from gastown_hooks.cli import common, fast_wanted
 from gastown_hooks.cli.bd import _filters, _listing
 from gastown_hooks.core import clock
 from gastown_hooks.rules import query
@@ -31,7 +31,8 @@ def cli(expression: str, sort: str, reverse: bool, long: bool, limit: int, prefi
       bd query "type=bug AND updated>7d AND NOT assignee=none"
       bd query "status=closed AND closed>=2026-01-01" --json
     """
-    test = query.parsed(expression, clock.now())
+    now, tree = clock.now(), query.tree(expression)
+    test = query.test(tree, now)
     everything = given["everything"] or query.is_of_all(expression, given["statuses"])
-    found = _listing.found(prefix, {**given, "everything": everything}, test)
+    found = _listing.found(prefix, {**given, "everything": everything}, test, wanted=fast_wanted.part_of_query(tree, now))
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)

@@ -28,5 +28,6 @@ def cli(text: str, sort: str, reverse: bool, long: bool, limit: int, prefix: str
     """
     if not text.strip():
         raise BadInput("the text to search for is empty", next="bd list")
-    found = _listing.found(prefix, given, filters.holds(text, "id", "title", "description"))
+    found = _listing.found(prefix, given, filters.holds(text, "id", "title", "description"),
+                           wanted=[] if "\x1f" in text else [("everything", "holds", [text.lower()])])
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)

@@ -26,5 +26,7 @@ def cli(days: int, sort: str, reverse: bool, long: bool, limit: int, prefix: str
       bd stale
       bd stale -d 7 -s in_progress
     """
-    found = _listing.found(prefix, given, filters.condition("updated", "<", f"{days}d", clock.now()))
+    now = clock.now()
+    found = _listing.found(prefix, given, filters.condition("updated", "<", f"{days}d", now),
+                           wanted=[("updated", "<", [filters.moment(f"{days}d", now)])])
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long, empty="✨ No stale issues")
