@@ -4,7 +4,8 @@
 Makes a town for each size with a ledger of that many generated beads and starts the real programs in it, in turns with the bare
 interpreter. A figure is CPU time (user and system, of the whole process, by the kernel's account), the median over the rounds,
 as a ratio to the median of `python -I -S -c pass`. `+` is the growth from the smallest to the largest ledger; a wall-clock median
-stands beside it. The other reading commands are started in a rig with as many beads, 500 of them in its merge queue, and 20 convoys.
+stands beside it. The other reading commands are started in a rig with as many beads, of which 2,000 workers
+hold one each, 500 of them submitted, and 20 convoys.
 Last, 30 processes with 100 updates each: what was lost, how evenly they came on, how long one update took.
 """
 
@@ -63,7 +64,8 @@ COMMANDS: list[tuple[str, float, list[str]]] = [
 # The other commands that read, in a rig; `{epic}` is one with children, from which edges lead to most beads; from `{small}` to a few.
 OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.split()) for limit, words in (
     (8, "gt status"), (8, "gt agents"), (8, "gt polecat list"), (8, "gt rig list"), (8, "gt rig status app"), (8, "gt mq list app"),
-    (8, "gt mq next app"), (8, "gt convoy list"), (8, "gt convoy status"), (8, "gt daemon status"),
+    (8, "gt mq next app"), (8, "gt mq status ap-mr-00000"), (8, "gt convoy list"), (8, "gt convoy list --tree"), (8, "gt convoy status"),
+    (8, "gt convoy create Batch {any} --dry-run"), (8, "gt hook"), (8, "gt prime"), (8, "gt daemon status"),
     (8, "gt rescue list"), (8, "gt costs"), (8, "bd blocked"), (8, "bd stats"), (8, "bd count"), (8, "bd stale"),
     (8, "bd count --by-type"), (10, "bd search stream-flush"), (10, "bd search stream"), (4, "bd list -t bug"),
     (8, "bd children {epic}"), (4, "bd list --parent {epic}"), (4, "bd list --created-after 2026-07-01 -n 20"),
@@ -144,7 +146,7 @@ def make_place(folder: str, count: int) -> Place:
 
 
 def make_rig(folder: str, count: int) -> Place:
-    """A rig with the beads, half a thousand of them in the queue; 20 convoys track some in the town's ledger."""
+    """A rig with the beads: 2,000 claims, 500 of them in the queue (an eighth at most, and a quarter of those); 20 convoys track some."""
     town, source = f"{folder}/rigs{count}", f"{folder}/source{count}"
     subprocess.run(["git", "init", "-q", "-b", "main", source], check=True)
     subprocess.run(["git", "-C", source, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty",
@@ -153,11 +155,16 @@ def make_rig(folder: str, count: int) -> Place:
     run(["gt", "rig", "add", "app", source, "--prefix", "ap", "--gate", "true"], town)
     place = Place(f"{town}/app", count)
     found = [record.decode(record.encode(b).replace(b'"hq-', b'"ap-')) for b in beads(count, seed=1)]
-    held = [b for b in found if b["status"] == "in_progress"]
-    for bead in held[500:]:  # as many claims as the queue is long, and no workers besides
-        bead |= {"status": "open", "assignee": "somebody"}
-    waiting = held[:500]
-    found += [*(_request(number, bead) for number, bead in enumerate(waiting)), *_family(30)]
+    for bead in found:
+        if bead["status"] == "in_progress":
+            bead["assignee"], bead["claim_fence"] = "somebody", 0
+    work = [at for at, b in enumerate(found) if b["status"] == "open" and b["issue_type"] != "epic"]
+    held = random.Random(3).sample(work, min(2000, count // 8))
+    for number, at in enumerate(held):
+        claim = {"status": "in_progress", "assignee": f"app/polecats/w{number}", "claim_fence": 1}
+        found[at] = record.updated(found[at], claim)
+    found += [_request(number, found[at]) for number, at in enumerate(held[:len(held) // 4])]
+    found += _family(30)
     fsio.write(place.ledger.beads.issues, b"".join(record.encode(b) + b"\n" for b in sorted(found, key=lambda b: str(b["id"]).encode())))
     place.names = [str(b["id"]) for b in found if b["status"] == "open" and b.get("dependencies")]
     place.epic = next(str(edge["depends_on_id"]) for b in found for edge in b.get("dependencies", ()) if edge["type"] == "parent-child")
@@ -210,15 +217,12 @@ def run(words: list[str], cwd: str) -> tuple[float, float]:
         words = shlex.split(event_hooks.command(paths.Home(f"{cwd}/nobody"), "stop"))
     program = f"{_BIN}/{words[0]}" if words[0] in ("gt", "bd") else words[0]
     environment = {"PATH": os.environ["PATH"], "HOME": _BIN, "LC_ALL": "C.UTF-8", "GT_WAKE": "off", "XDG_CONFIG_HOME": _BIN}
-    null = os.open(os.devnull, os.O_RDWR)
-    before, pid = time.monotonic(), os.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        os.dup2(null, 0), os.dup2(null, 1)
-        os.execve(program, [program, *words[1:]], environment)
+    os.chdir(cwd)  # spawned, not forked: what copying this process costs would be counted as the child's
+    files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
+    before = time.monotonic()
+    pid = os.posix_spawn(program, [program, *words[1:]], environment, file_actions=files)
     _, status, usage = os.wait4(pid, 0)
     wall = time.monotonic() - before
-    os.close(null)
     if status:
         raise SystemExit(f"{' '.join(words)}: status {status}")
     return usage.ru_utime + usage.ru_stime, wall

@@ -6,7 +6,6 @@ the finer `code` is in the `--json` error on standard error: {"error","code"}.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -95,7 +94,6 @@ def _fast(name: str, words: list[str]) -> int | None:
 
 
 def _click(name: str, words: list[str]) -> int:
-    gc.enable()  # the entry scripts begin without: a hot verb leaves no garbage
     import click
 
     from gastown_hooks.cli import loader

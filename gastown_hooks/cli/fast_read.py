@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from gastown_hooks.rules import filters, query, ready
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger, View
-    from gastown_hooks.work import beadwrite, hook, world
+    from gastown_hooks.work import beadwrite, hook, tracking, world
     from gastown_hooks.work.world import World
 else:
     _words, record = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.core.record")
     query, ready = late("gastown_hooks.rules.query"), late("gastown_hooks.rules.ready")
     filters = late("gastown_hooks.rules.filters")
     beadwrite, hook, world = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.work.hook"), late("gastown_hooks.work.world")
+    tracking = late("gastown_hooks.work.tracking")
 
 def run(verb: str, words: list[str]) -> int | None:
     """The verb's exit code."""
@@ -251,18 +252,19 @@ def gt_hook(words: list[str]) -> int | None:
     caller = config.caller()
     if caller.town is None:
         paths.town_at(caller.cwd)
-    say_hook(caller.actor, hook.hooked(caller), options[1]["as_json"])
+    say_hook(caller, hook.hooked(caller), options[1]["as_json"])
     return 0
 
 
-def say_hook(actor: str, found: list[Record], as_json: bool) -> None:
+def say_hook(caller: config.Caller, found: list[Record], as_json: bool) -> None:
     """What is on a hook, in words or as JSON."""
     if as_json:
         emit_json(found)
         return
     if not found:
-        say(f"{actor}: nothing on the hook. Ready work: bd ready")
+        say(f"{caller.actor}: nothing on the hook. Ready work: bd ready")
     for one in found:
-        say(f"{one['id']} [P{one.get('priority', 2)}] [{one.get('status')}] {one.get('title', '')}")
+        batches = ", ".join(tracking.convoys_of(caller.in_town(), one["id"]))
+        say(f"{one['id']} [P{one.get('priority', 2)}] [{one.get('status')}] {one.get('title', '')}" + (f" ({batches})" if batches else ""))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import gc
 import importlib
 import os
 import re
@@ -13,7 +13,14 @@ import click
 from gastown_hooks import __version__
 from gastown_hooks.core import fsio
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = late("difflib")
 
 _SHORT_HELP = re.compile(r'^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"', re.MULTILINE)
 JSON_WANTED = "gastown_hooks.json"
@@ -86,6 +93,7 @@ class Folder(Group):
         if module is None:
             return None
         command = importlib.import_module(f"{self._package}.{module}").cli
+        gc.enable()  # the entry scripts begin without: neither a hot verb nor an import leaves garbage
         assert isinstance(command, click.Command), f"{self._package}.{module} has no click command named cli"
         command.name = cmd_name
         return command

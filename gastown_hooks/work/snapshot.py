@@ -6,15 +6,21 @@ the prefix `%gt%`, and so is a part that begins with that prefix; `unescaped` ta
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 
 from gastown_hooks.core.errors import Conflict, Corrupt, Refused, storage
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.late import late
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import hashlib
+else:
+    hashlib = late("hashlib")
 
 FILE, PROGRAM, LINK, MODULE, FOLDER = "100644", "100755", "120000", "160000", "040000"
 ESCAPE = "%gt%"

@@ -1,9 +1,13 @@
-"""Who must hear that a bead was closed: the deacon, when a convoy (or another bead of the town) names it. Lean: asked at every close."""
+"""Which convoys follow a bead; who must hear that it was closed: the deacon, when one (or another bead of the town) names it.
+
+Lean: asked at every close and every look at a hook.
+"""
 
 from __future__ import annotations
 
 import os
 
+from gastown_hooks.core.errors import GastownError
 from gastown_hooks.core.late import late
 from gastown_hooks.stores.ledger import Ledger
 
@@ -12,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gastown_hooks.core.paths import Town
-    from gastown_hooks.stores import index
+    from gastown_hooks.rules import convoys
+    from gastown_hooks.stores import index, known
 else:
-    index = late("gastown_hooks.stores.index")
+    convoys = late("gastown_hooks.rules.convoys")
+    index, known = late("gastown_hooks.stores.index"), late("gastown_hooks.stores.known")
 
 _SEARCHED = 1 << 17  # bytes: up to here a search is faster than opening the index
 
@@ -29,3 +35,16 @@ def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
         return any(found.dependents(bead_id) for bead_id in wanted)
     texts = [f'"depends_on_id":"{bead_id}"'.encode() for bead_id in wanted]
     return ledger.look(lambda pair: any(text in pair.issues() or text in pair.journal() for text in texts))
+
+
+def convoys_of(town: Town, bead_id: str) -> list[str]:
+    """The open convoys that track the bead, by id; or why that cannot be told: nobody's work waits for it."""
+    ledger = Ledger(town.beads)
+    try:
+        found = index.current(ledger)
+        if found is None or found.odd:
+            return sorted(convoys.following(ledger.all().values()).get(bead_id, []))
+    except GastownError as error:
+        return [f"unknown ({error})"]
+    names = [name for name, kind in found.dependents(bead_id) if kind == "tracks"]
+    return sorted(found.ids((*known.OPEN_CONVOYS, ("id", True, names)))) if names else []

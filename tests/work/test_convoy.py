@@ -10,14 +10,15 @@ import builders
 import pytest
 import rigtown
 
+from gastown_hooks.cli import fast_read
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Conflict, NotFound, Refused
 from gastown_hooks.core.paths import Town
 from gastown_hooks.rules import convoys as rules
-from gastown_hooks.stores import config, mail
+from gastown_hooks.stores import config, index, mail
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import beads, convoy, launch, queue, sling, tracking, wake
+from gastown_hooks.work import beads, convoy, hook, launch, prime, queue, sling, tracking, wake
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -222,6 +223,23 @@ def test_who_is_followed(yard: Yard, monkeypatch: pytest.MonkeyPatch, searched: 
     assert tracking.is_followed(yard.town, [two, one]) and not tracking.is_followed(yard.town, [two])
     Ledger(yard.town.beads).fold()
     assert tracking.is_followed(yard.town, [one]) and not tracking.is_followed(yard.town, [two])
+
+
+def test_a_hook_names_the_convoys_of_its_bead(yard: Yard, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = yard.bead("ap"), yard.bead("ap")
+    batches = sorted([yard.create(one, two), yard.create(one)])
+    over = yard.create(one)
+    convoy.close(yard.town, over, "not wanted", force=True, caller=yard.me, now=NOW)
+    assert tracking.convoys_of(yard.town, one) == batches and tracking.convoys_of(yard.town, "ap-none") == []
+    sling.sling(yard.town, [one], yard.town.rig("api"), caller=yard.me, now=NOW)
+    worker = Caller("api/polecats/toast", yard.town.root, yard.town, bead=one, fence=1)
+    assert all(f"Its convoy: {batch}\n" in prime.text(worker, NOW) for batch in batches)
+    fast_read.say_hook(worker, hook.hooked(worker), False)
+    assert f"({', '.join(batches)})" in capsys.readouterr().out
+    monkeypatch.setattr(index, "current", lambda ledger: None)
+    assert tracking.convoys_of(yard.town, one) == batches and tracking.convoys_of(yard.town, "ap-none") == []
+    Path(yard.town.beads.issues).unlink()
+    assert "unknown (" in tracking.convoys_of(yard.town, one)[0]
 
 
 def test_a_request_waits_for_another_rigs_bead(yard: Yard) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,9 +12,16 @@ from gastown_hooks.cli.bd._values import change, located, target
 from gastown_hooks.cli.bd._words import brief, counted, line, stub
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.cli.plain import remark
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = late("difflib")
 
 Record = dict[str, Any]
 

@@ -8,12 +8,20 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.common import cleaned, dry_run_option, json_option, say, town_and_caller
-from gastown_hooks.cli.gt import _words, sling
+from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import convoys as rules
-from gastown_hooks.work import addresses, convoy, launch
+from gastown_hooks.work import addresses, convoy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.cli.gt import sling
+    from gastown_hooks.work import launch
+else:
+    sling, launch = late("gastown_hooks.cli.gt.sling"), late("gastown_hooks.work.launch")
 
 
 @click.group(cls=Group, short_help="Follow batches of work over all rigs.")

@@ -32,4 +32,4 @@ def cli(bead: str | None, dry_run: bool, as_json: bool) -> None:
         found = [hook.attach(caller, ids.bead(bead), clock.now())]
     else:
         found = hook.hooked(caller)
-    fast_read.say_hook(caller.actor, found, as_json)
+    fast_read.say_hook(caller, found, as_json)

@@ -11,12 +11,21 @@ from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.rules import requests
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import flakes, foreign, hook, prove, queue, wake
-from gastown_hooks.work.submit import submit_branch
+from gastown_hooks.work import queue, wake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.work import flakes, foreign, hook, prove
+    from gastown_hooks.work import submit as submitting
+else:
+    flakes, foreign = late("gastown_hooks.work.flakes"), late("gastown_hooks.work.foreign")
+    hook, prove = late("gastown_hooks.work.hook"), late("gastown_hooks.work.prove")
+    submitting = late("gastown_hooks.work.submit")
 
 Record = dict[str, Any]
 
@@ -79,7 +88,7 @@ def submit(bead: str | None, rig: str | None, dry_run: bool, as_json: bool) -> N
     town, caller = town_and_caller()
     bead = bead or _hooked(caller)
     chosen = _words.rig_of(town, caller, rig) if rig is not None else _rig_of(town, bead)
-    made = submit_branch(chosen, ids.bead(bead), caller=caller, now=clock.now(), dry_run=dry_run)
+    made = submitting.submit_branch(chosen, ids.bead(bead), caller=caller, now=clock.now(), dry_run=dry_run)
     if made is None:
         say(f"would submit the branch of {caller.cwd} as the work of {bead} to {chosen.name}")
     elif as_json:

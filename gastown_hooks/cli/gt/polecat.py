@@ -12,11 +12,17 @@ from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
-from gastown_hooks.runtime import agents
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import rescue, retire, status, wake
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.runtime import agents
+else:
+    agents = late("gastown_hooks.runtime.agents")
 
 
 @click.group(cls=Group, short_help="The workers of a rig.")
