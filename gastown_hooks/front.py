@@ -63,6 +63,10 @@ def _main(name: str, words: list[str]) -> int:
 def _run(name: str, words: list[str], as_json: bool) -> int:
     """Run the command; with `--json` its failure is reported here, since only the error itself knows its code."""
     try:
+        if name == "bd" and words[:1] == ["--actor"] and len(words) > 2:
+            from gastown_hooks.stores import config
+            config.act_as(words[1])
+            words = words[2:]
         code = _fast(name, words)
         return _click(name, words) if code is None else code
     except errors.GastownError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from gastown_hooks.cli import fast, fast_wanted
 from gastown_hooks.cli.plain import emit_json, remark, say
-from gastown_hooks.core import clock, errors, ids, paths
+from gastown_hooks.core import clock, errors, paths
 from gastown_hooks.core.late import late
 from gastown_hooks.stores import config, index
 
@@ -195,15 +195,7 @@ def trusted(where: World, ledger: Ledger, whole: bool) -> Index | None:
     found = index.current(ledger)
     if found is None or found.odd:
         return None
-    return None if whole and any(_is_elsewhere(where, ledger, target) for target in found.unknown()) else found
-
-
-def _is_elsewhere(where: World, ledger: Ledger, bead_id: str) -> bool:
-    if where.routes is None:
-        return False
-    there = where.routes.prefixes()
-    prefix = ids.prefix_of(bead_id, set(there))
-    return prefix is not None and there[prefix].root != ledger.beads.root
+    return None if whole and any(where.leads_away(ledger, target) for target in found.unknown()) else found
 
 
 # ---- bd show

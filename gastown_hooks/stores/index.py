@@ -49,6 +49,7 @@ _SCOPED = ("scope", "status", "kind", "assignee")
 _CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
 _CLOSED = "(SELECT child.status = 'closed' FROM bead AS child WHERE child.id = edge.source)"
 SPAWNER = "waits-for children of"
+FOREIGN = "SELECT target, source FROM edge WHERE (target BETWEEN 'beads://' AND 'beads:0' OR target BETWEEN 'external:' AND 'external;')"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
 
 
@@ -176,6 +177,10 @@ class Index:
     def unknown(self) -> list[str]:
         """Beads that others wait for and that are not in this ledger: perhaps in another one, of which the index knows nothing."""
         return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE unknown")]
+
+    def foreign(self) -> list[tuple[str, str]]:
+        """(reference, bead): the beads of other projects, and who depends on them."""
+        return self._db.execute(f"{FOREIGN} ORDER BY target, source").fetchall()
 
     def _tests(self, wanted: Wanted) -> tuple[str, list[Any]]:
         """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller.

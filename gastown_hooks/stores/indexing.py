@@ -164,13 +164,6 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     return sum(row[5] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
 
 
-def _foreign(db: sqlite.Connection) -> list[str]:
-    """The beads of other projects that some wait for."""
-    found = db.execute("SELECT DISTINCT target FROM edge WHERE target BETWEEN 'beads://' AND 'beads:0' "
-                       "UNION SELECT DISTINCT target FROM edge WHERE target BETWEEN 'external:' AND 'external;'")
-    return [row[0] for row in found if fields.is_foreign(row[0])]
-
-
 def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], state: tuple[Any, ...]) -> tuple[int, int, str]:
     odd, now_ready = state[8:10]
     family = known.Asked(lambda name: [row[0] for row in db.execute(_CHILDREN, (name, graph.PARENT))], list)
@@ -203,7 +196,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
                 db.execute(_KEEP, (bead_id, pair.line(bead_id)))
         elif times != old[1:]:
             db.execute("UPDATE bead SET ready_from = ?, blocked_from = ?, blocked_until = ? WHERE id = ?", (*times, bead_id))
-    return odd, now_ready, index.standing({name: there[name] for name in _foreign(db)})
+    return odd, now_ready, index.standing({name: there[name] for name, _ in db.execute(index.FOREIGN) if name in there})
 
 
 def _reached(db: sqlite.Connection, changed: list[str], above: set[str]) -> list[str]:

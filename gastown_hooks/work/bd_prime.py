@@ -81,8 +81,11 @@ def _mine(where: World, ledger: Ledger) -> list[str]:
 
 
 def _ready(where: World, ledger: Ledger, now: int) -> list[str]:
-    its = known.known(ledger)
-    if its is None or where.routes is not None:  # in a town a bead may wait for another ledger's
+    found = {one.beads.root: (one, known.known(one)) for one in where.shown()}
+    its = found[ledger.beads.root][1]
+    alone = all(there is not None and not any(where.leads_away(one, target) for target in there.index.unknown())
+                for one, there in found.values())
+    if its is None or not alone:  # beads wait for those of other ledgers
         return _lines(one for one in ready.ready(where.around(ledger.all()), now) if where.of(one["id"]) is ledger)
     return _lines(its[row[2]] for row in its.index.ready(now, _FEW + 1))
 

@@ -7,7 +7,7 @@ from typing import Any
 from gastown_hooks.core.errors import BadInput, GastownError
 from gastown_hooks.rules import foreign, graph
 from gastown_hooks.rules.fields import is_foreign
-from gastown_hooks.stores import clones, external
+from gastown_hooks.stores import clones, external, known
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -17,12 +17,15 @@ def depended_on(where: World) -> dict[str, list[str]]:
     """Each reference to a bead of another project, with the beads that depend on it."""
     found: dict[str, list[str]] = {}
     for ledger in where.shown():
-        for bead_id, record in ledger.all().items():
-            if record.get("status") != "tombstone":
-                for edge in graph.edges(record):
-                    if is_foreign(edge.target) and bead_id not in found.setdefault(edge.target, []):
-                        found[edge.target].append(bead_id)
-    return dict(sorted(found.items()))
+        its = known.known(ledger)
+        for target, bead_id in _foreign(ledger.all()) if its is None else its.index.foreign():
+            found.setdefault(target, []).append(bead_id)
+    return {target: list(dict.fromkeys(found[target])) for target in sorted(found)}
+
+
+def _foreign(records: dict[str, Record]) -> list[tuple[str, str]]:
+    return [(edge.target, name) for name, record in records.items() if record.get("status") != "tombstone"
+            for edge in graph.edges(record) if is_foreign(edge.target)]
 
 
 def states(where: World, references: dict[str, list[str]]) -> list[Record]:

@@ -156,6 +156,11 @@ class World:
                     wanted += [edge.target for edge in graph.edges(record)]
         return self._with_foreign(world)
 
+    def leads_away(self, ledger: Ledger, bead_id: str) -> bool:
+        """Whether the bead is, or would be, in another ledger of the town."""
+        prefix = ids.prefix_of(bead_id, set(self.routes.prefixes())) if self.routes else None
+        return self.routes is not None and prefix is not None and self.routes.prefixes()[prefix].root != ledger.beads.root
+
     def known(self, own: Iterable[Ledger] = ()) -> Mapping[str, Record]:
         """The beads of the town, and of these ledgers, each read when it is asked for where an index tells."""
         parts = [known.beads(ledger) for ledger in {ledger.beads.root: ledger for ledger in [*own, *self._routed()]}.values()]
