@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.cli.plain import emit_json, one_text, say
 from gastown_hooks.core import clock
@@ -13,8 +11,6 @@ from gastown_hooks.rules.plan import End
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import planned
 from gastown_hooks.work.world import World
-
-Record = dict[str, Any]
 
 
 def make(where: World, ledger: Ledger, *, file: str | None, graph: str | None, dry_run: bool, silent: bool, as_json: bool) -> None:
