@@ -148,6 +148,10 @@ class _Merge:
             return merged
         if key in _CLAIM and _fence(self.low) != _fence(self.high):
             return self._kept(key, *((low, high) if _fence(self.low) > _fence(self.high) else (high, low)))
+        if key == "assignee" and low is not _GONE and high is not _GONE:
+            begun = [instant(side.get("started_at")) for side in (self.low, self.high)]
+            if None not in begun and begun[0] != begun[1]:  # both took it: the first has it
+                return self._kept(key, *((low, high) if min(begun) == begun[0] else (high, low)))  # type: ignore[type-var]
         return self._give_way(key, high, low)
 
     def _give_way(self, key: str, later: Any, earlier: Any) -> Any:

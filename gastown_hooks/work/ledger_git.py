@@ -26,6 +26,7 @@ from gastown_hooks.work.ledger_lines import by_id, count, joined, parted
 from gastown_hooks.work.ledger_place import BASE, BRANCH, REMOTE, THERE, TIP, Place, blob, is_ledger, place
 
 _TRIES = 12
+_TOLD = 8
 _FILES = (TRACKED_LEDGER, THERE.config, THERE.gitignore, THERE.attributes)
 
 
@@ -163,7 +164,9 @@ def _take_in(where: Place, theirs: str | None, result: Synced) -> None:
     told = ((merged.kept, f"beads are missing in {REMOTE}'s file without having been deleted; they stay"),
             (merged.back, "beads were missing here without having been deleted; they are back"),
             (len(there.damaged), f"lines of {REMOTE}'s file are no beads; they are kept in quarantine.log"))
-    result.notes = [f"{number} {words}" for number, words in told if number]
+    result.notes = [f"{number} {words}" for number, words in told if number] + [*merged.conflicts[:_TOLD]]
+    if len(merged.conflicts) > _TOLD:
+        result.notes.append(f"and {len(merged.conflicts) - _TOLD} more that had to give way; each is kept as a comment")
     result.received += _install(where.ledger, ours, merged.data)
     _shelve(where, theirs, there.shelves, merged.shelved)
     git.update_refs(where.repo, [(where.base, theirs, None)], "bd sync: merged")
@@ -196,6 +199,7 @@ class _Merged:
     data: bytes
     kept: int = 0
     back: int = 0
+    conflicts: tuple[str, ...] = ()
     shelved: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -216,7 +220,7 @@ def _merged(where: Place, theirs: str | None, there: _There, ours: dict[bytes, b
         elif key not in lines:  # it has another id now: two clones had made two beads under this one
             lines[key] = _buried(line, merged.renamed)
     return _Merged(joined(lines.items()), sum(key not in known and key not in old for key, _ in base),
-                   sum(key in known and key not in mine for key, _ in base), shelved)
+                   sum(key in known and key not in mine for key, _ in base), tuple(map(str, merged.conflicts)), shelved)
 
 
 def _shelve(where: Place, theirs: str, there: dict[str, bytes], shelved: dict[str, bytes]) -> None:

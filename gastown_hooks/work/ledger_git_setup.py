@@ -22,7 +22,7 @@ from gastown_hooks.work.acts import Act
 DRIVER = "merge.beads.driver"
 _CODE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from gastown_hooks.front import bd; sys.exit(bd())"
-_ATTRIBUTES = (b"issues.jsonl merge=beads", b"archive/*.jsonl merge=beads")
+_ATTRIBUTES = (b"issues.jsonl -text merge=beads", b"archive/*.jsonl -text merge=beads")
 _EXCLUDED = f"/{BEADS}/".encode()
 
 

@@ -211,6 +211,16 @@ def test_the_higher_claim_keeps_the_bead() -> None:
     assert (result["status"], result["assignee"], result["claim_fence"]) == ("hooked", "r/polecats/new", 2)
 
 
+def test_of_two_claims_the_first_keeps_the_bead_and_the_other_is_told() -> None:
+    """Pain point 10: a claim in two clones has one winner, the same everywhere."""
+    first = {**BASE, "status": "in_progress", "assignee": "ann", "started_at": STAMPS[2], "updated_at": STAMPS[2]}
+    second = {**first, "assignee": "bob", "started_at": STAMPS[3], "updated_at": STAMPS[3]}
+    for sides in ((first, second), (second, first)):
+        result = merge_record(BASE, *sides)
+        assert result.record is not None and (result.record["assignee"], result.record["started_at"]) == ("ann", STAMPS[2])
+        assert [str(one) for one in result.conflicts] == ["t-a assignee: kept ann, not bob"]
+
+
 def test_a_line_taken_out_by_hand_stays_out_only_when_nobody_changed_it() -> None:
     assert merged(BASE, None, BASE) is None
     assert merged(BASE, None, CLOSED) == CLOSED

@@ -232,6 +232,20 @@ def test_two_beads_under_one_id_keep_apart_in_every_clone(tmp_path: Path) -> Non
     assert sorted(living) == ["bead 0", "bead 1", "child 0", "child 1"]
 
 
+def test_who_came_second_is_told(tmp_path: Path) -> None:
+    """Pain point 10: of two clones that claimed one bead one has it, and the other hears so."""
+    start = {"id": "bd-a", "title": "A", "priority": 2, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}
+    yard = Yard(tmp_path, "own-branch", 2, json.dumps(start).encode() + b"\n")
+    for n in range(2):
+        stamp = f"2026-01-0{n + 2}T00:00:00Z"
+        taken = {**yard.ledger(n).all()["bd-a"], "status": "in_progress", "assignee": f"clone{n}", "started_at": stamp, "updated_at": stamp}
+        yard.ledger(n).transact(lambda view, taken=taken: [taken])
+    yard.sync(0)
+    assert yard.sync(1).notes == ["bd-a assignee: kept clone0, not clone1"] and not yard.sync(1).notes
+    yard.sync(0)
+    assert yard.text(0) == yard.text(1) == yard.remote() and yard.ledger(1).all()["bd-a"]["assignee"] == "clone0"
+
+
 def test_a_remote_that_lost_its_beads_takes_none_from_here(tmp_path: Path) -> None:
     """Pain point 5: beads vanish by a tombstone alone."""
     yard = Yard(tmp_path, "own-branch", 2, ledgers.generated(30))

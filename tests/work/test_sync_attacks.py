@@ -255,6 +255,19 @@ def test_git_may_not_know_who_one_is(key: str, tmp_path: Path, monkeypatch: pyte
     assert yard.sync(0).pushed
 
 
+def test_git_never_changes_the_ends_of_the_lines(repo: Path) -> None:
+    builders.git(repo, "config", "core.autocrlf", "true")
+    for words in (["init", "-q"], ["create", "One"]):
+        assert warm.run("bd", *words, cwd=repo).code == 0
+    builders.git(repo, "add", "-A")
+    builders.git(repo, "commit", "-q", "-m", "beads")
+    ledger = repo / ".beads/issues.jsonl"
+    before = ledger.read_bytes()
+    ledger.unlink()
+    builders.git(repo, "checkout", "--", ".beads")
+    assert ledger.read_bytes() == before
+
+
 def test_records_of_any_shape_stop_no_reading(tmp_path: Path) -> None:
     yard = Yard(tmp_path, "own-branch", 1, ledgers.generated(2))
     shapes: list[dict[str, Any]] = [
