@@ -170,8 +170,8 @@ run_tests() { # in an environment that has the checkout itself and the [dev] too
         printf '%s\n' "$want" >"$env/complete"
     fi
     cd "$here"
-    # Two for each processor: the tests wait for the disk half of their time.
-    "$env/bin/python" -m pytest -n $((2 * $(nproc))) "$@"
+    # Two for each processor: a test waits for other processes half of its time.
+    "$env/bin/python" -m pytest -n $((2 * $(nproc))) --dist worksteal "$@"
 }
 
 uninstall() {
