@@ -13,8 +13,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import GastownError
 from gastown_hooks.core.values import replace
 from gastown_hooks.role import Round, main
-from gastown_hooks.rules import claims, liveness
-from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.rules import liveness
 from gastown_hooks.work import wake, workers
 
 DUTY = {
@@ -42,27 +41,27 @@ DUTY = {
 def patrol(one: Round) -> int:
     """Look at every worker of the rig and set right what the facts allow. One worker's trouble does not stop the round."""
     rig = one.its_rig()
-    records = Ledger(rig.beads).all()  # a ledger that cannot be read ends the round here: unknown destroys nothing
+    seen = workers.survey(rig)  # a ledger that cannot be read ends the round here: unknown destroys nothing
     failed = 0
-    names = sorted({*workers.slots(rig), *claims.unsubmitted(rig.name, records)})
+    names = sorted({*workers.slots(rig), *seen.held})
     hung = workers.observe(rig, names, clock.awake(), dry_run=one.dry_run)
     for name in names:
         try:
-            _tend(one, name, records, name in hung)
+            _tend(one, name, seen, name in hung)
         except GastownError as error:
             failed = 1
             one.say(f"{name}: {error}")
     return failed
 
 
-def _tend(one: Round, name: str, records: workers.Records, hung: bool) -> None:
+def _tend(one: Round, name: str, seen: workers.Survey, hung: bool) -> None:
     rig = one.its_rig()
-    facts, lease = workers.look(rig, name, records)
+    facts, lease = workers.look(rig, name, seen)
     verdict = liveness.verdict(replace(facts, hung=hung))
     if verdict == "take over" and lease is not None and not one.dry_run:
         workers.take_over(rig, name, lease, caller=one.caller, now=one.now)
         one.say(f"{name}: its runner hung and is ended")
-        facts, lease = workers.look(rig, name, records)
+        facts, lease = workers.look(rig, name, seen)
         verdict = liveness.verdict(facts)
     if verdict == "unknown":
         one.say(f"{name}: cannot tell what it is doing; left as it is")
@@ -71,7 +70,7 @@ def _tend(one: Round, name: str, records: workers.Records, hung: bool) -> None:
     elif one.dry_run:
         one.say(f"{name}: would {verdict}")
     elif verdict == "prepare":
-        bead = workers.bead_of(rig, name, lease, records)
+        bead = workers.bead_of(rig, name, lease, seen)
         one.say(f"{name}: {workers.prepare(rig, name, bead, caller=one.caller, now=one.now, tick=clock.since_boot())}")
     elif verdict == "restart" and lease is not None:
         one.say(f"{name}: {workers.restart(rig, name, lease, caller=one.caller, now=one.now, tick=clock.since_boot())}")

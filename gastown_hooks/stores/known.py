@@ -113,6 +113,11 @@ class Known(Records):
         return {name: self[name] for name in sorted(found)}
 
 
+    def claims(self) -> list[Record]:
+        """Of the beads that workers may hold: id, status, assignee and claim_fence."""
+        return [dict(zip(("id", "status", "assignee", "claim_fence"), row, strict=True)) for row in self.index.claims()]
+
+
 class Together(graph.Linked):
     """Several ledgers' beads as one."""
 
@@ -162,9 +167,7 @@ def is_kept(bead: Record) -> bool:
 def claims(ledger: Ledger) -> list[Record]:
     """At least the beads that workers hold; of each at least its id, status, assignee and claim_fence."""
     its = known(ledger)
-    if its is None:
-        return list(ledger.all().values())
-    return [dict(zip(("id", "status", "assignee", "claim_fence"), row, strict=True)) for row in its.index.claims()]
+    return list(ledger.all().values()) if its is None else its.claims()
 
 
 def beads(ledger: Ledger) -> Mapping[str, Record]:

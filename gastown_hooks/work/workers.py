@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from gastown_hooks.core import clock, errors, fsio, ids, lock
 from gastown_hooks.core.errors import GastownError, Refused
 from gastown_hooks.core.paths import Home, Rig
-from gastown_hooks.core.values import replace
+from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.rules import claims, liveness, requests
 from gastown_hooks.rules.liveness import Worker
-from gastown_hooks.stores import beats, config, events, processes
+from gastown_hooks.stores import beats, config, events, known, processes
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
@@ -20,7 +21,25 @@ from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.salvage import Salvage
 
 HUNG_GRACE = 5.0
-Records = dict[str, dict[str, Any]]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The rig's ledger at one moment: its beads, which worker has which that is not submitted, and what is, by bead and fence."""
+
+    beads: Mapping[str, Record]
+    held: dict[str, Record]
+    submitted: dict[tuple[str, int], Record]
+
+
+def survey(rig: Rig) -> Survey:
+    """Raises what reading the ledger raises."""
+    beads = known.beads(Ledger(rig.beads))
+    some = beads
+    if isinstance(beads, known.Known):
+        some = {bead["id"]: bead for bead in beads.claims()} | beads.those(known.OPEN_REQUESTS)
+    return Survey(beads, claims.unsubmitted(rig.name, some), requests.open_claims(some.values()))
 
 
 def slots(rig: Rig) -> list[str]:
@@ -32,16 +51,16 @@ def slots(rig: Rig) -> list[str]:
     return [name for name in found if not name.startswith(".") and os.path.isdir(f"{rig.polecats}/{name}")]
 
 
-def look(rig: Rig, name: str, records: Records) -> tuple[Worker, Lease | None]:
+def look(rig: Rig, name: str, seen: Survey) -> tuple[Worker, Lease | None]:
     """The facts of one worker now."""
     home = rig.polecat(name)
     lease, state = _lease(home)
     running = os.path.isdir(home.root) and not wake.runner_is_free(home)
-    bead = records.get(lease.bead) if lease is not None else claims.unsubmitted(rig.name, records).get(name)
+    bead = seen.beads.get(lease.bead) if lease is not None else seen.held.get(name)
     claimed: bool | None = bead is not None
     if lease is not None:
         claimed = turns.claimed(bead, lease)
-    request = requests.open_request(records, bead) if bead is not None else None
+    request = seen.submitted.get((bead["id"], claims.fence(bead))) if bead is not None else None
     return Worker(
         claimed=claimed, submitted=request is not None and request.get("status") == "open", home=os.path.isdir(home.root), lease=state,
         running=running, alive=None if running else is_at_work(rig, home), stalled=_stalled(home, lease),
@@ -153,15 +172,15 @@ def retire_confirmed(rig: Rig, name: str, *, caller: Caller, now: int, reason: s
     if held is None:
         return None
     with held:
-        facts, _ = look(rig, name, Ledger(rig.beads).all())
+        facts, _ = look(rig, name, survey(rig))
         if liveness.verdict(replace(facts, running=False, alive=is_at_work(rig, home))) != "retire":  # the lock is ours
             return None
         return retire.retire(rig, name, caller=caller, now=now, reason=reason, held=held)
 
 
-def bead_of(rig: Rig, name: str, lease: Lease | None, records: Records) -> dict[str, Any]:
+def bead_of(rig: Rig, name: str, lease: Lease | None, seen: Survey) -> Record:
     """The claimed bead of a worker whose slot is to be completed. Raises NotFound."""
-    found = records.get(lease.bead) if lease is not None else claims.unsubmitted(rig.name, records).get(name)
+    found = seen.beads.get(lease.bead if lease is not None else seen.held.get(name, {}).get("id", ""))
     if found is None:
         raise errors.NotFound(f"no bead for {rig.name}/{ids.shown(name)}")
     return found
