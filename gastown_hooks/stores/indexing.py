@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from _collections_abc import Mapping
 
-from gastown_hooks.core import clock, fsio, jsons, lock
+from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import index, known, pairs, sqlite
+from gastown_hooks.stores import index, known, lines, pairs, sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import zlib
     from collections.abc import Iterable
     from typing import Any
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.stores.pairs import Pair
 else:
-    external = late("gastown_hooks.stores.external")
+    external, zlib = late("gastown_hooks.stores.external"), late("zlib")
 
 _TAIL = 256  # bytes of the journal that must still stand before the place up to which it was seen
 _LARGEST = 1 << 62
+_MANY = 3000  # edited beads: more are not looked at one by one
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
-_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 23)})"
+_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 24)})"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
@@ -34,7 +36,7 @@ CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size I
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
                    kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, scope INTEGER, fence INTEGER,
                    updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
-                   pinned INTEGER, low TEXT, doer TEXT,
+                   pinned INTEGER, low TEXT, doer TEXT, mark INTEGER,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
 CREATE TABLE text (id TEXT PRIMARY KEY, everything TEXT) WITHOUT ROWID;
@@ -91,7 +93,8 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
     try:
         row = db.execute(index.STATE).fetchone() if db.execute("PRAGMA user_version").fetchone() == (index.VERSION,) else None
         start = None if row is None else _unseen(row, pair)
-        if row is None or start is None:
+        changed = None if row is None else _differing(db, pair, row) if start is None else _changed(pair.journal()[start:])
+        if row is None or changed is None:
             db.close()
             _remove(beads)
             db = _writable(beads)
@@ -99,7 +102,10 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
             odd, now_ready, elsewhere = pairs.uncollected(lambda: _build(db, beads, pair))
         else:
             db.execute("BEGIN IMMEDIATE")
-            odd, now_ready, elsewhere = _apply(db, beads, pair, _changed(pair.journal()[start:]), row)
+            odd, now_ready, elsewhere = _apply(db, beads, pair, changed, row)
+            if start is None:
+                found = pair.several(changed)
+                db.executemany("UPDATE bead SET mark = ? WHERE id = ?", ((zlib.crc32(line), name) for name, line in found.items()))
         seen = len(pair.journal())
         db.execute("DELETE FROM state")
         db.execute("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
@@ -143,6 +149,26 @@ def _changed(journal: bytes) -> list[str]:
     return list(dict.fromkeys(name.decode() for name in names if not name.startswith(b"=")))
 
 
+def _differing(db: sqlite.Connection, pair: Pair, state: tuple[Any, ...]) -> list[str] | None:
+    """The beads whose lines are not those that the index has seen: somebody edited the file. None: it is easier to build it anew."""
+    if state[:2] != (index.VERSION, clock.boot_id()) or state[8]:
+        return None
+    now = pair.journaled()
+    changed, marks = list(now), {name: mark for name, mark in db.execute("SELECT id, mark FROM bead") if name not in now}
+    for line in pair.issues().split(b"\n"):
+        key = lines.key_of(line) if line else b""
+        if key is None:
+            return None  # no bead
+        name = key.decode()
+        if name and name not in now and marks.pop(name, None) != zlib.crc32(line):
+            changed.append(name)
+            try:
+                record.decode(line)
+            except ValueError:
+                return None
+    return None if marks or len(changed) > _MANY else changed  # left: beads that are in the file no more
+
+
 # ---- what is in it -----------------------------------------------------------------------------------------
 
 def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, str]:
@@ -153,7 +179,8 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     around = {**records, **there}
     for statement in _TABLES.split(";"):
         db.execute(statement)
-    rows = [_row(bead, *_when(around, family, bead_id)) for bead_id, bead in records.items()]
+    text = pair.lines()
+    rows = [_row(bead, zlib.crc32(text[bead_id]), *_when(around, family, bead_id)) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
     db.executemany("INSERT INTO text VALUES (?, ?)", sorted(map(_text, records.values())))
@@ -186,7 +213,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
         old = before.get(bead_id) or db.execute(asked, (bead_id,)).fetchone() or (0, None, None, None)
         now_ready += (times[0] == 0) - (old[1] == 0)
         if bead_id in changed:
-            row = _row(records[bead_id], *times)
+            row = _row(records[bead_id], None, *times)
             odd += row[5] - old[0]
             db.execute("DELETE FROM bead WHERE id = ?", (bead_id,))
             db.execute(_INSERT, row)
@@ -249,8 +276,10 @@ def _holds(number: object) -> bool:
     return number is None or (type(number) is int and abs(number) < _LARGEST)
 
 
-def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
-    """The bead's row. Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
+def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
+    """The bead's row. `mark`: its line's, None where that is not worth the time.
+
+    Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
     priority, created, _ = ready.in_order(bead)
     title, estimate, fence, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("claim_fence"), bead.get("assignee")
     found = bead.get("labels") or []
@@ -267,7 +296,7 @@ def _row(bead: Record, *times: int | None) -> tuple[Any, ...]:
             "\x1f".join(("", *labels, "")) if labels else "", _scope(bead),
             fence or 0, _instant(bead, "updated_at"), _instant(bead, "closed_at"), _instant(bead, "due_at"), _instant(bead, "defer_until"),
             *blocked,
-            int(bool(bead.get("pinned"))), title.lower(), states.doer(bead))
+            int(bool(bead.get("pinned"))), title.lower(), states.doer(bead), mark)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

@@ -166,7 +166,7 @@ class Pair:
     def records(self) -> dict[str, Record]:
         """Every bead, by id, the archive's too."""
         found, old = uncollected(lambda: (lines.parse(self.issues()), archive.everything(self._beads)))
-        self.problems = found.problems + old.problems
+        self.problems, self._parsed = found.problems + old.problems, found.lines
         now = {**found.beads, **{bead_id: record.decode(line) for bead_id, line in self.journaled().items()}}
         return {**now, **{bead_id: bead for bead_id, bead in old.beads.items() if bead_id not in now}} if old.beads else now
 

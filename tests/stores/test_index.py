@@ -129,6 +129,26 @@ def test_what_a_fold_moved_is_not_read_again(ledger: Ledger, monkeypatch: pytest
     assert not built
 
 
+@pytest.mark.parametrize(("old", "new", "anew"), [
+    ('"title":"one"', '"title":"uno"', 0), ('"priority":2', '"priority":1', 0), ('"gp-01","title', '"gp-05","title', 1),
+    ('"title":"one"', '"title":"one', 1), ('{"id":"gp-03"', '{"id":"gp-00","title":"new","status":"open"}\n{"id":"gp-03"', 0),
+    ('{"id":"gp-03"', '<<<<<<<\n{"id":"gp-03"', 1)])
+def test_of_an_edited_file_the_changed_lines_are_read(ledger: Ledger, old: str, new: str, anew: int,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    put(ledger, bead("gp-01", title="one"), bead("gp-02", dependencies=[edge("gp-02", "gp-01", "blocks")]), bead("gp-03"))
+    ledger.fold()
+    check(ledger)
+    put(ledger, bead("gp-04", dependencies=[edge("gp-04", "gp-00", "parent-child")]))
+    built, build = list[int](), indexing._build
+    monkeypatch.setattr(indexing, "_build", lambda *given: built.append(1) or build(*given))
+    for one, other in ((old, new), ('"status":"open"', '"status":"closed"')):
+        data = (fsio.read(ledger.beads.issues) or b"").decode()
+        assert one in data
+        fsio.write(ledger.beads.issues, data.replace(one, other, 1).encode())
+        assert set(check(ledger).ids(())) == set(ledger.all())
+    assert bool(built) == bool(anew)
+
+
 def test_writes_lost_before_they_were_seen_build_it_anew(ledger: Ledger) -> None:
     put(ledger, bead("gp-01"))
     check(ledger)
