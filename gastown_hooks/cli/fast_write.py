@@ -108,7 +108,7 @@ def bd_close(words: list[str]) -> int | None:
     if any(states.needs_landing(ledger.get(name) or {}) for name in names) or tracking.is_followed(where.caller.town, names):
         return None
     after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"],
-                        session=fields.text(config.variable("CLAUDE_SESSION_ID"), "session"))
+                        session=fields.session(config.variable("CLAUDE_SESSION_ID")))
     where.touch(after[-1]["id"])
     say_closed(after, as_json=options[1]["as_json"], dry_run=False)
     return 0

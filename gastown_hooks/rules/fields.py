@@ -80,6 +80,11 @@ def assignee(value: str) -> str:
     return _name(value, "assignee")
 
 
+def session(value: str) -> str:
+    """An agent program's session."""
+    return _name(value, "session")
+
+
 def label(value: str) -> str:
     found = _name(value.strip(), "label")
     if not found or "," in found:

@@ -36,7 +36,7 @@ ELSEWHERE = {("gt", "daemon", "run"), ("gt", "demo")}
 FREE = {"title", "title_option", "description", "design", "acceptance_criteria", "notes", "append_notes", "reason", "run", "labels",
         "any_labels", "add_labels", "remove_labels", "set_labels", "external_ref", "gates", "title_contains", "assignee",
         "body_file", "reason_file", "label_any", "label_pattern", "exclude_label", "label_regex", "spec", "spec_id", "desc_contains",
-        "notes_contains", "metadata_field", "has_metadata_key", "skills", "context", "design_file", "author"}
+        "notes_contains", "metadata_field", "has_metadata_key", "skills", "context", "design_file", "author", "session"}
 FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"},
            **{("bd", *words.split()): {"text", "key", "label", "file"} for words in (
                "comment", "comments add", "search", "remember", "memories", "label propagate")},

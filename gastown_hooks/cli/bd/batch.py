@@ -34,9 +34,10 @@ def cli(file: str, dry_run: bool, as_json: bool) -> None:
       bd batch --file plan.txt --dry-run
       printf 'close gp-abc12 "was the cache"\\nupdate gp-def34 priority=0 assignee=me\\n' | bd batch
     """
-    now = clock.now()
+    now, where = clock.now(), _shared.world()
+    where.home()  # before anything is read: where there is no ledger, that is what is wrong
     text = common.one_text(None, from_file=file, what="batch") or ""
-    done = batch.run(_shared.world(), rules.parsed(text, now), now, dry_run=dry_run)
+    done = batch.run(where, rules.parsed(text, now), now, dry_run=dry_run)
     if as_json:
         common.emit_json({"count": len(done), "dry_run": dry_run, "operations": [
             {"line": one.line, "op": one.verb, "id": one.beads[0], **({"depends_on_id": one.beads[1]} if len(one.beads) > 1 else {})}

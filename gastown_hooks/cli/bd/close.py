@@ -50,7 +50,7 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
         raise BadInput("--continue follows one bead", why=f"{len(bead_ids)} are given")
     text = common.one_text(reason, from_file=reason_file, what="reason") or "Closed"
     now = clock.now()
-    by = fields.text(config.variable("CLAUDE_SESSION_ID") if session is None else session, "session")
+    by = fields.session(config.variable("CLAUDE_SESSION_ID") if session is None else session)
     where = _shared.world()
     bead_ids = _shared.named(where, bead_ids)
     if go_on or claim_next:

@@ -15,8 +15,8 @@ from gastown_hooks.work import removal
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Bring deleted beads back as they were (what others lost with them, edges to them, is not put back), archived ones into the ledger, and
-    compacted ones to their full texts. Any other bead stays as it is.
+    """Bring deleted beads back as they were (what others lost with them, edges to them, is not put back), archived ones into the ledger,
+    and compacted ones to their full texts. Any other bead stays as it is.
 
     \b
     Examples:

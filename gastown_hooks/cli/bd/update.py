@@ -64,7 +64,7 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     if session is not None:
         if values.get("status") != "closed":
             raise BadInput("--session without --status closed", why="it is kept as the session that closed the bead")
-        values["closed_by_session"] = fields.text(session, "session") or None
+        values["closed_by_session"] = fields.session(session) or None
     add, remove = fields.labels(add_labels), fields.labels(remove_labels)
     keys = {**(_values.metadata(metadata) if metadata is not None else {}), **dict(map(edits.metadata_pair, set_metadata))}
     gone = [edits.metadata_key(key) for key in unset_metadata]
