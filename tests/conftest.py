@@ -18,6 +18,7 @@ ROOT = HERE.parent
 sys.path.insert(0, str(HERE))  # tests import `builders` as a plain module
 
 import builders  # noqa: E402
+import warm  # noqa: E402
 
 # The tests' folders are in memory where the machine has room for them: what they lost to a power cut nobody would miss.
 if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access("/dev/shm", os.W_OK):
@@ -146,8 +147,8 @@ def on_disk() -> Iterator[Path]:
 
 @pytest.fixture
 def run_cli(tmp_path: Path) -> builders.Run:
-    """`run_cli("gt", "status", cwd=…, env=…, input=…)`: the program as a real process."""
-    return builders.Run(tmp_path)
+    """`run_cli("gt", "status", cwd=…, env=…, input=…)`: the program as a process of its own."""
+    return warm.Run(tmp_path)
 
 
 @pytest.fixture

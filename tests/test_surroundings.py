@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 def suite(tmp_path: Path, source: str, *, skips: str = "", args: tuple[str, ...] = (), env: dict[str, str] | None = None) -> Finished:
     folder = tmp_path / "suite/tests"
     folder.mkdir(parents=True)
-    for name in ("conftest.py", "builders.py"):
+    for name in ("conftest.py", "builders.py", "warm.py"):
         shutil.copy(HERE / name, folder)
     (folder / "skips.txt").write_text(skips)
     (folder / "test_it.py").write_text("import os, subprocess, sys, pytest\n" + source)

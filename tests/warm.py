@@ -30,6 +30,8 @@ _server: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
 def run(program: str, *args: str, cwd: Path | str, env: Mapping[str, str] | None = None, input: str | None = None,
         timeout: float = 120, by_click: bool = False) -> Finished:
     """As `builders.run`; `by_click`: without its hot verbs, click reads every command line."""
+    if not by_click and any(name.startswith("PYTHON") for name in env or ()):  # for the interpreter: it needs a new one
+        return builders.run(builders.command(program, *args), cwd=cwd, env=env, input=input, timeout=timeout)
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         stdin.write((input or "").encode())
         stdin.seek(0)
@@ -48,6 +50,14 @@ def run(program: str, *args: str, cwd: Path | str, env: Mapping[str, str] | None
             stream.seek(0)
             texts.append(stream.read().decode("utf-8", "replace"))
         return Finished(code, *texts)
+
+
+class Run(builders.Run):
+    """As `builders.Run`."""
+
+    def __call__(self, program: str, *args: str, cwd: Path | str | None = None, env: Mapping[str, str] | None = None,
+                 input: str | None = None, timeout: float = 120) -> Finished:
+        return run(program, *args, cwd=cwd or self.cwd, env=env, input=input, timeout=timeout)
 
 
 def _started() -> socket.socket:
