@@ -26,6 +26,10 @@ if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access("/dev/shm", os.W_OK):
     if _memory.f_bavail * _memory.f_frsize > 4 << 30:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = "/dev/shm"
 
+# A run in a shell's background ignores Ctrl-C, and so would every process that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 CLEARED = ("GIT_", "GT_", "BD_", "BEADS_", "CLAUDE", "XDG_", "PYTHON")
 KEPT = ("PYTHONDONTWRITEBYTECODE",)
 # The account's crontab is never touched: whoever looks for the program finds this one, whose table is a file of the test's.
