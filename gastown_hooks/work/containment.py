@@ -25,6 +25,20 @@ def merge(repo: str, one: str, other: str) -> Merged:
     return tree.strip(), tuple(dict.fromkeys(files))
 
 
+def merges(repo: str, one: str, others: list[str]) -> dict[str, Merged]:
+    """`merge` of each of these commits into `one`, by a single git; a commit that it did not tell of is not among them."""
+    told = git.run(repo, "merge-tree", "--write-tree", "--no-messages", "--name-only", "--stdin", check=False,
+                   input="".join(f"{one} {other}\n" for other in others).encode()).out if others else ""
+    found: dict[str, Merged] = {}
+    for other, words in zip(others, told.split("\0\0")[:-1], strict=False):
+        state, _, rest = words.partition("\0")
+        tree, *files = rest.split("\0")
+        if len(tree) != 40 or state != ("0" if files else "1"):
+            return {}  # a git that says it in another way
+        found[other] = tree, tuple(dict.fromkeys(files))
+    return found
+
+
 def contained(repo: Repo, base: str | None, head: str, tip: str, merged: Merged | None = None) -> bool:
     """Whether everything that `base..head` does is in `tip`; `merged` is what merging them gave, if that is known.
 

@@ -11,6 +11,7 @@ from gastown_hooks.rules.requests import Request
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import gate, queue, settle
+from gastown_hooks.work.containment import merges
 from gastown_hooks.work.desk import WITNESS, Desk, listed, short
 from gastown_hooks.work.stack import Clash
 
@@ -108,21 +109,28 @@ def hold_rest(desk: Desk) -> None:
     """What stands in the queue learns why it waits; tried again at the next round. What came in by another way waits no more."""
     desk.result.damaged = queue.damaged(desk.rig)
     why = desk.result.waiting or desk.result.closed
-    held = {found: words for found, words in queue.turn_of(desk.rig, desk.now, size=1).held.items() if not _came_in(desk, found)}
-    rest = {found["id"]: why for found in queue.in_order(desk.rig, desk.now) if found["id"] not in desk.result.put_off} if why else {}
+    waiting = queue.in_order(desk.rig, desk.now)
+    held = queue.turn_of(desk.rig, desk.now, size=1).held
+    came = _came_in(desk, [requests.parse(found) for found in waiting if found["id"] in held])
+    held = {found: words for found, words in held.items() if found not in came}
+    rest = {found["id"]: why for found in waiting if found["id"] not in came and found["id"] not in desk.result.put_off} if why else {}
     if desk.away:
         held = {found: f"{words}; {desk.away}" for found, words in held.items()}
     if reasons := {**rest, **held, **desk.result.aside}:
         _mark(desk, reasons)
 
 
-def _came_in(desk: Desk, request_id: str) -> bool:
-    """Whether what a person's word or another bead holds back is in the target already."""
+def _came_in(desk: Desk, held: list[Request]) -> set[str]:
+    """Those of the requests that a person's word or another bead holds back whose work is in the target already: closed now."""
     if not desk.tip or desk.fixes_only:
-        return False
-    with desk.apart(request_id):
-        return settle.elsewhere(desk, queue.find(desk.rig, request_id))
-    return False
+        return set()
+    repo, found = desk.repo(), set()
+    merged = merges(desk.rig.repo, desk.tip, list(dict.fromkeys(one.head for one in held if repo.kind(one.head) == "commit")))
+    for one in held:
+        with desk.apart(one.id):
+            if settle.elsewhere(desk, queue.find(desk.rig, one.id), merged=merged.get(one.head)):
+                found.add(one.id)
+    return found
 
 
 def _mark(desk: Desk, reasons: dict[str, str], **metadata: object) -> None:

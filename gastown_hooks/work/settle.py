@@ -13,7 +13,7 @@ from gastown_hooks.stores import git, worktrees
 from gastown_hooks.stores.git import ZERO
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import beads, gate, proof, queue
-from gastown_hooks.work.containment import contained
+from gastown_hooks.work.containment import Merged, contained
 from gastown_hooks.work.desk import WITNESS, Desk, requests_of, short
 
 
@@ -57,15 +57,16 @@ def request_of(desk: Desk, entry: dict[str, Any]) -> Request | None:
         return requests.parse({**found, "metadata": {**(kept if isinstance(kept, dict) else {}), **known}})
 
 
-def elsewhere(desk: Desk, request: Request, commit: str | None = None) -> bool:
+def elsewhere(desk: Desk, request: Request, commit: str | None = None, merged: Merged | None = None) -> bool:
     """Whether the work is in the target (by `commit` of it, or by its tip) already; then it is closed with that as its proof.
+    `merged`: what merging the two gave, if that is known.
 
     Not when its bead is on another claim.
     """
     commit, repo = commit or desk.tip, desk.repo()
     source = queue.source_ledger(desk.rig, request.source).get(request.source)
     if (source is None or (source.get("claim_fence") or 0) != request.fence or repo.kind(request.head) != "commit"
-            or not repo.is_ancestor(commit, desk.tip) or not contained(repo, request.base, request.head, commit)):
+            or not repo.is_ancestor(commit, desk.tip) or not contained(repo, request.base, request.head, commit, merged)):
         return False
     _close(desk, request, commit, {"verdict": "elsewhere"}, "merged_elsewhere")
     _drop_branch(desk, request)

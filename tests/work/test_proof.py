@@ -10,7 +10,7 @@ from gastown_hooks.core.errors import Refused
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import beads, proof, queue
-from gastown_hooks.work.containment import contained
+from gastown_hooks.work.containment import contained, merge, merges
 
 
 def test_nothing_is_proven_before_it_landed_and_the_bead_does_not_close(far: Yard) -> None:
@@ -53,6 +53,17 @@ def test_what_an_earlier_claim_landed_proves_nothing_about_this_one(far: Yard) -
     far.round()
     bead = {**far.get("gp-one"), "status": "in_progress", "claim_fence": 2}
     assert proof.landed(far.rig, bead) is None
+
+
+def test_many_merges_by_one_git_are_what_each_is(near: Yard) -> None:
+    base, changes = near.tip(), ({"a b.txt": "a\n"}, {"README.md": "other\n", "é\n.txt": "c\n"}, {"README.md": "one\n"})
+    tip = near.commit("tip", {"README.md": "one\n", "é\n.txt": "d\n"}, base=base)
+    heads = [near.commit(f"x{number}", files, base=base) for number, files in enumerate(changes)]
+    found = merges(near.rig.repo, tip, [*heads, tip])
+    assert [len(files) for _, files in found.values()] == [0, 2, 0, 0]
+    assert found == {head: merge(near.rig.repo, tip, head) for head in [*heads, tip]}
+    assert merges(near.rig.repo, tip, [heads[0], "0" * 40, heads[1]]) == {heads[0]: found[heads[0]]}
+    assert merges(near.rig.repo, tip, []) == {}
 
 
 def test_work_that_does_nothing_is_contained_in_nothing(far: Yard) -> None:
