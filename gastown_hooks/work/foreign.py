@@ -43,6 +43,12 @@ def check(desk: Desk, seen: str) -> None:
               "the last landing: its history was rewritten")
 
 
+def moved(desk: Desk) -> bool:
+    """Whether somebody moved the rig's own target since it was looked at: that is handled before anything lands."""
+    repo = desk.repo()
+    return repo.resolve(desk.target_ref) != repo.resolve(desk.landed_ref)
+
+
 def _landed(desk: Desk, seen: str) -> str:
     """The last landing; a rig that never landed starts from what it was added with, which the remote may have gone on from."""
     repo = desk.repo()

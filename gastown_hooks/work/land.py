@@ -207,8 +207,9 @@ def _base_is_green(desk: Desk) -> bool:
 # ---- the swap -------------------------------------------------------------------------------------------------
 
 def _land(desk: Desk, landing: list[Request], commit: str, verdict: gate.Verdict) -> None:
-    """Raises Moved when one of the requests was taken back while the gate ran: its work is in the tested tree."""
-    if any(refuse.stale(desk, request) for request in landing):
+    """Raises Moved when, while the gate ran, one of the requests was taken back (its work is in the tested tree), or the rig's
+    own target was moved."""
+    if foreign.moved(desk) or any(refuse.stale(desk, request) for request in landing):
         raise Moved
     commits = linear.chain(desk.repo(), desk.tip, commit, len(landing))
     entries = [{"mr": request.id, "bead": request.source, "fence": request.fence, "head": request.head, "branch": request.branch,

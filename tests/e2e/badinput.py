@@ -40,6 +40,8 @@ FREE = {"title", "title_option", "description", "design", "acceptance_criteria",
 FREE_OF = {("gt", "rescue", "restore"): {"to"}, ("gt", "config", "agent", "set"): {"command"}, ("gt", "install"): {"path"},
            **{("bd", *words.split()): {"text", "key", "label", "file"} for words in (
                "comment", "comments add", "search", "remember", "memories", "label propagate")},
+           **{("bd", words): {"actor", "tags", "kinds"} for words in ("activity", "audit", "skills", "stats", "status")},
+           ("bd", "validate"): {"kind", "signals", "note"},
            ("bd", "export"): {"output", "label"}, ("bd", "import"): {"file", "input_file"}, ("bd", "merge"): {"name"},
            ("gt", "convoy", "create"): {"notify"}}  # its value may be left out: then what follows is the title
 
@@ -106,6 +108,7 @@ def _listed(words: tuple[str, ...]) -> Params:
             ("bd", "dep", "tree"): {"bead_id": ["gp-bbbbb"]}, ("bd", "reopen"): {"bead_ids": ["gp-bbbbb"]},
             **{("bd", *words.split()): {"bead_id": ["gp-bbbbb"], "text": ["text"]} for words in ("comment", "comments add")},
             **{("bd", "label", words): {"words": ["gp-bbbbb", "mark"]} for words in ("add", "remove", "rm")},
+            ("bd", "validate"): {"bead_ids": ["gp-bbbbb"], "passed": ["--pass"]},
             ("bd", "delete"): {"bead_ids": ["gp-bbbbb"]}, ("bd", "graph", "show"): {"bead_id": ["gp-bbbbb"]},
             ("bd", "hooks", "run"): {"name": ["pre-commit"]}, ("bd", "query"): {"expression": ["status=open"]},
             ("bd", "remember"): {"text": ["text"]}, ("bd", "import"): {"file": ["no.jsonl"]},

@@ -11,6 +11,7 @@ from queueyard import Yard
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.rules import requests
+from gastown_hooks.stores import events
 from gastown_hooks.work import foreign, proof
 
 
@@ -31,6 +32,20 @@ def test_a_local_move_of_the_target_is_saved_put_back_and_told(yard: Yard, how: 
     assert yard.mails("overseer") == ["gp: main was moved past the merge queue"]
     assert [event["was"] for event in yard.events("target_put_back")] == [bad]
     assert yard.round().foreign == [] and len(yard.mails("overseer")) == 1
+
+
+@pytest.mark.parametrize("yard", ["near", "far"])
+def test_a_local_move_while_the_gate_runs_is_handled_before_the_landing(request: pytest.FixtureRequest, yard: str) -> None:
+    found: Yard = request.getfixturevalue(yard)
+    bad = found.commit("polecat/toast/evil@1", {"evil.txt": "x"})
+    once = f"test -e {found.root}/runs || git --git-dir={found.rig.repo} -c core.hooksPath=/dev/null update-ref refs/heads/main {bad}"
+    found.gates(f"{once}; {found.counted()}")
+    one = found.submit("one")
+    result = found.round()
+    assert result.foreign == [bad] and found.tip(foreign.salvage_ref(bad)) == bad and found.runs() == 1
+    assert [landed for landed, _ in result.landed] == [one] and found.file("evil.txt") is None
+    told = [event["type"] for event in events.read(found.rig.town) if event["type"] in ("target_put_back", "merged")]
+    assert told == ["target_put_back", "merged"]
 
 
 def _move(yard: Yard, how: str, commit: str) -> None:
