@@ -47,8 +47,10 @@ def test_a_listed_skip_without_a_reason_does(tmp_path: Path) -> None:
 def test_a_process_left_behind_fails_its_test_and_is_ended(tmp_path: Path) -> None:
     source = ("def test_leaves_one(tmp_path):\n"
               "    import conftest; conftest._ended.__defaults__ = (0.2,)\n"
+              "    pid = subprocess.Popen(['sleep', '600'], start_new_session=True).pid\n"
+              "    while not open(f'/proc/{pid}/environ').read(): pass  # in the middle of its exec it has none yet\n"
               "    with open(tmp_path / '../../pid', 'w') as file:\n"
-              "        file.write(str(subprocess.Popen(['sleep', '600'], start_new_session=True).pid))\n")
+              "        file.write(str(pid))\n")
     done = suite(tmp_path, source, args=("-W", "ignore"))
     assert done.code == 1 and "processes outlived their test" in done.out
     pid = int((tmp_path / "pid").read_text())
