@@ -101,7 +101,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
             db.execute("BEGIN")
             odd, now_ready, elsewhere = pairs.uncollected(lambda: _build(db, beads, pair))
         else:
-            db.execute("BEGIN IMMEDIATE")
+            db = _alone(db, beads)
             odd, now_ready, elsewhere = _apply(db, beads, pair, changed, row)
             if start is None:
                 found = pair.several(changed)
@@ -113,6 +113,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
             pair.journal()[max(0, seen - _TAIL):], odd, now_ready, elsewhere))
         db.execute("COMMIT")
         db.execute("BEGIN")
+        db.execute(index.STATE).fetchone()  # from here on it stays as it is for this reader
     except BaseException:
         db.close()
         raise
@@ -125,6 +126,23 @@ def _writable(beads: Beads) -> sqlite.Connection:
     db.execute("PRAGMA page_size = 16384")  # of a new file: all of a table is read in fewer calls
     db.execute("PRAGMA journal_mode = PERSIST")
     db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+def _alone(db: sqlite.Connection, beads: Beads) -> sqlite.Connection:
+    """Begin to write. Readers are waited for no longer than a copy takes: then they keep the old file, and the copy is the index.
+
+    Two who read, each waiting to write what the other reads, would stand still until both give up.
+    """
+    db.execute(f"PRAGMA busy_timeout = {1 + (os.stat(beads.index).st_size >> 20)}")
+    try:
+        db.execute("BEGIN EXCLUSIVE")
+        return db
+    except sqlite.Error:
+        db.close()
+    fsio.write(beads.index, fsio.read(beads.index) or b"", durable=False)
+    db = _writable(beads)
+    db.execute("BEGIN EXCLUSIVE")
     return db
 
 

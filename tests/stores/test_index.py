@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,21 @@ def test_a_broken_index_is_made_again_or_left_alone(ledger: Ledger, harm: str) -
         fsio.write(path, {"garbage": b"x" * 5000, "cut": data[: len(data) // 2], "empty": b""}[harm])
     put(ledger, bead("gp-200"))
     check(ledger)
+
+
+def test_who_reads_keeps_what_was_there_and_holds_up_nobody(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(ledger, bead("gp-01"))
+    first = check(ledger)
+    built: list[int] = []
+    monkeypatch.setattr(indexing, "_remove", lambda *_: built.append(1))
+    begun = time.monotonic()
+    looks = []
+    for number in range(2, 7):
+        put(ledger, bead(f"gp-{number:02d}"))
+        looks.append(check(ledger))  # it goes on reading while the next one wants to write
+    assert time.monotonic() - begun < 1.5  # five times as long as SQLite would have waited for one of them
+    assert not built
+    assert [len(one.ids(())) for one in (first, *looks)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_odd_values_are_told(ledger: Ledger) -> None:
