@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.runtime.runner import main; sys.exit(main())"
 LOCK_FD, SPEC_FD = 9, 8
-BEAT_SECONDS, LOOK_SECONDS = 20.0, 1.0
+BEAT_SECONDS, LOOK_SECONDS, PARTING_SECONDS = 20.0, 1.0, 0.05
 TERM_GRACE, STRAY_GRACE, DONE_GRACE = 10.0, 1.0, 20.0
 DECIDE_RETRIES = 3
-_SUBREAPER = 36
+_SUBREAPER, _MOVED_TO = 36, 0x80
 _ASKED = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -50,6 +50,7 @@ class Runner:
         self.me = processes.this()
         self.seq, self.progress = 0, ""
         self.lease = progress_of([spec["lease"]])
+        self.news = news_of(os.path.dirname(spec["lease"]))
 
     def run(self) -> int:
         """Ask and do until there is nothing more to do; the exit code."""
@@ -135,8 +136,6 @@ class Runner:
 
     def _watch(self, pid: int, pidfd: int, plan: dict[str, Any]) -> str:
         """Beat until the agent ends (""), a limit is over ("wall", "idle"), or a person takes the session over ("attached")."""
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
         begun = moved = time.monotonic()
         wall, idle = float(plan["turn_seconds"]), float(plan["idle_seconds"])
         last, beat, submitted = "", 0.0, 0.0
@@ -150,6 +149,8 @@ class Runner:
                 beat = now
             if not submitted and self._is_done():
                 submitted = now
+                if self._await(PARTING_SECONDS, pidfd):
+                    return ""
                 self._ask("submitted")  # landing does not wait for the agent's last words
             if submitted and now - submitted >= DONE_GRACE:
                 return "exited"
@@ -160,9 +161,20 @@ class Runner:
             guest = self._guest()
             if guest is not None and guest.state == "now":
                 return "attached"
-            if poll.poll(max(10, int(min(LOOK_SECONDS, begun + wall - now, moved + idle - now) * 1000) + 1)):
+            if self._await(min(LOOK_SECONDS, begun + wall - now, moved + idle - now), pidfd):
                 return ""
             reap(spare=pid)
+
+    def _await(self, seconds: float, pidfd: int = -1) -> bool:
+        """Wait until a file of the worker's was replaced, at most so long; True when this process ended meanwhile."""
+        poll = select.poll()
+        for fd in (pidfd, self.news):
+            if fd >= 0:
+                poll.register(fd, select.POLLIN)
+        ready = [fd for fd, _ in poll.poll(max(10, int(seconds * 1000) + 1))]
+        if self.news in ready:
+            os.read(self.news, 4096)
+        return pidfd in ready
 
     def _is_done(self) -> bool:
         """Whether the worker said `gt done`: its lease says so."""
@@ -192,7 +204,7 @@ class Runner:
             if time.monotonic() - beat >= BEAT_SECONDS:
                 self._beat("waiting", self.progress)
                 beat = time.monotonic()
-            time.sleep(min(LOOK_SECONDS, left))
+            self._await(min(LOOK_SECONDS, left))
         return True
 
     def _guest(self) -> beats.Beat | None:
@@ -214,7 +226,7 @@ class Runner:
                 beat = time.monotonic()
             if self._is_done():
                 self._ask("submitted")
-            time.sleep(LOOK_SECONDS)
+            self._await(LOOK_SECONDS)
         self._end_strays(STRAY_GRACE)
         self._beat("between turns", self.progress)
 
@@ -321,6 +333,15 @@ def become_subreaper(wanted: bool) -> None:
     """Have orphans below this process become its children (or no longer)."""
     # `ctypes` itself would cost a megabyte a worker.
     _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen("", 0), "prctl"), (_SUBREAPER, int(wanted), 0, 0, 0))
+
+
+def news_of(folder: str) -> int:
+    """A descriptor that can be read when a file was renamed into the folder; -1 where the kernel gives no more of them."""
+    libc = _ctypes.dlopen("", 0)
+    fd: int = _ctypes.call_function(_ctypes.dlsym(libc, "inotify_init1"), (os.O_CLOEXEC | os.O_NONBLOCK,))
+    if fd >= 0:
+        _ctypes.call_function(_ctypes.dlsym(libc, "inotify_add_watch"), (fd, os.fsencode(folder), _MOVED_TO))
+    return fd
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

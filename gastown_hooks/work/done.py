@@ -140,6 +140,8 @@ def _need(reason: str) -> None:
 
 
 def _leave(rig: Rig, home: Home, lease: Lease, caller: Caller, now: int, status: str, request: Record | None) -> None:
+    if request is not None:
+        wake.ask(rig.town, "refinery", rig.name)  # the runner looks for it as soon as the lease says done
     leases.advance(home, lease, leases.DONE)
     events.emit(rig.town, "done", caller.actor, {"bead": lease.bead, "branch": lease.branch, "status": status,
                                                  "request": request["id"] if request else None}, now)

@@ -102,3 +102,20 @@ def test_a_runner_beats_while_a_decision_takes_long(tmp_path: Path, monkeypatch:
             assert one._heard(read) == b"first\nlast\n"
         assert (tmp_path / "heartbeat").exists() == bool(folder)
     assert one.seq >= 3
+
+
+def test_a_runner_hears_at_once_of_a_replaced_file_and_of_an_end(tmp_path: Path) -> None:
+    one = runner.Runner({"lease": str(tmp_path / "lease")})
+    for deaf in (False, True):
+        (tmp_path / "new").touch()
+        begun = time.monotonic()
+        with subprocess.Popen(["sh", "-c", "sleep 0.05; mv new lease; exec sleep 60"], cwd=tmp_path) as agent:
+            pidfd = os.pidfd_open(agent.pid)
+            assert not one._await(0.3 if deaf else 30.0, pidfd) and (tmp_path / "lease").exists()
+            agent.kill()
+            assert one._await(30.0, pidfd)
+            os.close(pidfd)
+        assert time.monotonic() - begun < 10
+        if not deaf:
+            os.close(one.news)
+            one.news = -1  # as where the kernel has none left
