@@ -98,9 +98,8 @@ def _fast(name: str, words: list[str]) -> int | None:
 
 
 def _click(name: str, words: list[str]) -> int:
-    import click
-
-    from gastown_hooks.cli import loader
+    from gastown_hooks.cli import lean_click, loader  # in this order: all others import click as it is
+    click = lean_click.click
     for word in words:
         if any("\ud800" <= char <= "\udfff" for char in word):  # bytes that are no text: no file of ours could hold them
             raise errors.BadInput(f"{_escaped(word)} is not UTF-8 text")
