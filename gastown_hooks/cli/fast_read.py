@@ -211,7 +211,8 @@ def bd_show(words: list[str]) -> int | None:
         found = index.current(ledger)
         if found is None or found.odd:
             return None
-        pages.append(ledger.view(lambda view, name=name, its=found: _page(where, view, name, its)))  # type: ignore[misc]
+        wisps = where.wisps_on(ledger, name)
+        pages.append(ledger.view(lambda view, name=name, its=found, wisps=wisps: _page(where, view, name, its, wisps)))  # type: ignore[misc]
     if None in places or (where.routes is not None and any(page.get("issue_type") == "epic" for page in pages)):
         return None  # an epic's children may be in any ledger
     where.touch(pages[-1]["id"])
@@ -226,8 +227,9 @@ def bd_show(words: list[str]) -> int | None:
     return 0
 
 
-def _page(where: World, view: View, bead_id: str, found: Index) -> Record:
-    above = found.dependents(bead_id)
+def _page(where: World, view: View, bead_id: str, found: Index, wisps: list[tuple[str, str]]) -> Record:
+    """`wisps`: those that depend on it, and how."""
+    above = sorted(found.dependents(bead_id) + wisps) if wisps else found.dependents(bead_id)
     bead = view.get(bead_id) or {}
     if bead.get("status", "tombstone") == "tombstone":
         bead = beadwrite.existing(view, bead_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gastown_hooks.cli import fast
-from gastown_hooks.core import clock, errors
+from gastown_hooks.core import clock, errors, paths
 from gastown_hooks.core.late import late
 from gastown_hooks.stores import config, index
 
@@ -55,7 +55,7 @@ def options(given: Mapping[str, Any]) -> Wanted | None:
         return None
     if given["parent"] is not None:
         place = world.World(config.caller()).exact(given["parent"])
-        if place is None:
+        if place is None or isinstance(place[0].beads, paths.Wisps):
             return None
         found.append(("id", "below", [place[1]]))
     labels = _parts(given["labels"])

@@ -33,6 +33,7 @@ class Beads:
         self.archive = f"{root}/archive"
         self.local = f"{root}/local"
         self.wisps = f"{root}/local/wisps.jsonl"
+        self.wisps_side = f"{root}/local/wisps"
         self.events = f"{root}/local/events.log"
         self.events_lock = f"{root}/local/locks/events.lock"
         self.sync = f"{root}/local/sync.json"
@@ -58,6 +59,14 @@ class Beads:
     def exists(self) -> bool:
         """Whether a ledger is here, or the way to one."""
         return os.path.exists(self.issues) or os.path.lexists(self.redirect)
+
+
+class Wisps(Beads):
+    """The wisps of a ledger: a ledger of their own beside it, which neither git nor a sync sees."""
+
+    def __init__(self, above: Beads) -> None:
+        super().__init__(above.wisps_side)
+        self.above, self.issues, self.config = above, above.wisps, above.config
 
 
 class Home:

@@ -72,6 +72,10 @@ def kind(record: Record) -> str:
     return str(record.get("issue_type") or "task")
 
 
+def is_wisp(record: Record) -> bool:
+    return bool(record.get("ephemeral") or record.get("wisp_type"))
+
+
 def priority(record: Record) -> int:
     found = record.get("priority", 2)
     return found if isinstance(found, int) else 2

@@ -25,7 +25,7 @@ def ripe(records: Mapping[str, Record], now: int, days: int) -> list[Record]:
 def _is_old(record: Record, before: int) -> bool:
     if ready.kind(record) == "event":
         return False  # what people remember (bd remember) is kept as such
-    if ready.status(record) != "closed" or record.get("pinned") or record.get("is_template") or states.is_wisp(record):
+    if ready.status(record) != "closed" or record.get("pinned") or record.get("is_template") or ready.is_wisp(record):
         return False
     changed = None if record.get("updated_at") == record.get("compacted_at") else "updated_at"
     times = [filters.instant(record, key) for key in ("closed_at", changed) if key and record.get(key)]

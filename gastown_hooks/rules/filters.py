@@ -11,7 +11,7 @@ import operator
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import nearest, shown
-from gastown_hooks.rules import fields, graph, ready
+from gastown_hooks.rules import fields, graph, ready, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _TIMES = {"created": "created_at", "updated": "updated_at", "started": "started_
           "defer": "defer_until"}
 _FLAGS = {"pinned": "pinned", "ephemeral": "ephemeral", "template": "is_template"}
 _KNOWN = {"mol_type": ("swarm", "patrol", "work"),
-          "wisp_type": ("heartbeat", "ping", "patrol", "gc_report", "recovery", "error", "escalation")}
+          "wisp_type": states.WISPS}
 FIELDS = (*_WORDS, *_NUMBERS, *_TIMES, *_TEXTS, "label", *_FLAGS)
 _AGO = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 DAY = 86400 * clock.SECOND

@@ -44,6 +44,11 @@ def tree(text: str) -> Tree:
     return found
 
 
+def names(tree: Tree, *fields: str) -> bool:
+    """Whether a condition in it is on one of these fields."""
+    return tree[1] in fields if len(tree) == 4 else any(names(one, *fields) for one in tree[1])
+
+
 def is_of_all(text: str, statuses: Sequence[str]) -> bool:
     """Whether the expression means closed beads too: it speaks of them, and nobody said which states are meant."""
     return not statuses and any(plain and word.lower() in ("status", "closed") for word, plain in _tokens(text))

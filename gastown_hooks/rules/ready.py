@@ -2,7 +2,8 @@
 
 A bead is ready when it is work (its type is something to do, and it is no template, wisp, or pinned), open, not deferred, and nothing
 holds it: no blocker that is not closed, no parent (or parent's parent) that is itself held, no open child if it is an epic.
-Only `closed` lets go; submitted does not. What is not known (a bead of elsewhere, a missing one) holds: fail closed.
+Only `closed` lets go; submitted does not. What is not known (a bead of elsewhere, a missing one) holds: fail closed. What is kept
+never waits for a wisp below it: other clones do not have that one.
 The functions look at all the records that they are given at once and never recurse: chains may be of any length.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from gastown_hooks.core import clock, jsons
 from gastown_hooks.core.late import late
+from gastown_hooks.core.record import is_wisp as is_wisp
 from gastown_hooks.core.record import kind as kind
 from gastown_hooks.core.record import priority as priority
 from gastown_hooks.core.record import status as status
@@ -51,12 +53,12 @@ class Reason:
         return self.text
 
 
-def ready(records: Mapping[str, Record], now: int) -> list[Record]:
-    """The beads that may begin now: by priority, then the older one, then by id."""
+def ready(records: Mapping[str, Record], now: int, *, wisps: bool = False) -> list[Record]:
+    """The beads that may begin now: by priority, then the older one, then by id. `wisps`: those too."""
     family = graph.children(records)
     held = _held(records, family, now)
     found = [record for bead_id, record in records.items()
-             if status(record) == "open" and bead_id not in held and unfit(record, now) is None
+             if status(record) == "open" and bead_id not in held and unfit(record, now, wisps=wisps) is None
              and not _open_children(records, family, record)]
     return sorted(found, key=in_order)
 
@@ -107,13 +109,13 @@ def in_order(record: Record) -> tuple[int, int, str]:
     return priority(record), _created(record), record["id"]
 
 
-def explain(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reason]:
-    """Every reason why the bead is not ready; none means it is."""
+def explain(records: Mapping[str, Record], bead_id: str, now: int, *, wisps: bool = False) -> list[Reason]:
+    """Every reason why the bead is not ready; none means it is. `wisps`: that it is one is none."""
     record = records[bead_id]
     reasons = []
     if status(record) != "open":
         reasons.append(Reason("status", f"its status is {status(record)}"))
-    why = unfit(record, now)
+    why = unfit(record, now, wisps=wisps)
     return reasons + ([why] if why else []) + blockers(records, bead_id, now)
 
 
@@ -137,28 +139,28 @@ def _blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], be
     return reasons
 
 
-def blocked(records: Mapping[str, Record], now: int) -> list[tuple[Record, list[Reason]]]:
+def blocked(records: Mapping[str, Record], now: int, *, wisps: bool = False) -> list[tuple[Record, list[Reason]]]:
     """The beads that are work and not over, but held by others, with the reasons; in order of urgency."""
     family = graph.children(records)
     held = _held(records, family, now)
     waiting = [records[bead_id] for bead_id in held
-               if status(records[bead_id]) in _UNDONE and unfit(records[bead_id], now) is None]
+               if status(records[bead_id]) in _UNDONE and unfit(records[bead_id], now, wisps=wisps) is None]
     pairs = [(record, _blockers(records, family, record["id"], now)) for record in sorted(waiting, key=in_order)]
     return [(record, reasons) for record, reasons in pairs if reasons]
 
 
-def unfit(record: Record, now: int) -> Reason | None:
+def unfit(record: Record, now: int, *, wisps: bool = False) -> Reason | None:
     """Why the bead itself is nothing to pick up, whatever the others are."""
-    return _unfit(record) or next(iter(_deferral(record, now)), None)
+    return _unfit(record, wisps) or next(iter(_deferral(record, now)), None)
 
 
-def _unfit(record: Record) -> Reason | None:
+def _unfit(record: Record, wisps: bool = False) -> Reason | None:
     """The same, but for what time changes."""
     if kind(record) in NOT_WORK:
         return Reason("type", f"a {kind(record)} is not work")
     if record.get("pinned") or status(record) == "pinned":
         return Reason("pinned", "it is pinned")
-    if record.get("ephemeral") or record.get("wisp_type"):
+    if not wisps and is_wisp(record):
         return Reason("wisp", "it is a wisp")
     labels = record.get("labels")
     if record.get("is_template") or (isinstance(labels, list) and "template" in labels):
@@ -215,7 +217,12 @@ def _held(records: Mapping[str, Record], family: Mapping[str, list[str]], now: i
 def _open_children(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> list[str]:
     if kind(record) != "epic":
         return []
-    return [child for child in family.get(record["id"], ()) if not _over(records[child])]
+    return [child for child in family.get(record["id"], ()) if not _over(records[child]) and _counts(records[child], record)]
+
+
+def _counts(child: Record, waiting: Record) -> bool:
+    """Whether a bead may wait for this child of it, or of what it waits for."""
+    return is_wisp(waiting) or not is_wisp(child)
 
 
 def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> list[Reason]:
@@ -224,18 +231,18 @@ def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]]
     reasons = []
     for edge in graph.edges(record):
         if edge.kind in graph.BLOCKING:
-            reasons += _held_by(records, family, edge)
+            reasons += _held_by(records, family, record, edge)
     return reasons
 
 
-def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], edge: Edge) -> list[Reason]:
+def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record, edge: Edge) -> list[Reason]:
     target = records.get(edge.target)
     if target is None:
         return [Reason("unknown", f"{edge.target} is not known here", edge.target)]
     if edge.kind == graph.PARENT:
         return []
     if edge.kind == "waits-for":
-        return _waits(records, family, edge, target)
+        return _waits(records, family, record, edge, target)
     if edge.kind == "conditional-blocks" and status(target) == "closed":
         reason = str(target.get("close_reason") or "").lower()
         if any(word in reason for word in FAILURES):
@@ -250,10 +257,10 @@ def _still(rule: str, target: Record) -> Reason:
     return Reason("unknown" if status(target) == "unknown" else rule, f"{target['id']} is {status(target)}{note}", target["id"])
 
 
-def _waits(records: Mapping[str, Record], family: Mapping[str, list[str]], edge: Edge, target: Record) -> list[Reason]:
+def _waits(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record, edge: Edge, target: Record) -> list[Reason]:
     """Fan-in: all (or any) of the children of a bead; without children, the bead itself."""
     gate, spawner = _gate(edge)
-    below = [records[child] for child in family.get(spawner or edge.target, ())]
+    below = [records[child] for child in family.get(spawner or edge.target, ()) if _counts(records[child], record)]
     if not below:
         return [] if _over(target) else [_still("waits-for", target)]
     left = [child for child in below if not _over(child)]

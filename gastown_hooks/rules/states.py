@@ -15,9 +15,11 @@ else:
 
 STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
 TOMBSTONE = "tombstone"
+EPHEMERAL = "ephemeral now"  # what the tombstone of a bead says that is a wisp since
 CLAIMED = ("hooked", "in_progress")
 TYPES = ("bug", "feature", "task", "epic", "chore", "decision", "spike", "story", "milestone", "message", "merge-request",
          "molecule", "gate", "agent", "role", "rig", "convoy", "event", "slot")
+WISPS = ("heartbeat", "ping", "patrol", "gc_report", "recovery", "error", "escalation")
 ALIASES = {"enhancement": "feature", "feat": "feature", "dec": "decision", "adr": "decision", "investigation": "spike",
            "timebox": "spike", "user-story": "story", "ms": "milestone", "mr": "merge-request", "mol": "molecule"}
 
@@ -41,14 +43,15 @@ def is_step(record: Record) -> bool:
     return bool(record.get("source_location"))
 
 
-def is_wisp(record: Record) -> bool:
-    return bool(record.get("ephemeral") or record.get("wisp_type"))
+def is_away(kept: Record | None) -> bool:
+    """Whether a wisp is the bead of its id, by the line that the ledger itself has of that: while the bead stands there, it counts."""
+    return kept is None or (kept.get("status") == TOMBSTONE and kept.get("delete_reason") == EPHEMERAL)
 
 
 def needs_landing(record: Record) -> bool:
     """I4: once given to a worker, a bead closes by what git proves, not by anybody's word."""
     fence = record.get("claim_fence", 0)
-    return isinstance(fence, int) and fence >= 1 and not is_step(record) and not is_wisp(record)
+    return isinstance(fence, int) and fence >= 1 and not is_step(record) and not ready.is_wisp(record)
 
 
 def illegal_change(old: str, new: str) -> str | None:

@@ -91,7 +91,7 @@ def _passed_over(records: Mapping[str, Record], step: Record, actor: str, now: i
         return f"a gate that waits for {step.get('await_type') or 'human'}"
     if step.get("assignee") not in (None, "", actor):
         return f"{step['assignee']} has it"
-    reasons = ready.explain(records, step["id"], now)
+    reasons = ready.explain(records, step["id"], now, wisps=True)
     return reasons[0].text if reasons else None
 
 

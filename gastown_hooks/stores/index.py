@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
 
-VERSION = 10
+VERSION = 11
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")

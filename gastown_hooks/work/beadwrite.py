@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import fields, graph, states
+    from gastown_hooks.rules import fields, graph, ready, states
     from gastown_hooks.stores.config import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         def count(self) -> int: ...
 else:
     fields, graph = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.graph")
-    states = late("gastown_hooks.rules.states")
+    ready, states = late("gastown_hooks.rules.ready"), late("gastown_hooks.rules.states")
 
 
 class Draft:
@@ -61,7 +61,9 @@ class Draft:
             self._all[bead_id] = record
 
 
-class _Still:
+class Still:
+    """A snapshot of these records."""
+
     def __init__(self, records: dict[str, Record]) -> None:
         self._records = records
 
@@ -115,7 +117,7 @@ def commit(ledger: Ledger, fill: Callable[[Draft], object], dry_run: bool) -> Dr
         return list(drafts[0].changed.values())
 
     if dry_run:
-        change(_Still(ledger.all()))
+        change(Still(ledger.all()))
         return drafts[0]
     ledger.transact(change)
     return drafts[0]
@@ -157,6 +159,9 @@ def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str
         return
     if target not in records or records[target].get("status") == states.TOMBSTONE:
         raise NotFound(f"no bead {ids.shown(target)}", why=f"{child} cannot depend on it", next="bd list --all")
+    if ready.is_wisp(records[target]) and not ready.is_wisp(records.get(child, {})):
+        raise Refused(f"{child} cannot depend on {target}", why=f"{target} is a wisp: no other clone has it",
+                      next=f"bd update {target} --persistent")
     if kind == graph.PARENT:
         others = [parent for parent in graph.parents(records.get(child, {})) if parent != target]
         if others:

@@ -64,15 +64,16 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
             draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now)
                       if bead_id not in names else {**changed, "updated_at": clock.stamp(now), "updated_by": where.caller.actor})
             if bead_id in names:
-                draft.put(_tombstone(record, names[bead_id], where.caller.actor, now))
+                draft.put(tombstone(record, f"now {names[bead_id]}", where.caller.actor, now))
 
     commit(ledger, fill, dry_run)
     return dict(names)
 
 
-def _tombstone(record: Record, new: str, actor: str, now: int) -> Record:
+def tombstone(record: Record, reason: str, actor: str, now: int) -> Record:
+    """What stays of a bead that goes on elsewhere: its id and title."""
     at = clock.stamp(now)
     return arrange({
         "id": record["id"], "title": record.get("title", ""), "status": states.TOMBSTONE, "priority": ready.priority(record),
         "created_at": record.get("created_at", at), "updated_at": at, "updated_by": actor,
-        "deleted_at": at, "deleted_by": actor, "delete_reason": f"now {new}", "original_type": ready.kind(record)})
+        "deleted_at": at, "deleted_by": actor, "delete_reason": reason, "original_type": ready.kind(record)})

@@ -33,7 +33,9 @@ def first(where: World, candidates: Iterable[Record], now: int, ready_at: int, *
 
 def may_take(where: World, draft: Draft, record: Record, ready_at: int) -> bool:
     """Whether it is ready, and nobody's or the caller's own."""
-    return record.get("assignee") in (None, "", where.caller.actor) and not ready.explain(Around(where, draft), record["id"], ready_at)
+    if record.get("assignee") not in (None, "", where.caller.actor):
+        return False
+    return not ready.explain(Around(where, draft), record["id"], ready_at, wisps=True)
 
 
 def taken(record: Record, actor: str, now: int) -> Record:

@@ -57,8 +57,12 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
         raise BadInput(f"{ids.shown(bead_id)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
     edges = list(dict.fromkeys([*deps, *([(graph.PARENT, parent)] if parent else [])]))
     world = World(caller)
+    if bead_id is not None and world.holding(world.beside(ledger), bead_id).get(bead_id) is not None:
+        raise _taken(bead_id)
     around = world.around({}, [target for _, target in edges])
-    above = world.of(parent) if parent and world.routes is not None else ledger
+    above = ledger
+    if parent:
+        above = world.of(parent) if world.routes is not None else world.holding(world.beside(ledger), parent)
     if parent and above.beads.root != ledger.beads.root:
         _open_parent(above, parent)
 
@@ -72,7 +76,7 @@ def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mappi
             gate: str | None = None) -> Record:
     """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to."""
     at = clock.stamp(now)
-    new = {"id": _new_id(ledger, draft, bead_id, parent), "status": "open", **given, "created_at": at,
+    new = {"id": _new_id(ledger, draft, bead_id, parent, wisp=bool(given.get("ephemeral"))), "status": "open", **given, "created_at": at,
            "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
     records = {**(around or {}), **draft.all(), new["id"]: new} if edges else {}
     for kind, target in edges:
@@ -84,17 +88,21 @@ def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mappi
     return draft.changed[new["id"]]
 
 
-def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None) -> str:
+def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None, *, wisp: bool) -> str:
     if wanted is not None:
         if draft.get(wanted) is not None:
-            raise Conflict(f"{wanted} is taken", next=f"bd show {wanted}")
+            raise _taken(wanted)
         return wanted
     if parent is None:
-        return ids.mint(ledger.prefix, draft.count(), lambda new: draft.get(new) is not None)
+        return ids.mint(ledger.prefix + "-wisp" * wisp, draft.count(), lambda new: draft.get(new) is not None)
     _open_parent(draft, parent)
     if states.depth(parent) >= DEEPEST:
         raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
     return f"{parent}.{states.child_number(draft.all(), parent)}"
+
+
+def _taken(bead_id: str) -> Conflict:
+    return Conflict(f"{bead_id} is taken", next=f"bd show {bead_id}")
 
 
 def _open_parent(view: Snapshot, parent: str) -> None:

@@ -12,7 +12,7 @@ import os
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, NotATown, NotFound
 from gastown_hooks.core.late import late
-from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
+from gastown_hooks.core.paths import BEADS, Beads, Wisps, follow_redirect, nearest_beads
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import fields, graph
+    from gastown_hooks.rules import fields, graph, states
     from gastown_hooks.stores import external, gitdir, known, touched
     from gastown_hooks.stores.index import Wanted
 else:
     fields, external = late("gastown_hooks.rules.fields"), late("gastown_hooks.stores.external")
     gitdir, touched = late("gastown_hooks.stores.gitdir"), late("gastown_hooks.stores.touched")
     graph, known = late("gastown_hooks.rules.graph"), late("gastown_hooks.stores.known")
+    states = late("gastown_hooks.rules.states")
 
 SHORTEST = 3  # letters of an id that may stand for it
 MAIN = "main worktree of this linked one"  # which has no ledger itself
@@ -81,8 +82,41 @@ class World:
         """The ledger in which a bead of this id is, or would be."""
         ids.bead(bead_id)
         if self.routes is None or ids.prefix_of(bead_id, set(self.routes.prefixes())) is None:
-            return self.home()
-        return self._ledger(self.routes.beads_of(bead_id))
+            return self.holding(self.home(), bead_id)
+        return self.holding(self._ledger(self.routes.beads_of(bead_id)), bead_id)
+
+    def wisps(self, ledger: Ledger) -> Ledger | None:
+        """The ledger of a ledger's wisps; None while it has none."""
+        return self._ledger(Wisps(ledger.beads)) if os.path.exists(ledger.beads.wisps) else None
+
+    def wisps_of(self, *ledgers: Ledger) -> dict[str, Record]:
+        """The wisps of these ledgers, deleted ones included."""
+        found: dict[str, Record] = {}
+        for ledger in ledgers:
+            its = self.wisps(ledger)
+            there = its.all() if its else {}
+            kept = ledger.some(there) if there else {}
+            found |= {name: record for name, record in there.items() if states.is_away(kept.get(name))}
+        return found
+
+    def with_wisps(self, ledgers: Iterable[Ledger]) -> list[Ledger]:
+        """These, and the ledgers of their wisps."""
+        return [one for ledger in ledgers for one in (ledger, self.wisps(ledger)) if one is not None]
+
+    def wisps_on(self, ledger: Ledger, bead_id: str) -> list[tuple[str, str]]:
+        """(id, kind) of the ledger's wisps that depend on a bead."""
+        return list(graph.dependents(self.wisps_of(ledger)).get(bead_id, ())) if self.wisps(ledger) else []
+
+    def beside(self, ledger: Ledger) -> Ledger:
+        """The ledger of which these are the wisps; any other itself."""
+        return self._ledger(ledger.beads.above) if isinstance(ledger.beads, Wisps) else ledger
+
+    def holding(self, ledger: Ledger, bead_id: str) -> Ledger:
+        """Of the ledger and its wisps the one that has the bead; the ledger where neither has it."""
+        its = self.wisps(ledger)
+        if its is None or not states.is_away(ledger.get(bead_id)) or its.get(bead_id) is None:
+            return ledger
+        return its
 
     def shown(self, prefix: str | None = None) -> list[Ledger]:
         """The ledgers that a listing covers: one by prefix; the caller's; from the town's own level, all of them."""
@@ -99,6 +133,7 @@ class World:
         if ":" in text and fields.is_foreign(text):
             return None  # another project's
         ledger, name = self._place(text)
+        ledger = self.holding(ledger, name)
         return None if ledger.get(name) is None else (ledger, name)
 
     def find(self, text: str) -> tuple[Ledger, str]:
@@ -113,10 +148,11 @@ class World:
             raise BadInput(f"{ids.shown(text)} is another project's bead", why="it is changed there", next=f"bd show {ids.shown(text)}")
         ledger, name = self._place(text)
         among = [ledger] if name == text else self.shown()
-        known = {i: there for there in among for i, record in there.all().items() if record.get("status") != "tombstone"}
+        known = {i: there for there in among for i, record in {**there.all(), **self.wisps_of(there)}.items()
+                 if record.get("status") != "tombstone"}
         fits = [bead_id for there in among for bead_id in _fitting([i for i in known if known[i] is there], text, there.prefix)]
         if len(fits) == 1:
-            return known[fits[0]], fits[0]
+            return self.holding(known[fits[0]], fits[0]), fits[0]
         if fits:
             raise BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
         local = {ids.local_part(bead_id, there.prefix): bead_id for bead_id, there in known.items()}
@@ -127,30 +163,39 @@ class World:
         """The bead, if its prefix leads to a ledger of the town, or it is another project's."""
         if fields.is_foreign(bead_id):
             return external.look(self._settings(), [bead_id])[bead_id]
-        prefix = ids.prefix_of(bead_id, set(self.routes.prefixes())) if self.routes else None
-        return self._ledger(self.routes.prefixes()[prefix]).get(bead_id) if self.routes and prefix else None
+        ledger = self._near(bead_id, self.routes.prefixes() if self.routes else {})
+        return None if ledger is None else self.holding(ledger, bead_id).get(bead_id)
+
+    def _near(self, bead_id: str, there: Mapping[str, Beads]) -> Ledger | None:
+        """The ledger to which the bead's prefix leads; in a plain repository the one there is, if that has wisps, which may wait for any
+        of its beads."""
+        if self.routes is None:
+            there_is = self._home is not None or any(found for _, found in discovery(self.caller))
+            return self.home() if there_is and self.wisps(self.home()) else None
+        prefix = ids.prefix_of(bead_id, set(there))
+        return self._ledger(there[prefix]) if prefix else None
 
     def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
-        """The records and, where they depend on beads of the town's other ledgers or of other projects, the records of those too.
+        """The records and, where they depend on beads of the town's other ledgers, on wisps or on other projects, the records of those too.
 
         The town's own beads (its epics) have children in any rig: with them come all ledgers.
         """
-        world = dict(records)
-        if self.routes is None:
-            return self._with_foreign(world)
-        there, loaded = self.routes.prefixes(), set[str]()
-        own = tuple(f"{prefix}-" for prefix, beads in there.items() if beads.root == self.routes.town.beads.root)
+        world, loaded = dict(records), set[str]()
+        there = self.routes.prefixes() if self.routes else {}
+        own = tuple(f"{prefix}-" for prefix, beads in there.items() if self.routes and beads.root == self.routes.town.beads.root)
         wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
         wanted += [bead_id for bead_id in world if bead_id.startswith(own)][:1]
+        if self.routes is None and (not wanted or self._near("", there) is None):
+            return self._with_foreign(world)
         while wanted:
             target = wanted.pop()
             if target.startswith(own):
                 return {**self.everything(), **self._with_foreign(world)}
-            prefix = None if target in world else ids.prefix_of(target, set(there))
-            if prefix is None or there[prefix].root in loaded:
+            ledger = None if target in world else self._near(target, there)
+            if ledger is None or ledger.beads.root in loaded:
                 continue
-            loaded.add(there[prefix].root)
-            for bead_id, record in self._ledger(there[prefix]).all().items():
+            loaded.add(ledger.beads.root)
+            for bead_id, record in {**ledger.all(), **self.wisps_of(ledger)}.items():
                 if bead_id not in world:
                     world[bead_id] = record
                     wanted += [edge.target for edge in graph.edges(record)]
@@ -163,7 +208,9 @@ class World:
 
     def known(self, own: Iterable[Ledger] = ()) -> Mapping[str, Record]:
         """The beads of the town, and of these ledgers, each read when it is asked for where an index tells."""
-        parts = [known.beads(ledger) for ledger in {ledger.beads.root: ledger for ledger in [*own, *self._routed()]}.values()]
+        ledgers = {ledger.beads.root: ledger for ledger in [*map(self.beside, own), *self._routed()]}.values()
+        wisps = self.wisps_of(*ledgers)
+        parts = [*([wisps] if wisps else []), *(known.beads(ledger) for ledger in ledgers)]
         parts = [self._with_foreign(part) if isinstance(part, dict) else part for part in parts]
         return parts[0] if len(parts) == 1 else known.Together(parts)
 

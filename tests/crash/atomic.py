@@ -207,12 +207,43 @@ def shortened(story: Story) -> list[str]:
     return whole_or_short(story) + [f"{bead} is not short" for bead in AGED if beads(story).records[bead]["description"] != "What it was."]
 
 
+# ---- wisps
+
+def wisp(root: str) -> None:
+    begun(root)
+    run(bd("create", "Wisp", "--ephemeral", "--id", "bd-w", cwd=f"{root}/one"), root)
+
+
+def somewhere(bead: str, *, kept: bool) -> tuple[Callable[[Story], list[str]], Callable[[Story], list[str]]]:
+    """(check, glance): the bead ended up there; it is there or, still, where it was; never nowhere."""
+    def shown(story: Story) -> tuple[object, bool]:
+        line_now = beads(story).records.get(bead, {})
+        path = Path(f"{story.root}/one/.beads/local/wisps.jsonl")
+        wisps = {found["id"]: found for found in map(json.loads, path.read_bytes().splitlines())} if path.exists() else {}
+        is_kept = bool(line_now) and line_now.get("status") != "tombstone"
+        return (line_now if is_kept else wisps.get(bead, {})).get("id"), is_kept
+
+    def glance(story: Story) -> list[str]:
+        return beads(story).violations + ([] if shown(story)[0] else [f"{bead} is nowhere"])
+
+    def check(story: Story) -> list[str]:
+        return glance(story) + ([] if shown(story)[1] is kept else [f"{bead} is kept: {not kept}"])
+    return check, glance
+
+
+def moved(name: str, setup: Callable[[str], None], bead: str, *, kept: bool) -> Scenario:
+    check, glance = somewhere(bead, kept=kept)
+    return Scenario(name, setup, act("update", bead, "--persistent" if kept else "--ephemeral"), check, glance=glance)
+
+
 TAKEN = {"status": "in_progress", "assignee": "overseer"}
 SCENARIOS = [
     row("bd-supersede", ("supersede", "bd-a", "--with", "bd-b"), put_aside("supersedes"), linked("supersedes")),
     row("bd-duplicate", ("duplicate", "bd-a", "--of", "bd-b"), put_aside("duplicates"), linked("duplicates")),
     row("bd-close-continue", ("close", "bd-e.1", "--continue"), {"bd-e.1": {"status": "closed"}, "bd-e.2": TAKEN}),
     row("bd-close-claim-next", ("close", "bd-a", "--claim-next"), {"bd-a": {"status": "closed"}, "bd-b": TAKEN}),
+    moved("bd-update-ephemeral", begun, "bd-c", kept=False),
+    moved("bd-update-persistent", wisp, "bd-w", kept=True),
     Scenario("bd-batch", plan, act("batch", "--file", "../plan.txt"), BATCH[0], glance=BATCH[1]),
     Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
     Scenario("bd-archive", aged(), act("archive"), archived, glance=readable),

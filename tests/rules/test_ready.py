@@ -69,6 +69,23 @@ def test_a_deleted_blocker_holds_nothing() -> None:
     assert names(bead("t-a", status="tombstone"), bead("t-b", ("blocks", "t-a"))) == ["t-b"]
 
 
+@pytest.mark.parametrize("fields", [{"ephemeral": True}, {"wisp_type": "patrol"}])
+def test_wisps_are_ready_for_who_asks_for_them(fields: dict[str, Any]) -> None:
+    held = town(bead("t-a"), bead("t-w", ("blocks", "t-a"), **fields), bead("t-x", **fields))
+    assert [record["id"] for record in ready.ready(held, NOW, wisps=True)] == ["t-a", "t-x"]
+    assert [reason.rule for reason in ready.explain(held, "t-w", NOW, wisps=True)] == ["blocks"]
+    assert [record["id"] for record, _ in ready.blocked(held, NOW, wisps=True)] == ["t-w"] and ready.blocked(held, NOW) == []
+
+
+@pytest.mark.parametrize("waits", [{"issue_type": "epic"}, {"dependencies": [{"depends_on_id": "t-e", "type": "waits-for"}]}])
+@pytest.mark.parametrize("ephemeral", [False, True])
+def test_a_kept_bead_waits_for_no_wisp(waits: dict[str, Any], ephemeral: bool) -> None:
+    family = [bead("t-e", status="closed"), bead("t-a", ephemeral=ephemeral, **waits)]
+    below = bead("t-w", ("parent-child", "t-a" if "issue_type" in waits else "t-e"), ephemeral=True)
+    found = [record["id"] for record in ready.ready(town(*family, below), NOW, wisps=True)]
+    assert ("t-a" in found) is not ephemeral
+
+
 def test_children_share_their_parents_blockers_and_deferral() -> None:
     family = [bead("t-e", ("blocks", "t-x"), issue_type="epic"), bead("t-e.1", ("parent-child", "t-e")),
               bead("t-e.1.1", ("parent_child", "t-e.1"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -11,7 +11,9 @@ import click
 from gastown_hooks.cli import fast_wanted
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.paths import Wisps
 from gastown_hooks.rules import fields, filters, graph, ready, states
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -54,6 +56,7 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--pinned/--no-pinned", default=None, help="Only pinned, or none of them."),
         click.option("--metadata-field", multiple=True, metavar="KEY=VALUE", help="Only with this in the metadata."),
         click.option("--has-metadata-key", multiple=True, metavar="KEY", help="Only with this key in the metadata."),
+        click.option("--include-ephemeral", is_flag=True, help="Also wisps (so with --wisp-type, --id, or --parent of one)."),
         click.option("--prefix", metavar="P", help="Only the rig with this prefix."),
         click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all."),
     ]
@@ -106,6 +109,14 @@ def test(where: World, given: Mapping[str, Any], now: int) -> filters.Test:
     tests += [_metadata(*_pair(text)) for text in given["metadata_field"]]
     tests += [lambda record, key=key: key in _of(record) for key in given["has_metadata_key"]]  # type: ignore[misc]
     return filters.every(tests)
+
+
+def wisps(where: World, ledgers: Sequence[Ledger], given: Mapping[str, Any]) -> dict[str, Record]:
+    """The wisps of these ledgers, if the options mean them too."""
+    asked = given["include_ephemeral"] or given["wisp_type"] or given.get("names")
+    if not asked and given["parent"] is not None:
+        asked = isinstance(where.find(given["parent"])[0].beads, Wisps)
+    return where.wisps_of(*ledgers) if asked else {}
 
 
 def narrow(where: World, given: Mapping[str, Any]) -> fast_wanted.Wanted:

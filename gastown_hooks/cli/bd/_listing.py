@@ -43,10 +43,10 @@ def order_options(default: str = "priority") -> Callable[[Callable[..., Any]], C
 
 
 class Found:
-    """The beads of a listing, and all that were looked at."""
+    """The beads of a listing, and all that were looked at; whether wisps are among them."""
 
-    def __init__(self, where: World, known: Mapping[str, Record], records: list[Record]) -> None:
-        self.where, self.known, self.records = where, known, records
+    def __init__(self, where: World, known: Mapping[str, Record], records: list[Record], wisps: bool = False) -> None:
+        self.where, self.known, self.records, self.wisps = where, known, records, wisps
 
 
 def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wanted: fast_wanted.Wanted | None = None) -> Found:
@@ -54,15 +54,16 @@ def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wan
     can tell; where it can, only the beads that are left are read."""
     now, where = clock.now(), _shared.world()
     ledgers = where.shown(prefix)
+    wisps = _filters.wisps(where, ledgers, given)
     parts = [one for one in map(known.known, ledgers) if one is not None]
     if len(parts) == len(ledgers):
         wanted = [*(wanted or []), *_filters.narrow(where, given)]
-        among = {name: record for part in parts for name, record in part.those(wanted).items()}
-        every: Mapping[str, Record] = parts[0] if len(parts) == 1 else known.Together(parts)
+        among = {name: record for part in parts for name, record in part.those(wanted).items()} | wisps
+        every: Mapping[str, Record] = parts[0] if len(parts) == 1 and not wisps else known.Together([wisps, *parts])
     else:
-        every = among = _shared.everything(ledgers)
+        every = among = {**_shared.everything(ledgers), **wisps}
     fits = filters.every([_filters.in_scope(every, given), _filters.test(where, given, now), *also])
-    return Found(where, every, [record for record in among.values() if fits(record)])
+    return Found(where, every, [record for record in among.values() if fits(record)], bool(wisps))
 
 
 def limited(records: list[Record], limit: int, quiet: bool = False) -> list[Record]:

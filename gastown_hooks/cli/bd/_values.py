@@ -123,7 +123,7 @@ def _rarer(given: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if given.get("design_file") is not None:
         found["design"] = fields.text(one_text(given["design"], from_file=given["design_file"], what="design") or "", "design")
-    for key in ("spec_id", "mol_type"):
+    for key in ("spec_id", "mol_type", "wisp_type"):
         if given.get(key) is not None:
             found[key] = fields.text(given[key], key)
     if given.get("metadata") is not None:

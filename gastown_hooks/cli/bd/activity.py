@@ -43,7 +43,7 @@ def cli(follow: bool, since: str | None, mol: str | None, kind: str | None, acto
     if town and prefix is not None:
         raise BadInput("--town and --prefix contradict each other")
     now, where = clock.now(), _shared.world()
-    ledgers = [where.at(name) for name in sorted(where.prefixes())] if town else where.shown(prefix)
+    ledgers = where.with_wisps([where.at(name) for name in sorted(where.prefixes())] if town else where.shown(prefix))
     below = _below(where, mol)
     seen = activity.Follower(ledgers, activity.Wanted(
         actor, filters.moment(since, now) if since else 0, below, kind=kind or "", root=below[0] if below else ""))

@@ -25,7 +25,10 @@ def cli(limit: int, prefix: str | None, as_json: bool, **given: Any) -> None:
     """
     now = clock.now()
     where = _shared.world()
-    own = _shared.everything(where.shown(prefix))
+    ledgers = where.shown(prefix)
+    wisps = _filters.wisps(where, ledgers, given)
+    own = {**_shared.everything(ledgers), **wisps}
     fits = _filters.test(where, given, now)
-    held = [(record, reasons) for record, reasons in ready.blocked(where.around(own), now) if record["id"] in own and fits(record)]
+    held = [(record, reasons) for record, reasons in ready.blocked(where.around(own), now, wisps=bool(wisps))
+            if record["id"] in own and fits(record)]
     _words.say_blocked(held[:limit or None], len(held), limit, as_json)

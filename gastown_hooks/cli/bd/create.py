@@ -10,10 +10,11 @@ from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _batch, _shared, _values
 from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import fields, lint
+from gastown_hooks.core.paths import Wisps
+from gastown_hooks.rules import fields, lint, states
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import beads
+from gastown_hooks.work import beads, wisps
 from gastown_hooks.work.world import World
 
 
@@ -52,6 +53,8 @@ from gastown_hooks.work.world import World
 @click.option("--event-actor", "actor", metavar="WHO", help="Of an event: who did it.")
 @click.option("--event-target", "target", metavar="WHAT", help="Of an event: to what.")
 @click.option("--event-payload", "payload", metavar="JSON", help="Of an event: the details.")
+@click.option("--ephemeral", is_flag=True, help="A wisp: only this place has it, not git and no other clone. So is the child of one.")
+@click.option("--wisp-type", type=click.Choice(states.WISPS), help="What kind of wisp.")
 @click.option("--force", is_flag=True, help="An --id with another prefix than this repository's.")
 @click.option("--validate", is_flag=True, help="Refuse it without the sections that bd lint asks for.")
 @click.option("-f", "--file", metavar="FILE.md", help="Many at once: a `## Title` a bead (-: standard input).")
@@ -60,7 +63,7 @@ from gastown_hooks.work.world import World
 @common.dry_run_option
 @common.json_option
 def cli(title: str | None, title_option: str | None, parent: str | None, deps: tuple[str, ...], bead_id: str | None, prefix: str | None,
-        rig: str | None, waits_for: str | None, waits_for_gate: str | None, force: bool, validate: bool, file: str | None,
+        rig: str | None, waits_for: str | None, waits_for_gate: str | None, ephemeral: bool, force: bool, validate: bool, file: str | None,
         graph: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id.
 
@@ -70,6 +73,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
       bd create "Write the docs" --deps gp-abc12
       bd create "A part of it" --parent gp-abc12 --body-file part.md
       bd create "Update the copyright" --prefix gp --run "sed -i s/2025/2026/ LICENSE"
+      bd create "Look at the queue" --ephemeral --wisp-type patrol
       bd create --graph plan.json --json
     """
     if silent and as_json:
@@ -78,7 +82,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     where = _shared.world()
     if file is not None or graph is not None:
         _only_a_file(file, graph, {"a title": title or title_option, "--parent": parent, "--deps": deps, "--id": bead_id,
-                                   "--waits-for": waits_for, "--validate": validate, "--force": force,
+                                   "--waits-for": waits_for, "--validate": validate, "--force": force, "--ephemeral": ephemeral,
                                    **{_option(k): v for k, v in given.items()}})
         there, _ = _place(where, None, None, prefix, rig)
         _batch.make(where, there, file=file, graph=graph, dry_run=dry_run, silent=silent, as_json=as_json)
@@ -92,6 +96,11 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
         raise BadInput("the title is given twice", why="once as an argument, once as --title")
     text = fields.title(title_option if title is None and title_option is not None else title or "")
     ledger, parent = _place(where, bead_id, parent, prefix, rig)
+    if ephemeral or isinstance(ledger.beads, Wisps):
+        values["ephemeral"] = True
+        ledger = wisps.place(where, ledger, dry_run=dry_run)
+    elif given["wisp_type"] is not None:
+        raise BadInput("--wisp-type without --ephemeral", why="only a wisp has one")
     edges = [fields.dependency(part) for value in deps for part in value.split(",") if part.strip()]
     edges = [(kind, _shared.target(where, name)) for kind, name in [*edges, *([("waits-for", waits_for)] if waits_for else [])]]
     missing = lint.missing({"title": text, **values}) if validate else []

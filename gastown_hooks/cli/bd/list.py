@@ -52,7 +52,7 @@ def _show(prefix: str | None, only_ready: bool, sort: str, reverse: bool, long: 
     found = _listing.found(prefix, given)
     if only_ready:
         now = clock.now()
-        may_begin = {record["id"] for record in ready.ready(found.where.around(found.known), now)}
+        may_begin = {record["id"] for record in ready.ready(found.where.around(found.known), now, wisps=found.wisps)}
         found.records = [record for record in found.records if record["id"] in may_begin]
     if as_json or not (tree or form):
         _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)

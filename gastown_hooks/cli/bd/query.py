@@ -22,7 +22,7 @@ def cli(expression: str, sort: str, reverse: bool, long: bool, limit: int, prefi
     """Find beads by conditions with AND, OR, NOT and parentheses; closed beads too when the expression speaks of them.
 
     Fields: id status type priority assignee owner label title description design acceptance notes parent spec created updated
-    started closed due defer estimate pinned ephemeral template mol_type. Operators: = != < <= > >=. `none` is an empty field,
+    started closed due defer estimate pinned ephemeral wisp_type template mol_type. Operators: = != < <= > >=. `none` is an empty field,
     `*` any text, `7d` a time seven days ago.
 
     \b
@@ -34,5 +34,7 @@ def cli(expression: str, sort: str, reverse: bool, long: bool, limit: int, prefi
     now, tree = clock.now(), query.tree(expression)
     test = query.test(tree, now)
     everything = given["everything"] or query.is_of_all(expression, given["statuses"])
-    found = _listing.found(prefix, {**given, "everything": everything}, test, wanted=fast_wanted.part_of_query(tree, now))
+    wisps = given["include_ephemeral"] or query.names(tree, "ephemeral", "wisp_type")
+    given = {**given, "everything": everything, "include_ephemeral": wisps}
+    found = _listing.found(prefix, given, test, wanted=fast_wanted.part_of_query(tree, now))
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)

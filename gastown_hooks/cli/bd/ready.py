@@ -58,10 +58,12 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: b
     now = clock.now()
     at = _FOR_EVER if include_deferred else now
     where = _shared.world()
-    own = _shared.everything(where.shown(prefix))
+    ledgers = where.shown(prefix)
+    wisps = bool(its := _filters.wisps(where, ledgers, given))
+    own = {**_shared.everything(ledgers), **its}
     known = where.around(own)
     fits = _filters.test(where, given, now)
-    every = sorted((r for r in ready.ready(known, at) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
+    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
     if claim:
         taken = take.first(where, every, now, at, dry_run=dry_run)
         if taken is not None and not dry_run:
@@ -69,14 +71,15 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: b
         _say_claimed(taken, dry_run, as_json)
         return
     found = _listing.limited(every, limit, as_json)
-    held = [r for r, _ in ready.blocked(known, at) if r["id"] in own and fits(r)] if explain else []
+    held = [r for r, _ in ready.blocked(known, at, wisps=wisps) if r["id"] in own and fits(r)] if explain else []
     if as_json:
         common.emit_json(_explained(found, held, known, at) if explain else _words.counted(found, known), len(every))
         return
     if pretty and found:
         _listing.say_tree(found)
     else:
-        _words.say_ready(found, any(ready.status(record) == "open" and ready.unfit(record, at) is None for record in own.values()))
+        _words.say_ready(found, any(
+            ready.status(record) == "open" and ready.unfit(record, at, wisps=wisps) is None for record in own.values()))
     if explain:
         common.say(f"\nNot ready ({len(held)}):")
         for record in held:

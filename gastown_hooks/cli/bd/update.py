@@ -10,8 +10,10 @@ from gastown_hooks.cli import common, fast_write
 from gastown_hooks.cli.bd import _shared, _values
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.paths import Wisps
 from gastown_hooks.rules import edits, fields
-from gastown_hooks.work import beads
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import beads, verbs, wisps
 
 
 @click.command(short_help="Change beads.")
@@ -43,11 +45,13 @@ from gastown_hooks.work import beads
 @click.option("--set-metadata", multiple=True, metavar="KEY=VALUE", help="One key of the metadata.")
 @click.option("--session", metavar="ID", help="With --status closed: the agent program's session in which it happens.")
 @click.option("--unset-metadata", multiple=True, metavar="KEY", help="Remove one key of the metadata.")
+@click.option("--ephemeral", is_flag=True, help="Make it a wisp: only this place has it, not git and no other clone.")
+@click.option("--persistent", is_flag=True, help="Keep a wisp, in the ledger that is shared.")
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],
         parent: str | None, metadata: str | None, set_metadata: tuple[str, ...], session: str | None, unset_metadata: tuple[str, ...],
-        dry_run: bool, as_json: bool, **given: Any) -> None:
+        ephemeral: bool, persistent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Change fields of one or more beads; without an ID of the one that you touched last. A status of closed asks the same questions as
     bd close.
 
@@ -57,6 +61,7 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
       bd update gp-abc12 --status blocked --append-notes "waits for the vendor"
       bd update gp-abc12 gp-def34 -p 0 --add-label urgent
       git log -1 --format=%B | bd update gp-abc12 --stdin
+      bd update gp-wisp-abc12 --persistent
     """
     now = clock.now()
     where = _shared.world()
@@ -70,12 +75,23 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     gone = [edits.metadata_key(key) for key in unset_metadata]
     if set(keys) & set(gone):
         raise BadInput("--unset-metadata of a key that is set contradicts it")
-    _values.update_check(given, values, claim, append_notes, add, remove, parent, bool(keys or gone))
+    if ephemeral and persistent:
+        raise BadInput("--ephemeral and --persistent contradict each other")
+    _values.update_check(given, values, claim, append_notes, add, remove, parent, bool(keys or gone or ephemeral or persistent))
     if parent:
         parent = _shared.target(where, parent)
-    after = _shared.change(where, _shared.named(where, bead_ids), lambda ledger, names, dry: beads.update(
-        ledger, where.caller, now, names, values, add_labels=add, remove_labels=remove, append_notes=append_notes,
-        set_metadata=keys, unset_metadata=gone, parent=parent, claim=claim, dry_run=dry), dry_run)
+    more: dict[str, Any] = {"add_labels": add, "remove_labels": remove, "append_notes": append_notes, "set_metadata": keys,
+                            "unset_metadata": gone, "parent": parent, "claim": claim}
+
+    def verb(ledger: Ledger, names: list[str], dry: bool) -> list[dict[str, Any]]:
+        if isinstance(ledger.beads, Wisps) and persistent:
+            return wisps.stay(where, ledger, names, now, verbs.updating(where, now, values, **more), dry_run=dry)
+        if not isinstance(ledger.beads, Wisps) and ephemeral:
+            return wisps.leave(where, ledger, names, now, verbs.updating(where, now, values, **more), dry_run=dry)
+        kept = {"ephemeral": None, "wisp_type": None} if persistent else {}
+        return beads.update(ledger, where.caller, now, names, {**values, **kept}, **more, dry_run=dry)
+
+    after = _shared.change(where, _shared.named(where, bead_ids), verb, dry_run)
     if not dry_run:
         where.touch(after[-1]["id"])
     fast_write.say_updated(after, as_json=as_json, dry_run=dry_run)

@@ -16,8 +16,7 @@ from gastown_hooks.stores import processes
 
 TESTS = builders.ROOT / "tests"
 NAMED = re.compile(r"^\W*Pain points? (\d+)", re.M)
-NOT_HERE = {16: "wisps are beads with `ephemeral` here: there is no second store to leak or to clean up",
-            17: "formulas are not built yet"}
+NOT_HERE = {17: "formulas are not built yet"}
 
 
 def test_every_pain_point_has_a_test_that_names_it() -> None:

@@ -1,0 +1,115 @@
+"""Wisps stay here: not in git, a sync or an export; what else they are they have from the ledger, whose other half they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import builders
+import pytest
+import warm
+
+from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.paths import Beads, Wisps
+from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import verbs, wisps
+from gastown_hooks.work.world import World
+
+NOW = 1_750_000_000_000_000_000
+BOTH = pytest.mark.parametrize("own_branch", [True, False], ids=["own-branch", "code-branch"])
+
+
+def repository(folder: Path, own_branch: bool) -> Path:
+    repo = builders.make_repo(folder / "proj", {"README.md": "hello\n"})
+    assert warm.run("bd", "init", "-q", "--prefix", "gp", *(["--own-branch"] if own_branch else []), cwd=repo).code == 0
+    return repo
+
+
+def bd(repo: Path, *words: str) -> str:
+    done = warm.run("bd", *words, cwd=repo)
+    assert done.code == 0, done.err
+    return done.out
+
+
+def world(repo: Path) -> World:
+    return World(Caller("me", str(repo), None))
+
+
+@BOTH
+def test_nothing_that_is_shared_holds_one(tmp_path: Path, own_branch: bool) -> None:
+    """Pain point 16: wisps are in a file of their own that git never sees, and none goes away unless somebody deletes it."""
+    repo = repository(tmp_path, own_branch)
+    bd(repo, "create", "Kept", "--id", "gp-kept1")
+    bd(repo, "create", "Secret", "--ephemeral", "--id", "gp-wisp-a")
+    bd(repo, "create", "Was kept", "-d", "hidden text", "--id", "gp-was")
+    bd(repo, "update", "gp-was", "--ephemeral")
+    assert "Secret" not in bd(repo, "export") and "hidden" not in bd(repo, "export")
+    bd(repo, "sync", "--no-push")
+    commits = builders.git(repo, "log", "--all", "-p", "--format=%H")
+    assert "Kept" in commits and "Secret" not in commits and "hidden" not in commits
+    assert builders.git(repo, "status", "--porcelain", "--ignored", "--", ".beads/local").strip() in ("!! .beads/", "!! .beads/local/")
+    assert {bead["id"] for bead in json.loads(bd(repo, "list", "--include-ephemeral", "--json"))} == {"gp-kept1", "gp-wisp-a", "gp-was"}
+
+
+@BOTH
+def test_show_says_the_same_with_the_index_and_without(tmp_path: Path, own_branch: bool) -> None:
+    repo = repository(tmp_path, own_branch)
+    bd(repo, "create", "Epic", "-t", "epic", "--id", "gp-e")
+    bd(repo, "create", "Kept", "--parent", "gp-e")
+    bd(repo, "create", "Wisp", "--ephemeral", "--id", "gp-a", "--deps", "parent-child:gp-e,gp-e.1")
+    bd(repo, "create", "Step", "--parent", "gp-a")
+    for name in ("gp-e", "gp-e.1", "gp-a", "gp-a.1"):
+        assert bd(repo, "show", name, "--json") == bd(repo, "--json", "show", name), name  # an option before the verb is click's
+    epic = json.loads(bd(repo, "show", "gp-e", "--json"))[0]
+    assert [one["id"] for one in epic["dependents"]] == ["gp-a", "gp-e.1"]
+    assert [one["title"] for one in json.loads(bd(repo, "show", "gp-a", "--json"))[0]["dependencies"]] == ["Epic", "Kept"]
+
+
+@BOTH
+def test_a_copy_counts_only_once_the_ledger_has_let_the_bead_go(tmp_path: Path, own_branch: bool) -> None:
+    """A command that was killed between its two writes did nothing yet; whatever becomes of the bead then, the copy never comes up."""
+    repo = repository(tmp_path, own_branch)
+    bd(repo, "create", "Kept", "--id", "gp-a")
+    there = world(repo)
+    its = wisps.place(there, there.home(), dry_run=False)
+    its.transact(lambda view: [{**(there.home().get("gp-a") or {}), "title": "Copy", "ephemeral": True}])
+    assert "Kept" in bd(repo, "list", "--include-ephemeral") and "Copy" not in bd(repo, "list", "--include-ephemeral")
+    assert "Kept" in bd(repo, "show", "gp-a")
+    bd(repo, "delete", "gp-a", "--force")
+    assert warm.run("bd", "show", "gp-a", cwd=repo).code == 1
+    bd(repo, "restore", "gp-a")
+    bd(repo, "update", "gp-a", "--ephemeral", "--title", "Gone")
+    assert json.loads(bd(repo, "show", "gp-a", "--json"))[0]["title"] == "Gone"
+
+
+def test_a_bead_that_changed_meanwhile_stays(tmp_path: Path) -> None:
+    there = world(repository(tmp_path, True))
+    ledger = there.home()
+    verbs.create(ledger, there.caller, NOW, "One", bead_id="gp-a")
+
+    def change(draft: object, record: dict[str, object]) -> dict[str, object]:
+        verbs.update(Ledger(ledger.beads), there.caller, NOW, ["gp-a"], {"priority": 0})  # somebody else, just now
+        return record
+
+    with pytest.raises(Exception, match="changed meanwhile"):
+        wisps.leave(there, ledger, ["gp-a"], NOW, change)
+    assert there.of("gp-a") is ledger and ledger.get("gp-a") == Ledger(ledger.beads).get("gp-a")
+
+
+def test_what_a_worker_was_given_ends_by_landing(tmp_path: Path) -> None:
+    there = world(repository(tmp_path, True))
+    ledger = there.home()
+    verbs.create(ledger, there.caller, NOW, "One", bead_id="gp-a", values={"claim_fence": 1})
+    with pytest.raises(Refused, match="given to a worker"):
+        wisps.leave(there, ledger, ["gp-a"], NOW, lambda draft, record: record)
+    assert not there.wisps_of(ledger)
+
+
+def test_the_file_is_where_the_paths_say(tmp_path: Path) -> None:
+    beads = Beads(str(tmp_path / ".beads"))
+    its = Wisps(beads)
+    assert (its.issues, its.config, its.above) == (beads.wisps, beads.config, beads)
+    assert all(value == beads.config or value == beads.wisps or str(value).startswith(beads.local + os.sep)
+               for name, value in vars(its).items() if name != "above")
