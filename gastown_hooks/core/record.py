@@ -1,7 +1,8 @@
 """One bead as one JSON line, byte for byte as the ecosystem's other programs write it.
 
 Compact separators, the ecosystem's field order, its HTML-safe escapes (`&<>` and U+2028/9), UTF-8. A record is a plain dict that
-keeps every unknown key in the place it was read at; a key that is new to a record goes to its place in FIELDS.
+keeps every unknown key in the place it was read at; a key that is new to a record goes to its place in FIELDS. A known field holds
+what its name says, or null but for the title: a line with anything else there is no bead (`misfit`), to any reader.
 """
 
 from __future__ import annotations
@@ -27,13 +28,22 @@ FIELDS = (
     "last_activity", "role_type", "rig", "mol_type", "work_type", "event_kind", "actor", "target", "payload",
     "claim_fence", "run")
 _PLACE = {field: place for place, field in enumerate(FIELDS)}
+_INTEGERS = ("priority", "estimated_minutes", "compaction_level", "original_size", "timeout", "claim_fence")
+_BOOLEANS = ("ephemeral", "no_history", "pinned", "is_template", "crystallizes")
+_LISTS: dict[str, type] = {"labels": str, "waiters": str, "dependencies": dict, "comments": dict, "bonded_from": dict, "validations": dict}
+KINDS: dict[str, type] = {**dict.fromkeys(FIELDS, str), **dict.fromkeys(_INTEGERS, int), **dict.fromkeys(_BOOLEANS, bool),
+                          **dict.fromkeys(_LISTS, list), "metadata": dict, "creator": dict, "quality_score": float}
+_PART_TEXTS = frozenset(("issue_id", "depends_on_id", "type", "author", "text", "created_at", "created_by"))  # in those of a list
+_WORDS: dict[type, str] = {str: "text", int: "whole number", bool: "true or false", list: "list", dict: "object", float: "number"}
 _ALWAYS = frozenset(("id", "title", "priority", "created_at", "updated_at"))
 _ESCAPES = (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 
 def encode(record: Record) -> bytes:
-    """The record's line, without the newline. Raises Corrupt for a value that JSON or UTF-8 cannot hold."""
+    """The record's line, without the newline. Raises Corrupt for a value that JSON, UTF-8 or its field cannot hold."""
     try:
+        if wrong := misfit(record):
+            raise ValueError(wrong)
         text = jsons.dumps(record)
         for plain, escaped in _ESCAPES:
             if plain in text:
@@ -44,7 +54,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(line: bytes) -> Record:
-    """The line's record. Raises ValueError with the reason for anything but one JSON object with a usable id."""
+    """The line's record. Raises ValueError with the reason for anything but one JSON object with a usable id and fitting fields."""
     try:
         record = _decode(line.decode())
         line_again = record.get("id") if isinstance(record, dict) else None
@@ -53,6 +63,8 @@ def decode(line: bytes) -> Record:
         if not isinstance(line_again, str) or not line_again or (" " in line_again or "\t" in line_again or "\n" in line_again
                                                                  or "\r" in line_again):
             raise ValueError("no usable id")
+        if wrong := misfit(record):
+            raise ValueError(wrong)
         if b"\\ud" in line or b"\\uD" in line:
             jsons.dumps(record).encode()  # a lone surrogate loads, and would then break every later write
         return record
@@ -62,6 +74,29 @@ def decode(line: bytes) -> Record:
         raise ValueError("a lone surrogate") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def misfit(record: Record) -> str:
+    """Which known field holds a value that it cannot hold, in words; empty: none does."""
+    for key, value in record.items():
+        kind = KINDS.get(key)
+        if kind is type(value):
+            if kind is list and _has_misfit(value, _LISTS[key]):
+                return f"{key} is no list of {'texts' if _LISTS[key] is str else 'such objects'}"
+        elif kind is not None and (value is not None or key == "title") and (kind is not float or type(value) is not int):
+            return f"{key} is no {_WORDS[kind]}"
+    return ""
+
+
+def _has_misfit(parts: Any, kind: type) -> bool:
+    for part in parts:
+        if type(part) is not kind:
+            return True
+        if isinstance(part, dict):
+            for key, value in part.items():
+                if type(value) is not str and value is not None and key in _PART_TEXTS:
+                    return True
+    return False
 
 
 def status(record: Record) -> str:

@@ -9,8 +9,6 @@ from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import merge3, states
 
 Record = dict[str, Any]
-_TEXTS = ("title", "description", "status", "issue_type", "assignee", "created_at", "updated_at", "closed_at", "notes")
-_LISTS: dict[str, type | tuple[type, ...]] = {"labels": str, "dependencies": dict, "comments": dict}
 _LONGEST_TITLE = 500
 
 
@@ -21,16 +19,8 @@ def faults(found: Record) -> list[str]:
         ids.bead(found["id"])
     except BadInput:
         wrong.append("no usable id")
-    wrong += [f"{key} is no text" for key in _TEXTS if found.get(key) is not None and not isinstance(found[key], str)]
     if not found.get("title") and found.get("status") != states.TOMBSTONE:
         wrong.append("no title")
-    priority = found.get("priority")
-    if priority is not None and (isinstance(priority, bool) or not isinstance(priority, int)):
-        wrong.append("priority is no whole number")
-    for key, kind in _LISTS.items():
-        value = found.get(key)
-        if value is not None and not (isinstance(value, list) and all(isinstance(part, kind) for part in value)):
-            wrong.append(f"{key} is no list of {'texts' if kind is str else 'objects'}")
     return wrong
 
 

@@ -188,7 +188,7 @@ class _Merge:
         if not self.base or (side.get("status") or "open") != (self.base.get("status") or "open"):
             return True
         was, now = (version.get("closed_at", _GONE) for version in (self.base, side))
-        return side.get("status") == "closed" and not _same("closed_at", was, now)
+        return side.get("status") == "closed" and bool(side.get("closed_at")) and not _same("closed_at", was, now)
 
     def _settle(self, merged: Record) -> None:
         """Fields that follow the status, and the report when the two sides disagreed about it."""

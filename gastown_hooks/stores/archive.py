@@ -15,7 +15,7 @@ from gastown_hooks.stores import lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.stores import git
@@ -36,11 +36,15 @@ def line(beads: Beads, bead_id: str) -> bytes | None:
     """The bead's line, in the newest year that has one."""
     for year in years(beads):
         with open(beads.archived(year), "rb") as file:
-            fd = file.fileno()
-            found = lines.find_in(lambda start, length, fd=fd: os.pread(fd, length, start), os.fstat(fd).st_size, bead_id)  # type: ignore[misc]
+            read = _reader(file.fileno())
+            found = lines.find_in(read, lines.sound(read, os.fstat(file.fileno()).st_size), bead_id)
         if found is not None:
             return found
     return None
+
+
+def _reader(fd: int) -> Callable[[int, int], bytes]:
+    return lambda start, length: os.pread(fd, length, start)
 
 
 def everything(beads: Beads) -> lines.Parsed:

@@ -49,7 +49,7 @@ class View:
 
     def get(self, bead_id: str) -> Record | None:
         line = self._pair.line(bead_id)
-        return None if line is None else _decode(line, bead_id)
+        return None if line is None else lines.decoded(line, bead_id)
 
     def line(self, bead_id: str) -> bytes | None:
         """The bead's line as its writer wrote it."""
@@ -348,6 +348,9 @@ class Ledger:
             there, history = found.lines.get(bead_id), pair.history()[bead_id]
             if there == last:
                 continue
+            if not lines.is_bead(last):
+                found.bad += [last] if last not in found.bad else []
+                continue
             if there in history or there is None:
                 found.lines[bead_id] = last  # a fold died after its first rename, or a line removed that we had changed since
             else:
@@ -372,16 +375,9 @@ class Ledger:
 
 
 def _merged(base: bytes | None, ours: bytes, theirs: bytes) -> bytes:
-    merged = merge3.merge_record(record.decode(base) if base else None, record.decode(ours), record.decode(theirs)).record
+    old = record.decode(base) if base and lines.is_bead(base) else None
+    merged = merge3.merge_record(old, record.decode(ours), record.decode(theirs)).record
     return record.encode(merged) if merged is not None else ours
-
-
-def _decode(line: bytes, bead_id: str) -> Record:
-    try:
-        return record.decode(line)
-    except ValueError as error:
-        raise Corrupt(f"bead {bead_id} is damaged", why=str(error),
-                      next=f"grep -n {bead_id} .beads/issues.jsonl .beads/issues.journal") from None
 
 
 __all__ = ["CODE_BRANCH", "OWN_BRANCH", "Ledger", "View"]

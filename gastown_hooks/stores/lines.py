@@ -1,11 +1,13 @@
 """The text of issues.jsonl: find a bead's line by binary search, splice lines in, parse a file that somebody edited.
 
-The file is sorted by id as plain bytes. A line that is no bead is carried at the end, byte for byte, and reported.
+The file is sorted by id as plain bytes. A line that is no bead (`record.decode` tells) is carried at the end, byte for byte, and reported;
+a search ends before those (`sound`), whatever id they begin with.
 """
 
 from __future__ import annotations
 
 from gastown_hooks.core import record
+from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
@@ -104,26 +106,57 @@ def key_of(line: bytes) -> bytes | None:
         return None
 
 
-def find(data: bytes, bead_id: str) -> tuple[int, int, bool]:
-    """(start, end, found): the bead's line without its newline, or the place where it would stand."""
-    wanted, low, high = bead_id.encode(), 0, len(data)
+def is_bead(line: bytes) -> bool:
+    try:
+        return bool(record.decode(line))
+    except ValueError:
+        return False
+
+
+def decoded(line: bytes, bead_id: str) -> Record:
+    """The bead in a line that was found under its id. Raises Corrupt."""
+    try:
+        return record.decode(line)
+    except ValueError as error:
+        raise Corrupt(f"bead {bead_id} is damaged", why=str(error),
+                      next=f"grep -n {bead_id} .beads/issues.jsonl .beads/issues.journal, then mend the line") from None
+
+
+def sound(read: Callable[[int, int], bytes], size: int) -> int:
+    """Where in a file of that size, of which `read(start, length)` gives a part, the lines that are no bead begin."""
+    while size:
+        start, line = _line_at(read, size - 1, 0, size)
+        if is_bead(line):
+            break
+        size = start
+    return size
+
+
+def sound_of(data: bytes) -> int:
+    """`sound` of a file that was read."""
+    return sound(lambda start, length: data[start : start + length], len(data))
+
+
+def find(data: bytes, bead_id: str, end: int | None = None) -> tuple[int, int, bool]:
+    """(start, end, found): the bead's line without its newline, or the place where it would stand. `end`: the file's `sound`."""
+    wanted, low, high = bead_id.encode(), 0, sound_of(data) if end is None else end
     while low < high:
         start = data.rfind(b"\n", low, (low + high) // 2) + 1 or low
-        end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
-        key = key_of(data[start:end])
+        stop = data.find(b"\n", start)
+        stop = len(data) if stop < 0 else stop
+        key = key_of(data[start:stop])
         if key == wanted:
-            return start, end, True
+            return start, stop, True
         if key is None or key > wanted:
             high = start
         else:
-            low = min(end + 1, len(data))
+            low = min(stop + 1, len(data))
     return low, low, False
 
 
 def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str,
             seen: dict[int, tuple[int, bytes]] | None = None) -> bytes | None:
-    """`find` in a file of that size, of which `read(start, length)` gives a part; only a few kilobytes are read.
+    """`find` in a file of which `read(start, length)` gives a part, up to `size`, its `sound`; only a few kilobytes are read.
 
     `seen`: lines that were met on the way, by where they were looked for. Kept for the next search in the same file.
     """
@@ -141,7 +174,7 @@ def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str,
         else:
             low = min(start + len(line) + 1, high)
     data = read(low, high - low)
-    start, end, found = find(data, bead_id)
+    start, end, found = find(data, bead_id, len(data))
     return data[start:end] if found else None
 
 
@@ -160,9 +193,9 @@ def _line_at(read: Callable[[int, int], bytes], middle: int, low: int, high: int
 def cut(data: bytes, bead_ids: Iterable[str]) -> bytes:
     """The file without these beads' lines."""
     pieces: list[bytes] = []
-    at = 0
+    at, sound_end = 0, sound_of(data)
     for bead_id in sorted(bead_ids, key=str.encode):
-        start, end, found = find(data, bead_id)
+        start, end, found = find(data, bead_id, sound_end)
         if found:
             pieces.append(data[at:start])
             at = end + 1
@@ -170,11 +203,14 @@ def cut(data: bytes, bead_ids: Iterable[str]) -> bytes:
 
 
 def splice(data: bytes, changed: dict[str, bytes]) -> bytes:
-    """The file with these beads' lines in their places."""
+    """The file with these beads' lines in their places. A line there that is no bead goes to the end."""
     pieces: list[bytes] = []
-    at = 0
+    bad: list[bytes] = []
+    at, sound_end = 0, sound_of(data)
     for bead_id in sorted(changed, key=str.encode):
-        start, end, found = find(data, bead_id)
+        start, end, found = find(data, bead_id, sound_end)
         pieces += [data[at:start], changed[bead_id], b"\n"]
         at = end + 1 if found else start
-    return b"".join([*pieces, data[at:]])
+        if found and not is_bead(data[start:end]):
+            bad.append(data[start:at])
+    return b"".join([*pieces, data[at:sound_end], *bad, data[sound_end:]])

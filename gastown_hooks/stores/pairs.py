@@ -59,6 +59,7 @@ class Pair:
         self._seen: dict[int, tuple[int, bytes]] = {}
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
+        self._sound: int | None = None
         self.problems: list[lines.Problem] = []  # what `records` left out
 
     def __del__(self) -> None:
@@ -137,13 +138,16 @@ class Pair:
             return last
         if not self.has_journal:  # nobody vouches for the file's order
             return self._lines().get(bead_id)
-        return lines.find_in(self._read, self.base[0], bead_id, self._seen)
+        if self._sound is None:
+            self._sound = lines.sound(self._read, self.base[0])
+        return lines.find_in(self._read, self._sound, bead_id, self._seen)
 
     def several(self, bead_ids: Iterable[str]) -> dict[str, bytes]:
         """`line` of many: the file is read once. Only with a journal, which vouches for the file's order."""
         last, data, found = self.journaled(), self.issues(), dict[str, bytes]()
+        sound = lines.sound_of(data)
         for bead_id in bead_ids:
-            start, end, there = lines.find(data, bead_id)
+            start, end, there = lines.find(data, bead_id, sound)
             there_now = last[bead_id] if bead_id in last else data[start:end] if there else self._shelved(bead_id)
             if there_now is not None:
                 found[bead_id] = there_now
@@ -167,7 +171,13 @@ class Pair:
         """Every bead, by id, the archive's too."""
         found, old = uncollected(lambda: (lines.parse(self.issues()), archive.everything(self._beads)))
         self.problems, self._parsed = found.problems + old.problems, found.lines
-        now = {**found.beads, **{bead_id: record.decode(line) for bead_id, line in self.journaled().items()}}
+        now = found.beads
+        for bead_id, line in self.journaled().items():
+            try:
+                now[bead_id] = record.decode(line)
+            except ValueError as error:
+                now.pop(bead_id, None)  # what it was before is not what it is
+                self.problems.append(lines.Problem(0, f"of {self._beads.journal}: {bead_id}: {error}", line))
         return {**now, **{bead_id: bead for bead_id, bead in old.beads.items() if bead_id not in now}} if old.beads else now
 
     def lines(self) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ deletions (`{"id","ts","by","reason"}`), whose entries become tombstones. Whatev
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from gastown_hooks.core import clock, ids, record
@@ -17,7 +17,7 @@ from gastown_hooks.rules import health, merge3, states
 from gastown_hooks.stores import events, quarantine
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.stores.lines import Problem, key_of
+from gastown_hooks.stores.lines import Problem, decoded
 
 Record = dict[str, Any]
 _NAMED = 8
@@ -134,7 +134,7 @@ def _one(name: str, before: bytes | None, line: bytes, bead: Record, result: Imp
     if before == line:
         result.unchanged += 1
         return
-    ours = record.decode(before)
+    ours = decoded(before, name)
     if states.needs_landing(ours):  # a worker's claim here is not for another file to change
         bead = record.updated(bead, {key: ours.get(key) for key in _CLAIM})
     merged = merge3.merge_record(None, ours, bead)
@@ -149,7 +149,7 @@ def _one(name: str, before: bytes | None, line: bytes, bead: Record, result: Imp
 
 def _deletion(name: str, before: bytes | None, entry: Record, now: int, result: Imported) -> Iterator[tuple[str, bytes]]:
     """An entry of the manifest as a tombstone; a bead that was written after it lives."""
-    ours = record.decode(before) if before else None
+    ours = decoded(before, name) if before else None
     at = merge3.instant(entry.get("ts"))
     if ours is not None and (at is None or ours.get("status") == states.TOMBSTONE or (merge3.instant(ours.get("updated_at")) or 0) > at):
         result.unchanged += 1
@@ -160,9 +160,3 @@ def _deletion(name: str, before: bytes | None, entry: Record, now: int, result: 
     base = ours or {"id": name, "title": "(deleted)", "priority": 2, "created_at": when}
     (result.updated if ours else result.created).append(name)
     yield name, record.encode(record.updated(base, {**deleted, "original_type": base.get("issue_type"), "closed_at": None}))
-
-
-def lines_out(text: bytes, wanted: Collection[str] | None) -> list[bytes]:
-    """The ledger's bead lines, as they are; `wanted`: only these ids."""
-    keyed: Iterable[tuple[bytes | None, bytes]] = ((key_of(line), line) for line in text.split(b"\n") if line.strip())
-    return [line for key, line in keyed if key is not None and (wanted is None or key.decode() in wanted)]

@@ -21,6 +21,7 @@ from gastown_hooks.rules.merge_files import merge_files
 from gastown_hooks.stores import archive, events, git, quarantine
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.lines import decoded
 from gastown_hooks.work import sync_pace
 from gastown_hooks.work.ledger_lines import by_id, count, joined, parted
 from gastown_hooks.work.ledger_place import BASE, BRANCH, REMOTE, THERE, TIP, Place, blob, is_ledger, place
@@ -269,7 +270,7 @@ def _install(ledger: Ledger, ours: dict[bytes, bytes], merged: bytes) -> list[st
     before = _archived(ledger.beads) | ours
 
     def change(view: View) -> dict[str, bytes]:
-        return {name: _onto(before.get(name.encode()), view.line(name), line) for name, line in changed.items()}
+        return {name: _onto(name, before.get(name.encode()), view.line(name), line) for name, line in changed.items()}
 
     return ledger.put(change) if changed else []
 
@@ -279,10 +280,10 @@ def _archived(beads: Beads) -> dict[bytes, bytes]:
     return {key: line for year in archive.years(beads)[::-1] for key, line in by_id(archive.text(beads, year)).items()}
 
 
-def _onto(before: bytes | None, now: bytes | None, new: bytes) -> bytes:
+def _onto(name: str, before: bytes | None, now: bytes | None, new: bytes) -> bytes:
     if now is None or now == before:
         return record.encode(record.decode(new)) if b"\t" in new else new
-    versions = [record.decode(line) if line else None for line in (before, now, new)]
+    versions = [decoded(line, name) if line else None for line in (before, now, new)]
     merged = merge3.merge_record(*versions).record
     return now if merged is None else record.encode(merged)
 

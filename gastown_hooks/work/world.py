@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from gastown_hooks.core import ids
-from gastown_hooks.core.errors import BadInput, NotATown, NotFound
+from gastown_hooks.core.errors import BadInput, Corrupt, NotATown, NotFound
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Wisps, follow_redirect, nearest_beads
 from gastown_hooks.stores.config import Caller, variable
@@ -150,6 +150,9 @@ class World:
         among = [ledger] if name == text else self.shown()
         known = {i: there for there in among for i, record in {**there.all(), **self.wisps_of(there)}.items()
                  if record.get("status") != "tombstone"}
+        for problem in ledger.left_out:
+            if f'"id":"{name}"'.encode() in problem.line.replace(b" ", b""):
+                raise Corrupt(f"{ids.shown(name)} is damaged", why=f"{ledger.beads.issues} {problem}", next="mend the line, or bd doctor")
         fits = [bead_id for there in among for bead_id in _fitting([i for i in known if known[i] is there], text, there.prefix)]
         if len(fits) == 1:
             return self.holding(known[fits[0]], fits[0]), fits[0]
@@ -163,10 +166,10 @@ class World:
         """The bead, if its prefix leads to a ledger of the town, or it is another project's."""
         if fields.is_foreign(bead_id):
             return external.look(self._settings(), [bead_id])[bead_id]
-        ledger = self._near(bead_id, self.routes.prefixes() if self.routes else {})
+        ledger = self._near(bead_id)
         return None if ledger is None else self.holding(ledger, bead_id).get(bead_id)
 
-    def _near(self, bead_id: str, there: Mapping[str, Beads]) -> Ledger | None:
+    def _near(self, bead_id: str) -> Ledger | None:
         """The ledger to which the bead's prefix leads; in a plain repository the one there is, if that has wisps, which may wait for any
         of its beads."""
         if self.routes is None:
@@ -185,13 +188,13 @@ class World:
         own = tuple(f"{prefix}-" for prefix, beads in there.items() if self.routes and beads.root == self.routes.town.beads.root)
         wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
         wanted += [bead_id for bead_id in world if bead_id.startswith(own)][:1]
-        if self.routes is None and (not wanted or self._near("", there) is None):
+        if self.routes is None and (not wanted or self._near("") is None):
             return self._with_foreign(world)
         while wanted:
             target = wanted.pop()
             if target.startswith(own):
                 return {**self.everything(), **self._with_foreign(world)}
-            ledger = None if target in world else self._near(target, there)
+            ledger = None if target in world else self._near(target)
             if ledger is None or ledger.beads.root in loaded:
                 continue
             loaded.add(ledger.beads.root)

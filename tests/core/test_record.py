@@ -21,11 +21,28 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers(-2**70, 2**70) | s
                       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8)
 IDS = st.from_regex(r"[a-z]{2}-[a-z0-9]{3,6}(\.[0-9])?", fullmatch=True)
 KEYS = st.sampled_from([key for key in record.FIELDS if key != "id"]) | TEXT.filter(lambda key: key != "id")
+OBJECTS = st.dictionaries(TEXT.map("x".__add__), VALUES, max_size=3)
+RIGHT: dict[type, st.SearchStrategy[Any]] = {str: TEXT, int: st.integers(-2**70, 2**70), bool: st.booleans(), dict: OBJECTS,
+                                             float: st.integers() | st.floats(allow_nan=False, allow_infinity=False)}
+
+
+def values(key: str) -> st.SearchStrategy[Any]:
+    """What may stand in a field."""
+    kind = record.KINDS.get(key)
+    if kind is None:
+        return VALUES
+    right = st.lists(TEXT if key in ("labels", "waiters") else OBJECTS, max_size=3) if kind is list else RIGHT[kind]
+    return right if key == "title" else right | st.none()
+
+
+@st.composite
+def some_fields(draw: st.DrawFn, most: int) -> dict[str, Any]:
+    return {key: draw(values(key)) for key in draw(st.lists(KEYS, max_size=most, unique=True))}
 
 
 @st.composite
 def records(draw: st.DrawFn) -> dict[str, Any]:
-    fields = draw(st.dictionaries(KEYS, VALUES, max_size=8))
+    fields = draw(some_fields(8))
     keys = draw(st.permutations([*fields, "id"]))
     return {key: fields.get(key, draw(IDS) if key == "id" else None) for key in keys}
 
@@ -79,6 +96,37 @@ def test_what_is_no_record(line: bytes, why: str) -> None:
     assert why in str(caught.value) and len(str(caught.value)) < 200
 
 
+SAMPLE: dict[type, list[Any]] = {str: ["x", ""], int: [3, -10**40], bool: [True], float: [0.5], dict: [{}, {"a": [1]}], list: [[]]}
+
+
+@pytest.mark.parametrize("key", [key for key in record.FIELDS if key != "id"])
+def test_a_known_field_holds_what_its_name_says(key: str) -> None:
+    for kind, samples in SAMPLE.items():
+        for value in samples:
+            line = json.dumps({"id": "gp-1", key: value}).encode()
+            if kind is record.KINDS[key] or (record.KINDS[key] is float and type(value) is int):
+                assert record.decode(line)[key] == value
+                continue
+            with pytest.raises(ValueError, match=f"^{key} is no "):
+                record.decode(line)
+            with pytest.raises(Corrupt, match=f"gp-1 cannot be written: {key} is no "):
+                record.encode({"id": "gp-1", key: value})
+    if key != "title":
+        assert record.decode(json.dumps({"id": "gp-1", key: None}).encode())[key] is None
+
+
+@pytest.mark.parametrize("text, why", [
+    ('"title":null', "title"), ('"labels":["a",3]', "labels"), ('"labels":[null]', "labels"), ('"waiters":[[]]', "waiters"),
+    ('"dependencies":[3]', "dependencies"), ('"dependencies":["gp-2"]', "dependencies"),
+    ('"dependencies":[{"depends_on_id":3}]', "dependencies"), ('"dependencies":[{"depends_on_id":"gp-2","type":[]}]', "dependencies"),
+    ('"comments":[null]', "comments"),
+    ('"comments":[{"text":{}}]', "comments"), ('"comments":[{"created_at":1}]', "comments")])
+def test_so_do_the_parts_of_a_list(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{why} is no "):
+        record.decode(f'{{"id":"gp-1",{text}}}'.encode())
+    assert record.decode(b'{"id":"a","comments":[{"id":1},{"id":"u","x":[]}],"dependencies":[{"depends_on_id":"b","metadata":{}}]}')
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_record_or_a_value_error(line: bytes) -> None:
     try:
@@ -120,7 +168,7 @@ def test_arranging_loses_nothing_but_empty_fields(bead: dict[str, Any]) -> None:
         assert found[key] == value if key in found else key in record.FIELDS and (value in ("", None, False) or value == [] or value == 0)
 
 
-@given(records(), st.dictionaries(KEYS, VALUES, max_size=4))
+@given(records(), some_fields(4))
 def test_updated_changes_only_what_it_is_told(bead: dict[str, Any], changes: dict[str, Any]) -> None:
     before = json.dumps(bead)
     found = record.updated(bead, changes)

@@ -13,6 +13,7 @@ import click
 import pytest
 from badinput import HOSTILE, Place, call, invoke, plain
 
+from gastown_hooks.core import record
 from gastown_hooks.stores.ledger import Ledger
 
 COMMANDS = {words: command for program in ("gt", "bd") for words, command in badinput.commands(program).items()
@@ -69,13 +70,12 @@ def test_nul_arrives_by_files_and_input_alone(place: Place) -> None:
     assert shown.code == 0 and "\0" not in shown.out and "a\\x00b" in shown.out, shown
 
 
-@pytest.mark.parametrize("script", ["a\0b", 3, ["x"], {}])
-def test_a_run_in_the_ledger_that_no_shell_takes_stalls_its_worker(place: Place, script: object) -> None:
+def test_a_run_in_the_ledger_that_no_shell_takes_stalls_its_worker(place: Place) -> None:
     """Written by another program; the worker says so, and the witness's round goes on."""
     Ledger(place.built.rig.beads).fold()
     path = Path(place.built.rig.beads.issues)
     beads = [json.loads(line) for line in path.read_bytes().splitlines()]
-    path.write_text("".join(json.dumps({**bead, "run": script} if bead["id"] == "gp-bbbbb" else bead) + "\n" for bead in beads))
+    path.write_text("".join(json.dumps({**bead, "run": "a\0b"} if bead["id"] == "gp-bbbbb" else bead) + "\n" for bead in beads))
     home = place.built.sling("gp-bbbbb")
     done = place.built.work(home.name)
     assert "Traceback" not in done.err + done.out, done
@@ -177,6 +177,42 @@ def test_readers_go_on_past_a_corrupt_line_and_writers_keep_it(place: Place, whe
         assert ended.code == 0, (argv, ended)
         Ledger(place.built.rig.beads).fold()
         assert path.read_bytes().count(GARBAGE + b"\n") == 1
+
+
+ODD = (3, True, "x", [], {}, [3], {"a": 1}, 1.5, "", 10**40, ["x"], [{}], [{"text": 3}], None)
+READING = ["bd list", "bd list --all -n 0 --json", "bd list --tree", "bd list --sort assignee --long", "bd list --overdue", "bd ready -n 0",
+           "bd ready --explain", "bd ready --json", "bd blocked", "bd show gp-bbbbb", "bd search t", "bd count --by-status", "bd stats",
+           "bd stale -d 1", "bd lint", "bd epic status", "bd dep cycles", "bd label list-all", "bd query priority<3", "bd duplicates",
+           "bd export --json", "bd prime", "bd doctor", "gt status", "gt status --json", "gt prime", "gt hook", "gt convoy list",
+           "gt mq list gp", "gt mq list gp --json", "gt rig status gp", "gt polecat list", "gt rescue list", "gt costs",
+           "gt dispatch gp-bbbbb --dry-run", "gt daemon tick"]
+
+
+def test_a_field_of_the_wrong_kind_stops_nobody_and_is_kept(place: Place) -> None:
+    """Each known field with values of each kind, edited into the town's and the rig's ledger by hand."""
+    lines = {}
+    for prefix, beads in (("hq", place.built.town.beads), ("gp", place.built.rig.beads)):
+        fit = {"title": "T", "status": "open", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}
+        odd = [{"id": f"{prefix}-o{number}x{n}", **fit, "issue_type": kind, key: value}
+               for number, key in enumerate(record.FIELDS[2:]) for n, value in enumerate(ODD)
+               for kind in [("task", "convoy", "merge-request", "epic")[(number + n) % 4]]]
+        odd += [{"id": f"{prefix}-m{number}x{n}", **fit, "issue_type": kind, "metadata": {"state": "queued", "target": "main", key: value}}
+                for number, key in enumerate(("state", "branch", "head", "target", "source", "worker", "fence", "pull", "review", "agent"))
+                for n, value in enumerate(ODD) for kind in [("task", "convoy", "merge-request")[(number + n) % 3]]]
+        Ledger(beads).fold()
+        lines[beads.issues] = [json.dumps(one).encode() for one in odd]
+        with open(beads.issues, "ab") as file:
+            file.write(b"\n".join(lines[beads.issues]) + b"\n")
+    wrong = []
+    for cwd in (place.root, f"{place.root}/gp"):
+        for words in READING:
+            ended = invoke(words.split(), cwd)
+            wrong += [f"{words} in {cwd}: {ended.err[-400:]}"] if ended.code not in (0, 1) else []
+    assert wrong == []
+    assert "gp-o0x1 is damaged: " in invoke(["bd", "show", "gp-o0x1"], place.root).err
+    assert "spec_id is no text" in invoke(["bd", "update", "gp-o5x1", "-p", "1"], f"{place.root}/gp").err
+    for path, odd in lines.items():
+        assert sorted(odd) == sorted(line for line in Path(path).read_bytes().splitlines() if line in odd)
 
 
 # ---- the disk is full

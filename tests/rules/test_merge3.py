@@ -30,7 +30,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.integers(0, 4), "issue_type": st.sampled_from(["task", "bug"]), "claim_fence": st.integers(0, 3),
     "created_at": st.sampled_from(STAMPS), "updated_at": st.sampled_from(STAMPS), "closed_at": st.sampled_from(STAMPS),
     "labels": st.lists(st.sampled_from("abc"), max_size=3), "dependencies": st.lists(DEPENDENCY, max_size=2),
-    "comments": st.lists(COMMENT, max_size=2), "metadata": st.dictionaries(st.sampled_from("kl"), JSON, max_size=2) | JSON,
+    "comments": st.lists(COMMENT, max_size=2), "metadata": st.dictionaries(st.sampled_from("kl"), JSON, max_size=2),
     "x-unknown": JSON, "pinned": st.booleans(), "estimated_minutes": st.integers(0, 5)}
 RECORD = st.fixed_dictionaries({"id": st.just("t-a")}, optional=FIELDS)
 SOME = st.none() | RECORD

@@ -59,7 +59,7 @@ def test_each_kind_of_change_has_its_event(ledger: Ledger) -> None:
 
 def test_a_bead_from_elsewhere_tells_who_made_it_and_who_closed_it(ledger: Ledger) -> None:
     put(ledger, "gp-a", status="closed", updated_at="2026-02-02T00:00:00Z", updated_by="toast")
-    put(ledger, "gp-b", created_at="yesterday", updated_at=None, labels="odd")
+    put(ledger, "gp-b", created_at="yesterday", updated_at=None)
     events = audit.look(ledger).after(0)
     assert [(event["ts"][:10], event["type"], event["actor"]) for event in events] == [
         ("2026-01-02", "created", "me"), ("2026-02-02", "closed", "toast"), ("1970-01-01", "created", "me")]

@@ -203,7 +203,7 @@ def test_who_reads_keeps_what_was_there_and_holds_up_nobody(ledger: Ledger, monk
 def test_odd_values_are_told(ledger: Ledger) -> None:
     put(ledger, bead("gp-01"))
     assert check(ledger).odd == 0
-    put(ledger, bead("gp-02", priority=True), bead("gp-03", title=7))
+    put(ledger, bead("gp-02", priority=1 << 70), bead("gp-03", created_at="soon"))
     found = index.current(ledger)
     assert found is not None and found.odd == 2
     put(ledger, bead("gp-02"), bead("gp-03"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gastown_hooks.core import fsio, record
-from gastown_hooks.core.errors import Fenced, NotATown
+from gastown_hooks.core.errors import Corrupt, Fenced, NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores import lines
 from gastown_hooks.stores.config import Writer
@@ -35,6 +35,13 @@ def journaled(tmp_path: Any) -> Ledger:
     beads = Beads(f"{tmp_path}/.beads")
     Ledger.create_files(beads, "gp", OWN_BRANCH)
     return Ledger(beads)
+
+
+BAD = [b"not a bead", b'{"id":"gp-3","labels":3}', b'{"id":"gp-0","title":oops}', b'{"id":"gp-zz","title":7}']
+
+
+def some_bad(dice: random.Random) -> bytes:
+    return b"".join(line + b"\n" for line in dice.sample(BAD, dice.randrange(4)))
 
 
 def bead(bead_id: str, title: str = "x", **more: Any) -> Bead:
@@ -184,21 +191,22 @@ def test_find_agrees_with_a_plain_search() -> None:
     dice = random.Random(7)
     for _ in range(200):
         ids = sorted({f"gp-{dice.randrange(36 ** 2):x}" for _ in range(dice.randrange(12))})
-        data = b"".join(record.encode(bead(i)) + b"\n" for i in ids) + b"not a bead\n" * dice.randrange(3)
+        data = b"".join(record.encode(bead(i)) + b"\n" for i in ids) + some_bad(dice)
         for wanted in [*ids, "gp-", "gp-zzz", "a", "zz"]:
             start, end, found = lines.find(data, wanted)
             assert found == (wanted in ids)
             assert not found or json.loads(data[start:end])["id"] == wanted
         changed = {i: record.encode(bead(i, "new")) for i in [*ids[::2], "gp-0new"]}
         spliced = lines.splice(data, changed)
-        assert [lines.key_of(x) for x in spliced.split(b"\n")[:-1] if lines.key_of(x)] == sorted({*map(str.encode, ids), b"gp-0new"})
+        assert list(lines.parse(spliced).beads) == sorted({*ids, "gp-0new"}, key=str.encode)
+        assert lines.parse(spliced).bad == lines.parse(data).bad and spliced == lines.parse(spliced).text()
 
 
 def test_a_search_in_a_file_agrees_with_a_search_in_its_text() -> None:
     dice = random.Random(8)
     for texts in (0, 30, 3000, 40_000):
         ids = sorted({f"gp-{dice.randrange(36 ** 3):x}" for _ in range(300)})
-        data = b"".join(record.encode(bead(i, "x" * dice.randrange(texts + 1))) + b"\n" for i in ids) + b"not a bead\n" * dice.randrange(3)
+        data = b"".join(record.encode(bead(i, "x" * dice.randrange(texts + 1))) + b"\n" for i in ids) + some_bad(dice)
         reads: list[int] = []
         seen: dict[int, tuple[int, bytes]] = {}
 
@@ -207,8 +215,47 @@ def test_a_search_in_a_file_agrees_with_a_search_in_its_text() -> None:
             return data[start:start + length]
         for wanted in [*ids, "gp-", "gp-zzz", "a", "zz", ids[0] + ".1"]:
             start, end, found = lines.find(data, wanted)
-            assert lines.find_in(read, len(data), wanted, seen) == (data[start:end] if found else None)
+            assert lines.find_in(read, lines.sound(read, len(data)), wanted, seen) == (data[start:end] if found else None)
     assert max(reads) < 2_000_000
+
+
+def test_a_line_with_a_wrong_value_hides_no_bead_and_is_kept(ledger: Ledger) -> None:
+    """Whatever id it begins with, and also where a bead of that id is written."""
+    ledger.transact(put(*(bead(f"gp-{n}") for n in range(9))))
+    ledger.fold()
+    with open(ledger.beads.issues, "ab") as file:
+        file.write(b"\n".join(BAD[::-1]) + b"\n")
+    for title in ("one", "two", "three"):
+        for n in range(9):
+            ledger.transact(put(bead(f"gp-{n}", title)))
+            assert ledger.get(f"gp-{n}") == bead(f"gp-{n}", title) and ledger.get("gp-zz") is None
+        assert sorted(problem.line for problem in ledger.problems()) == sorted(BAD)
+        ledger.fold()
+        assert text(ledger) == [record.encode(bead(f"gp-{n}", title)) for n in range(9)] + BAD[::-1]
+
+
+def test_a_hand_edit_with_a_wrong_value_loses_neither_the_edit_nor_what_was_written(journaled: Ledger) -> None:
+    journaled.transact(put(bead("gp-1"), bead("gp-2")))
+    journaled.fold()
+    journaled.transact(put(bead("gp-2", "new")))
+    damaged = record.encode(bead("gp-2"))[:-1] + b',"labels":3}'
+    fsio.write(journaled.beads.issues, record.encode(bead("gp-1")) + b"\n" + damaged + b"\n")
+    assert journaled.get("gp-2") == bead("gp-2", "new")
+    journaled.fold()
+    assert text(journaled) == [record.encode(bead("gp-1")), record.encode(bead("gp-2", "new")), damaged]
+    assert [str(problem) for problem in journaled.problems()] == ["line 3: labels is no list"]
+
+
+def test_a_wrong_value_in_the_journal_stops_nobody(journaled: Ledger) -> None:
+    """An older version wrote what this one takes for no bead."""
+    journaled.transact(put(bead("gp-1"), bead("gp-2")))
+    fsio.append(journaled.beads.journal, b"gp-2 " + (damaged := record.encode(bead("gp-2"))[:-1] + b',"labels":3}') + b"\n")
+    assert list(journaled.all()) == ["gp-1"] and "labels is no list" in str(journaled.left_out[0])
+    with pytest.raises(Corrupt, match="gp-2 is damaged"):
+        journaled.get("gp-2")
+    journaled.transact(put(bead("gp-3")))
+    journaled.fold()
+    assert list(journaled.all()) == ["gp-1", "gp-3"] and damaged in text(journaled)
 
 
 def test_a_search_reads_little_of_a_large_file(journaled: Ledger) -> None:

@@ -84,7 +84,8 @@ def test_what_was_written_since_is_not_lost_by_a_cure(ledger: Ledger) -> None:
 @pytest.mark.parametrize(("spoil", "check"), [
     (lambda root: (root / "issues.jsonl").write_bytes(b'{"id":"bd-b","title":"B"}\n{"id":"bd-a","title":"A"}'), "order"),
     (lambda root: (root / "issues.jsonl").write_bytes(b'{"id":"bd-b","title":"B"}\n' * 2), "order"),
-    (lambda root: (root / "issues.jsonl").write_bytes(b'{"id":"bd-b","title":7}\n'), "values"),
+    (lambda root: (root / "issues.jsonl").write_bytes(b'{"id":"bd-b","title":7}\n'), "lines"),
+    (lambda root: (root / "issues.jsonl").write_bytes(b'{"id":"bd-b"}\n'), "values"),
     (lambda root: (root / "beads.jsonl").write_bytes(b""), "strays")])
 def test_each_check_finds_what_it_looks_for(spoil: Callable[[Path], object], check: str, repo: Path) -> None:
     assert builders.run(builders.command("bd", "init", "--prefix", "bd"), cwd=repo).code == 0

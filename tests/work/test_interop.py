@@ -16,6 +16,7 @@ from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+from gastown_hooks.stores.lines import parse
 from gastown_hooks.work import interop
 
 NOW = clock.parse("2026-02-01T00:00:00Z")
@@ -50,7 +51,7 @@ def test_each_era_goes_in_and_out_byte_for_byte(era: str, mode: str, new_ledger:
     done = bring(ledger, data)
     assert len(done.created) == data.count(b"\n") and not done.updated
     ledger.fold()
-    assert b"".join(one + b"\n" for one in interop.lines_out(ledger.text(), None)) == data == Path(ledger.beads.issues).read_bytes()
+    assert b"".join(one + b"\n" for one in parse(ledger.text()).lines.values()) == data == Path(ledger.beads.issues).read_bytes()
     again = bring(ledger, data)
     assert (again.created, again.updated, again.unchanged) == ([], [], len(done.created))
 

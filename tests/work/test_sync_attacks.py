@@ -63,13 +63,11 @@ def test_damaged_lines_of_the_remotes_destroy_no_bead_here_and_are_kept(mode: st
 @pytest.mark.parametrize("mode", MODES)
 def test_damaged_lines_here_are_not_sent_and_delete_nothing(mode: str, tmp_path: Path) -> None:
     yard, new = Yard(tmp_path, mode, 2, GOOD), BEAD.format("bd-n", "New").encode()
-    damaged = DAMAGED[:-1]  # the last is one whose values alone are wrong: that is merged
-    Path(yard.ledger(0).beads.issues).write_bytes(b"\n".join(damaged) + b"\n" + new)
+    Path(yard.ledger(0).beads.issues).write_bytes(b"\n".join(DAMAGED) + b"\n" + new)
     for n in (0, 1):
         yard.sync(n)
     assert yard.remote() == GOOD + new == yard.text(1)
-    print(yard.text(0))
-    assert sorted(yard.text(0).splitlines()) == sorted([*damaged, *yard.remote().splitlines()])
+    assert sorted(yard.text(0).splitlines()) == sorted([*DAMAGED, *yard.remote().splitlines()])
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -271,11 +269,8 @@ def test_git_never_changes_the_ends_of_the_lines(repo: Path) -> None:
 def test_records_of_any_shape_stop_no_reading(tmp_path: Path) -> None:
     yard = Yard(tmp_path, "own-branch", 1, ledgers.generated(2))
     shapes: list[dict[str, Any]] = [
-        {"created_at": "x"}, {"priority": -7}, {"priority": None},
-        {"metadata": [1]}, {"defer_until": "soon"}, {"defer_until": 3},
-        {"claim_fence": "x"}, {"estimated_minutes": "x"}, {"dependencies": [{"depends_on_id": 3, "type": []}]},
-        {"dependencies": [{}]}, {"comments": [{}]},
-        {"comments": [{"text": 3, "id": {}}]}, {"status": "made-up"}, {"design": {"a": 1}}, {"closed_at": "never", "status": "closed"}]
+        {"created_at": "x"}, {"priority": -7}, {"priority": None}, {"defer_until": "soon"}, {"metadata": {"state": 3}},
+        {"dependencies": [{}]}, {"comments": [{}]}, {"status": "made-up"}, {"closed_at": "never", "status": "closed"}]
     odd = [{"id": f"bd-o{n}", "title": "T", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", **more}
            for n, more in enumerate(shapes)]
     put_ledger(yard, b"".join(json.dumps(one).encode() + b"\n" for one in odd))

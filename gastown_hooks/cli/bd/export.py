@@ -13,7 +13,7 @@ from gastown_hooks.core import fsio, record
 from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules import fields, ready, states
-from gastown_hooks.work import interop
+from gastown_hooks.stores.lines import parse
 
 
 @click.command(short_help="Write beads as JSON lines, for any program that reads them.")
@@ -43,10 +43,13 @@ def cli(output: str | None, status: str | None, kind: str | None, label: str | N
         wanted = {name for name, bead in ledger.all().items()
                   if (not status or ready.status(bead) == status) and (not type_ or ready.kind(bead) == type_)
                   and (not label or label in (bead.get("labels") or ())) and not (no_tombstones and ready.status(bead) == states.TOMBSTONE)}
-    lines = interop.lines_out(text, wanted)
+    found = parse(text)
+    if found.problems:
+        ledger.left_out = ledger.problems()
+    lines = [line for name, line in found.lines.items() if wanted is None or name in wanted]
     if output is None:
         if as_json:
-            common.emit_json([record.decode(line) for line in lines])
+            common.emit_json([bead for name, bead in found.beads.items() if wanted is None or name in wanted])
         elif not dry_run:
             sys.stdout.flush()
             sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
