@@ -89,7 +89,7 @@ def _round(town: Town, role: str, rig: Rig | None = None) -> None:
 
 def _has_queue(this: Tick, rig: Rig) -> bool:
     try:
-        return requests.has_work(known.those(Ledger(rig.beads), known.REQUESTS).values())
+        return requests.has_work(known.kept(Ledger(rig.beads)))
     except GastownError as error:
         this.failed[f"{rig.name}.queue"] = str(error)
         return True  # unreadable is not empty: the refinery looks and says so

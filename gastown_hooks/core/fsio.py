@@ -30,6 +30,15 @@ def read(path: str) -> bytes | None:
         return None
 
 
+def read_end(path: str, length: int) -> bytes:
+    """The last bytes of the file, at most so many; nothing where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return os.pread(file.fileno(), length, max(0, os.fstat(file.fileno()).st_size - length))
+    except FileNotFoundError:
+        return b""
+
+
 def read_json(path: str) -> Any:
     """The file's JSON value; None where there is no file. Raises Corrupt."""
     data = read(path)

@@ -96,6 +96,10 @@ class Index:
         tests = tests.replace("+", "")
         return self._db.execute(f"SELECT id, line FROM bead LEFT JOIN kept USING (id) WHERE TRUE{tests}", values).fetchall()
 
+    def kept(self) -> list[bytes]:
+        """The lines of the beads that everybody asks for all the time."""
+        return [row[0] for row in self._db.execute("SELECT line FROM kept")]
+
     def claims(self) -> list[tuple[str, str, str, int]]:
         """(id, status, assignee, fence) of the beads that workers may hold."""
         marks = ", ".join("?" * len(states.CLAIMED))

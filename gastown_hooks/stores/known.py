@@ -112,6 +112,9 @@ class Known(Records):
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
         return {name: self[name] for name in sorted(found)}
 
+    def kept(self) -> list[Record]:
+        """Those of which `is_kept` is true."""
+        return [record.decode(line) for line in self.index.kept()]
 
     def claims(self) -> list[Record]:
         """Of the beads that workers may hold: id, status, assignee and claim_fence."""
@@ -160,14 +163,27 @@ def known(ledger: Ledger) -> Known | None:
 
 
 def is_kept(bead: Record) -> bool:
-    """Whether the index holds the bead's whole line: everybody asks for it, again and again."""
-    return record.kind(bead) in _KEPT and record.status(bead) not in ("closed", states.TOMBSTONE)
+    """Whether the index holds the bead's whole line: everybody asks for it, again and again. A request's pull request may outlast it."""
+    if record.kind(bead) not in _KEPT or record.status(bead) == states.TOMBSTONE:
+        return False
+    return record.status(bead) != "closed" or _pull_is_open(bead.get("metadata"))
+
+
+def _pull_is_open(metadata: Any) -> bool:
+    pull = metadata.get("pull") if isinstance(metadata, dict) else None
+    return isinstance(pull, dict) and pull.get("state") == "open"
 
 
 def claims(ledger: Ledger) -> list[Record]:
     """At least the beads that workers hold; of each at least its id, status, assignee and claim_fence."""
     its = known(ledger)
     return list(ledger.all().values()) if its is None else its.claims()
+
+
+def kept(ledger: Ledger) -> list[Record]:
+    """At least the merge requests and convoys of which something is still to be done."""
+    its = known(ledger)
+    return list(ledger.all().values()) if its is None else its.kept()
 
 
 def beads(ledger: Ledger) -> Mapping[str, Record]:

@@ -1,7 +1,8 @@
 """What one landing round works with: the target's tip, the journal of landings, the state file, and whom to tell.
 
 `refinery/landings.jsonl`: `{"land":{old,new,target,requests:[{mr,bead,fence,head,branch,worker,commit}],gate,at}}` before the
-target is moved (of old a single request's fields without the list), then `{"settled":{new,at}}` or `{"aborted":{new,why,at}}`.
+target is moved (of old a single request's fields without the list), then `{"settled":{new,at}}` or `{"aborted":{new,why,at}}`,
+with `"clear":true` where no landing is open any more: a round reads what stands behind the last such line.
 `refinery/state.json`: work/targets. `refinery/estimate.json`:
 {"bad", "good"}: how requests fared of late. Absent files mean: nothing landed yet, nothing closed.
 """
@@ -26,6 +27,7 @@ from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import targets
 
 OVERSEER, WITNESS = "overseer", "witness"
+_CLEAR, _TAIL = b',"clear":true', 1 << 14
 _ENTRY = {"mr": str, "bead": str, "fence": int, "head": str, "branch": str}
 
 
@@ -144,14 +146,15 @@ class Desk:
 
     def note(self, kind: str, entry: dict[str, Any]) -> None:
         """One line, durable on return."""
-        line = json.dumps({kind: {**entry, "at": clock.stamp(self.now)}}, separators=(",", ":")).encode() + b"\n"
         with lock.acquire(self.rig.lock("landings")):
-            fsio.append(self.rig.refinery.landings, line)
+            clear = kind != "land" and all(one["new"] == entry["new"] for one in self.unsettled())
+            told = {**entry, **({"clear": True} if clear else {}), "at": clock.stamp(self.now)}
+            fsio.append(self.rig.refinery.landings, json.dumps({kind: told}, separators=(",", ":")).encode() + b"\n")
 
     def unsettled(self) -> list[dict[str, Any]]:
         """Intents whose outcome is not noted yet, oldest first."""
         found: dict[str, dict[str, Any]] = {}
-        for kind, entry in _journal(self.rig):
+        for kind, entry in _journal(self.rig, whole=False):
             if kind == "land":
                 found[entry["new"]] = entry
             else:
@@ -209,9 +212,11 @@ def requests_of(intent: dict[str, Any]) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else [intent]
 
 
-def _journal(rig: Rig) -> list[tuple[str, dict[str, Any]]]:
-    path, found = rig.refinery.landings, []
-    for number, line in enumerate(fsio.whole_lines(fsio.read(path) or b""), 1):
+def _journal(rig: Rig, *, whole: bool = True) -> list[tuple[str, dict[str, Any]]]:
+    """What the journal's lines say, the oldest first. Not `whole`: those behind the last one with which no landing was open."""
+    path = rig.refinery.landings
+    data, found = (fsio.read(path) or b"") if whole else _behind_clear(path), []
+    for number, line in enumerate(fsio.whole_lines(data), 1):
         try:
             ((kind, entry),) = json.loads(line).items()
             if kind not in ("land", "settled", "aborted") or not isinstance(entry["new"], str):
@@ -219,9 +224,22 @@ def _journal(rig: Rig) -> list[tuple[str, dict[str, Any]]]:
             if kind == "land" and not all(type(one[key]) is wanted for one in requests_of(entry) for key, wanted in _ENTRY.items()):
                 raise ValueError("a landing without requests")
         except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise Corrupt(f"{path} line {number}", why=str(error), next="mend or remove that line") from None
+            before = (fsio.read(path) or b"").count(b"\n") - data.count(b"\n")
+            raise Corrupt(f"{path} line {before + number}", why=str(error), next="mend or remove that line") from None
         found.append((kind, entry))
     return found
+
+
+def _behind_clear(path: str) -> bytes:
+    length = _TAIL
+    while True:
+        tail = fsio.read_end(path, length)
+        clear = tail.rfind(_CLEAR, 0, tail.rfind(b"\n") + 1)
+        if clear >= 0:
+            return tail[tail.index(b"\n", clear) + 1:]
+        if len(tail) < length:
+            return tail  # all of it
+        length *= 4
 
 
 def short(oid: str) -> str:

@@ -43,7 +43,7 @@ def finish(desk: Desk) -> None:
     """
     if desk.away or not desk.remote:
         return
-    known = [requests.parse(found) for found in queue.requests(desk.rig, closed=True) if requests.is_usable(found)]
+    known = requests.usable(queue.unfinished(desk.rig))
     live = {request.branch for request in known if requests.STATUS[request.state] != "closed"}
     for request in known:
         if request.untold and request.branch not in live:
@@ -126,7 +126,7 @@ def _push(desk: Desk, request: Request) -> None:
     there = git.remote_tip(desk.rig.repo, ref)
     if there == request.head:
         return
-    older = [one for one in map(requests.parse, filter(requests.is_usable, queue.requests(desk.rig, closed=True)))
+    older = [one for one in requests.usable(queue.requests(desk.rig, closed=True))
              if (one.branch, one.head) == (request.branch, there)]
     try:
         git.push(desk.rig.repo, request.head, ref, lease=there if older else None)

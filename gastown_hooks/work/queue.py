@@ -59,6 +59,11 @@ def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
     return among(known.those(Ledger(rig.beads), known.REQUESTS if closed else known.OPEN_REQUESTS).values(), closed=closed)
 
 
+def unfinished(rig: Rig) -> list[Record]:
+    """At least the rig's merge requests that are not settled, or whose pull request is not."""
+    return among(known.kept(Ledger(rig.beads)), closed=True)
+
+
 def in_order(rig: Rig, now: int) -> list[Record]:
     """What waits to land, next one first. A damaged request is not among them: see `damaged`."""
     return ordered(requests(rig), now)

@@ -62,6 +62,8 @@ def any_bead(dice: random.Random) -> Bead:
         more |= {"assignee": dice.choice(("a", "b")), "claim_fence": dice.randrange(2)}
     if dice.random() < 0.1:
         more["pinned"] = True
+    if dice.random() < 0.2:
+        more["metadata"] = {"pull": dice.choice(({"state": "open"}, {"state": "closed"}, "open"))}
     return bead(bead_id, **more)
 
 
@@ -246,6 +248,9 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
                 assert graph.descendants(found, name) == graph.descendants(records, name)
         assert found.those(known.OPEN_REQUESTS) == {
             name: one for name, one in records.items() if one.get("issue_type") == "merge-request" and one["status"] in OPEN}
+        assert {one["id"]: one for one in known.kept(ledger)} == {
+            name: one for name, one in records.items() if one.get("issue_type") == "merge-request" and (
+                one["status"] in OPEN or (one["status"] == "closed" and one.get("metadata") == {"pull": {"state": "open"}}))}
         keys = ("id", "status", "assignee", "claim_fence")
         assert sorted([one[key] for key in keys] for one in known.claims(ledger)) == sorted(
             [one.get(key, "") for key in keys] for one in records.values() if one["status"] in states.CLAIMED and one.get("claim_fence"))
