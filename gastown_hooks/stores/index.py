@@ -45,9 +45,9 @@ ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnul
 _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' UNION "
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 _MANY = 1000  # beads of which each may be looked up
+_COSTLY = ("fit", "holds", "below", "or", "not")
 _SCOPED = ("scope", "status", "kind", "assignee")
 _CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
-_CLOSED = "(SELECT child.status = 'closed' FROM bead AS child WHERE child.id = edge.source)"
 SPAWNER = "waits-for children of"
 FOREIGN = "SELECT target, source FROM edge WHERE (target BETWEEN 'beads://' AND 'beads:0' OR target BETWEEN 'external:' AND 'external;')"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
@@ -59,7 +59,8 @@ class Index:
     def __init__(self, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int]) -> None:
         self._db, self.odd, self._ready = db, odd, now_ready
         self.seen = seen  # the file, the journal's inode, how much of it
-        self._functions, self._held = 0, dict[str, str]()
+        self._functions = 0
+        self._held: dict[tuple[Any, ...], tuple[str, int]] = {}
 
     def __del__(self) -> None:
         self._db.close()  # a connection is in a circle with its cache: left alone it would keep its lock
@@ -108,6 +109,9 @@ class Index:
 
     def count_listed(self, wanted: Wanted) -> int:
         """How many `listed` has in all."""
+        others = [one for one in wanted if one[0] != "scope"]
+        if len(others) == 1 and others[0][:2] == ("everything", "holds"):
+            return self._holding(others[0][2][0], _scopes(wanted))[1]
         return self._counted("'all'", wanted, "").get("all", 0)
 
     def counts(self, by: str, wanted: Wanted) -> dict[Any, int]:
@@ -116,18 +120,20 @@ class Index:
 
     def _counted(self, by: str, wanted: Wanted, grouped: str) -> dict[Any, int]:
         tests, values = self._tests(wanted)
+        table = "bead"
         if _is_scoped(wanted) and (not grouped or by in _SCOPED):
-            tests = tests.replace("+", "")  # the index alone answers
+            tests, table = tests.replace("+", ""), "bead INDEXED BY by_scope"  # which alone answers
         found: dict[Any, int] = {}
-        for value, count in self._db.execute(f"SELECT {by}, count(*) FROM bead WHERE TRUE{tests} {grouped}", values):
+        for value, count in self._db.execute(f"SELECT {by}, count(*) FROM {table} WHERE TRUE{tests} {grouped}", values):
             found[value] = found.get(value, 0) + count
         return found
 
     def count_recent(self, wanted: Wanted, since: int) -> tuple[int, int, int]:
         """How many of them were created, closed and updated since."""
         tests, values = self._tests(wanted)
-        found = self._db.execute("SELECT ifnull(sum(created >= ?), 0), ifnull(sum(closed >= ?), 0), ifnull(sum(updated >= ?), 0) FROM bead "
-                                 f"WHERE (updated >= ? OR created >= ? OR closed >= ?){tests}", (*[since] * 6, *values)).fetchone()
+        found = self._db.execute("SELECT ifnull(sum(created >= ?), 0), ifnull(sum(closed >= ?), 0), ifnull(sum(updated >= ?), 0) "
+                                 "FROM bead INDEXED BY by_scope WHERE (updated >= ? OR created >= ? OR closed >= ?)"
+                                 f"{tests}", (*[since] * 6, *values)).fetchone()
         return found[0], found[1], found[2]
 
     def leads(self, wanted: Wanted) -> tuple[int, int, int]:
@@ -136,7 +142,8 @@ class Index:
         second = clock.SECOND  # the sum of nanoseconds may be more than SQLite counts
         row = self._db.execute("SELECT count(*), "
                                f"sum((closed - created) / {second}), sum((closed - created) % {second}), max(closed) FROM bead "
-                               f"WHERE +status = 'closed' AND closed <> 0 AND created <> 0{tests}", values).fetchone()
+                               f"INDEXED BY by_scope WHERE scope IN ({DELETED}, {TOWN}, {CLOSED}, {SHOWN}) AND status = 'closed' "
+                               f"AND closed <> 0 AND created <> 0{tests}", values).fetchone()
         return row[0], (row[1] or 0) * second + (row[2] or 0), row[3] or 0
 
     def count_blocked(self, wanted: Wanted, now: int) -> int:
@@ -148,16 +155,15 @@ class Index:
     def progress(self, wanted: Wanted) -> list[tuple[Any, ...]]:
         """The beads of which all this is true, in order, each as COLUMNS and how many children it has, and how many of them are closed."""
         tests, values = self._tests(wanted)
-        families = {row[0]: row[1:] for row in self._db.execute(
-            f"SELECT target, count(*), sum({_CLOSED}) FROM edge WHERE kind = 'parent-child' GROUP BY target")}
-        rows = self._db.execute(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests.replace('+', '')} ORDER BY priority, created, id", values)
-        return [(*row, *families.get(row[2], (0, 0))) for row in rows]
+        rows = self._db.execute(f"SELECT {COLUMNS}, (SELECT count(*) {_CHILDREN}), (SELECT ifnull(sum(edge.closed), 0) {_CHILDREN}) "
+                                f"FROM bead WHERE TRUE{tests.replace('+', '')} ORDER BY priority, created, id", values)
+        return rows.fetchall()
 
     def count_done(self, wanted: Wanted) -> int:
         """How many of them have children and all closed."""
         tests, values = self._tests(wanted)
-        found = self._db.execute(f"SELECT count(*) FROM bead WHERE TRUE{tests.replace('+', '')} AND EXISTS (SELECT 1 {_CHILDREN}) "
-                                 f"AND NOT EXISTS (SELECT 1 {_CHILDREN} AND NOT {_CLOSED})", values)
+        found = self._db.execute("SELECT count(*) FROM bead WHERE TRUE"
+                                 f"{tests.replace('+', '')} AND (SELECT min(edge.closed) {_CHILDREN})", values)
         return int(found.fetchone()[0])
 
     def held_by(self, actor: str) -> list[str]:
@@ -189,14 +195,15 @@ class Index:
     def _tests(self, wanted: Wanted) -> tuple[str, list[Any]]:
         """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller.
 
-        `+`: no reason to leave the order of the beads, which a list is wanted in, for that of an index.
+        `+`: no reason to leave the order of the beads, which a list is wanted in, for that of an index. What takes longest stands last.
         """
         tests = ""
         found: list[Any] = []
-        for column, how, values in wanted:
+        for column, how, values in sorted(wanted, key=lambda one: one[1] in _COSTLY):
             if how in ("or", "not"):
                 parts = [self._tests(one) for one in values]
-                either = " OR ".join(f"ifnull(TRUE{part}, FALSE)" for part, _ in parts) or "FALSE"
+                either = " OR ".join(part[5:] if _is_scoped(one) and len(one) == 1 else f"ifnull(TRUE{part}, FALSE)"
+                                     for one, (part, _) in zip(values, parts, strict=True)) or "FALSE"
                 tests += f" AND {'NOT ' if how == 'not' else ''}({either})"
                 found += [value for _, of in parts for value in of]
                 continue
@@ -210,7 +217,7 @@ class Index:
                 tests += f" AND {_BELOW}"
                 found += values
             elif how == "holds" and column == "everything":
-                tests += "".join(f" AND {self._holding(found.pop())}" for _ in values)
+                tests += "".join(f" AND {self._holding(found.pop(), _scopes(wanted))[0]}" for _ in values)
             elif how == "holds":
                 tests += "".join(f" AND instr({column}, ?)" for _ in values)
             elif isinstance(how, str):
@@ -224,15 +231,23 @@ class Index:
                 tests += f" AND {mark}{column} {'' if how else 'NOT '}IN ({', '.join('?' * len(values))})"
         return tests, found
 
-    def _holding(self, text: str) -> str:
-        """The test that a bead holds a text somewhere; to look for it takes longer than all else, so it is done once."""
-        if text not in self._held:
+    def _holding(self, text: str, scopes: Sequence[int]) -> tuple[str, int]:
+        """The test that a bead of these scopes holds a text somewhere, and how many do; to look takes longer than all else: once."""
+        key = (text, *scopes)
+        if key not in self._held:
             table = f"temp.held{len(self._held)}"
             self._db.execute("PRAGMA temp_store = MEMORY")
             self._db.execute(f"CREATE TABLE {table} (id TEXT PRIMARY KEY) WITHOUT ROWID")
-            count = self._db.execute(f"INSERT INTO {table} SELECT id FROM text WHERE instr(everything, ?)", (text,)).rowcount
-            self._held[text] = f"{'+' if count > _MANY else ''}id IN {table}"
-        return self._held[text]
+            marks = ", ".join("?" * len(scopes))
+            count = self._db.execute(f"INSERT INTO {table} SELECT id FROM text WHERE scope IN ({marks}) AND instr(everything, ?)",
+                                     (*scopes, text)).rowcount
+            self._held[key] = f"{'+' if count > _MANY else ''}id IN {table}", count
+        return self._held[key]
+
+
+def _scopes(wanted: Wanted) -> Sequence[int]:
+    """Those that it means, at least."""
+    return next((values for column, how, values in wanted if column == "scope" and how is True), range(4))
 
 
 def current(ledger: Ledger) -> Index | None:

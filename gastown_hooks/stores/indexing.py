@@ -29,18 +29,20 @@ _LARGEST = 1 << 62
 _MANY = 3000  # edited beads: more are not looked at one by one
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
 _INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 24)})"
+_LINK = "INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?)"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
                     odd INTEGER, ready INTEGER, external TEXT);
-CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, held_by TEXT, odd INTEGER,
-                   kind TEXT, title TEXT, estimate INTEGER, assignee TEXT, status TEXT, labels TEXT, scope INTEGER, fence INTEGER,
-                   updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER, blocked_from INTEGER, blocked_until INTEGER,
-                   pinned INTEGER, low TEXT, doer TEXT, mark INTEGER,
+CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, odd INTEGER, scope INTEGER, status TEXT, kind TEXT,
+                   assignee TEXT, labels TEXT, low TEXT, updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER,
+                   blocked_from INTEGER, blocked_until INTEGER, pinned INTEGER, fence INTEGER, held_by TEXT, title TEXT, estimate INTEGER,
+                   doer TEXT, mark INTEGER,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
-CREATE TABLE text (id TEXT PRIMARY KEY, everything TEXT) WITHOUT ROWID;
-CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, PRIMARY KEY (target, source, place)) WITHOUT ROWID;
+CREATE TABLE text (id TEXT PRIMARY KEY, scope INTEGER, everything TEXT) WITHOUT ROWID;
+CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown INTEGER, closed INTEGER,
+                   PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
 _INDEXES = f"""
 CREATE INDEX by_id ON bead (id, status);
@@ -49,7 +51,7 @@ CREATE INDEX by_hold ON bead (priority, created, id, blocked_from, blocked_until
 CREATE INDEX by_pin ON bead (status, kind) WHERE pinned > 0;
 CREATE INDEX by_kind ON bead (kind, status);
 CREATE INDEX by_fence ON bead (status, fence, assignee, id, closed) WHERE fence > 0;
-CREATE INDEX by_scope ON bead (scope, status, kind, assignee);
+CREATE INDEX by_scope ON bead (scope, status, kind, assignee, closed, updated);
 CREATE INDEX by_doer ON bead (doer) WHERE doer > '';
 CREATE INDEX later ON bead (ready_from) WHERE ready_from > 0;
 CREATE INDEX by_holder ON bead (held_by) WHERE held_by IS NOT NULL;
@@ -201,12 +203,12 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     rows = [_row(bead, zlib.crc32(text[bead_id]), *_when(around, family, bead_id)) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
-    db.executemany("INSERT INTO text VALUES (?, ?)", sorted(map(_text, records.values())))
+    db.executemany("INSERT INTO text VALUES (?, ?, ?)", sorted(map(_text, records.values())))
     db.executemany(_KEEP, [(name, pair.line(name)) for name, bead in records.items() if known.is_kept(bead)])
-    db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", sorted(edge for bead in records.values() for edge in _edges(bead, records)))
+    db.executemany(_LINK, sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
         db.execute(statement)
-    return sum(row[5] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
+    return sum(row[4] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
 
 
 def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], state: tuple[Any, ...]) -> tuple[int, int, str]:
@@ -222,7 +224,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
     for bead_id in changed:
         db.execute("DELETE FROM edge WHERE source = ?", (bead_id,))
         db.execute("UPDATE edge SET unknown = 0 WHERE target = ? AND unknown", (bead_id,))
-        db.executemany("INSERT INTO edge VALUES (?, ?, ?, ?, ?)", _edges(records[bead_id], records))
+        db.executemany(_LINK, _edges(records[bead_id], records))
         above.update(graph.parents(records[bead_id]))
     for bead_id in _reached(db, [*changed, *moved], above):
         if fields.is_foreign(bead_id) or bead_id not in records:
@@ -232,10 +234,10 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
         now_ready += (times[0] == 0) - (old[1] == 0)
         if bead_id in changed:
             row = _row(records[bead_id], None, *times)
-            odd += row[5] - old[0]
+            odd += row[4] - old[0]
             db.execute("DELETE FROM bead WHERE id = ?", (bead_id,))
             db.execute(_INSERT, row)
-            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?)", _text(records[bead_id]))
+            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id]))
             db.execute("DELETE FROM kept WHERE id = ?", (bead_id,))
             if known.is_kept(records[bead_id]):
                 db.execute(_KEEP, (bead_id, pair.line(bead_id)))
@@ -267,9 +269,9 @@ def _when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_i
     return _time(since), _time(held[0]), _LARGEST if held[1] is None else _time(held[1])
 
 
-def _text(bead: Record) -> tuple[str, str]:
+def _text(bead: Record) -> tuple[str, int, str]:
     """The bead's row of `text`."""
-    return bead["id"], "\x1f".join(str(bead.get(key) or "") for key in ("id", "title", "description")).lower()
+    return bead["id"], _scope(bead), "\x1f".join(str(bead.get(key) or "") for key in ("id", "title", "description")).lower()
 
 
 def _scope(bead: Record) -> int:
@@ -307,11 +309,10 @@ def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
     if odd:
         priority, created, title, estimate, fence, who, labels = 0, 0, "", None, None, None, []
     since, *blocked = times
-    return (bead["id"], priority, created, since, held_by, int(odd), ready.kind(bead), title, estimate, who or "", ready.status(bead),
-            "\x1f".join(("", *labels, "")) if labels else "", _scope(bead),
-            fence or 0, _instant(bead, "updated_at"), _instant(bead, "closed_at"), _instant(bead, "due_at"), _instant(bead, "defer_until"),
-            *blocked,
-            int(bool(bead.get("pinned"))), title.lower(), states.doer(bead), mark)
+    return (bead["id"], priority, created, since, int(odd), _scope(bead), ready.status(bead), ready.kind(bead), who or "",
+            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), _instant(bead, "updated_at"), _instant(bead, "closed_at"),
+            _instant(bead, "due_at"), _instant(bead, "defer_until"), *blocked, int(bool(bead.get("pinned"))), fence or 0, held_by, title,
+            estimate, states.doer(bead), mark)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:
@@ -323,7 +324,8 @@ def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...
         found += [(target, index.SPAWNER) for target in ready.watched(bead)]
     for place, (target, kind) in enumerate(found):
         waits = kind in graph.BLOCKING or kind == index.SPAWNER
-        yield target, bead["id"], place, kind, int(waits and target not in known and not fields.is_foreign(target))
+        yield (target, bead["id"], place, kind, int(waits and target not in known and not fields.is_foreign(target)),
+               int(bead.get("status") == "closed"))
 
 
 def _time(since: int | None) -> int | None:
