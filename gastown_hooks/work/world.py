@@ -166,10 +166,10 @@ class World:
         """The bead, if its prefix leads to a ledger of the town, or it is another project's."""
         if fields.is_foreign(bead_id):
             return external.look(self._settings(), [bead_id])[bead_id]
-        ledger = self._near(bead_id)
+        ledger = self._near(bead_id, self.routes.prefixes() if self.routes else {})
         return None if ledger is None else self.holding(ledger, bead_id).get(bead_id)
 
-    def _near(self, bead_id: str) -> Ledger | None:
+    def _near(self, bead_id: str, there: Mapping[str, Beads]) -> Ledger | None:
         """The ledger to which the bead's prefix leads; in a plain repository the one there is, if that has wisps, which may wait for any
         of its beads."""
         if self.routes is None:
@@ -188,13 +188,13 @@ class World:
         own = tuple(f"{prefix}-" for prefix, beads in there.items() if self.routes and beads.root == self.routes.town.beads.root)
         wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
         wanted += [bead_id for bead_id in world if bead_id.startswith(own)][:1]
-        if self.routes is None and (not wanted or self._near("") is None):
+        if self.routes is None and (not wanted or self._near("", there) is None):
             return self._with_foreign(world)
         while wanted:
             target = wanted.pop()
             if target.startswith(own):
                 return {**self.everything(), **self._with_foreign(world)}
-            ledger = None if target in world else self._near(target)
+            ledger = None if target in world else self._near(target, there)
             if ledger is None or ledger.beads.root in loaded:
                 continue
             loaded.add(ledger.beads.root)
