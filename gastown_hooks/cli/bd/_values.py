@@ -42,12 +42,18 @@ def target(where: World, text: str) -> str:
     return next(iter(located(where, [text])))
 
 
-def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str], bool], list[Record]], dry_run: bool) -> list[Record]:
-    """Run a verb on beads of one or several ledgers; with several it is tried on all before any is written."""
+def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str], bool], list[Record]], dry_run: bool, *,
+           adds: str = "") -> list[Record]:
+    """Run a verb on beads of one or several ledgers; with several it is tried on all before any is written. `adds`: the option, if any,
+    that adds anew each time: only in one ledger, where it is written at once or not at all."""
     found = located(where, texts)
     groups: dict[str, tuple[Ledger, list[str]]] = {}
     for bead_id, ledger in found.items():
         groups.setdefault(ledger.beads.root, (ledger, []))[1].append(bead_id)
+    if len(groups) > 1 and adds:
+        each = "; ".join(f"bd update {' '.join(bead_ids)} {adds} TEXT" for _, bead_ids in groups.values())
+        raise BadInput(f"{adds} for beads of {len(groups)} ledgers", why="cut off between two of them, it would add again when it is repeated",
+                       next=each)
     if len(groups) > 1 and not dry_run:
         for ledger, bead_ids in groups.values():
             verb(ledger, bead_ids, True)

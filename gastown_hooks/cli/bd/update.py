@@ -91,7 +91,8 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
         kept = {"ephemeral": None, "wisp_type": None} if persistent else {}
         return beads.update(ledger, where.caller, now, names, {**values, **kept}, **more, dry_run=dry)
 
-    after = _shared.change(where, _shared.named(where, bead_ids), verb, dry_run)
+    adds = "" if append_notes is None else "--append-notes"
+    after = _shared.change(where, _shared.named(where, bead_ids), verb, dry_run, adds=adds)
     if not dry_run:
         where.touch(after[-1]["id"])
     fast_write.say_updated(after, as_json=as_json, dry_run=dry_run)
