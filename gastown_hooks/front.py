@@ -6,10 +6,10 @@ the finer `code` is in the `--json` error on standard error: {"error","code"}.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from gastown_hooks.core import errors, jsons
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +23,13 @@ _SUMMARIES = {
 }
 
 
-_READS = {"bd": ("ready", "list", "blocked", "show", "search", "query", "stale"), "gt": ("hook",)}
-_FACTS = ("count", "stats", "status", "epic", "label", "dep")
-_VIEWS = ("status", "agents", "polecat", "rig", "mq", "convoy")
+# The hot verbs: which lean module does them. Each is given the verb and its words, and returns None where click has to look.
+_FAST = {
+    "gt": {"hook": "fast_hook", **dict.fromkeys(("status", "agents", "polecat", "rig", "mq", "convoy"), "fast_town")},
+    "bd": {"ready": "fast_ready", "show": "fast_show", "merge": "fast_merge",
+           **dict.fromkeys(("list", "blocked", "search", "query", "stale"), "fast_list"),
+           **dict.fromkeys(("count", "stats", "status", "epic", "label", "dep"), "fast_facts"),
+           **dict.fromkeys(("create", "update", "close"), "fast_write")}}
 
 
 def gt() -> int:
@@ -77,24 +81,11 @@ def _run(name: str, words: list[str], as_json: bool) -> int:
 
 
 def _fast(name: str, words: list[str]) -> int | None:
-    """The hot verbs, from lean modules; None: click does it."""
-    verb = words[0] if words else ""
-    if verb in _READS.get(name, ()):
-        from gastown_hooks.cli import fast_read
-        return fast_read.run(verb, words[1:])
-    if name == "bd" and verb in _FACTS:
-        from gastown_hooks.cli import fast_facts
-        return fast_facts.run(verb, words[1:])
-    if name == "gt" and verb in _VIEWS:
-        from gastown_hooks.cli import fast_town
-        return fast_town.run(words)
-    if name == "bd" and verb in ("create", "update", "close"):
-        from gastown_hooks.cli import fast_write
-        return fast_write.run(verb, words[1:])
-    if name == "bd" and verb == "merge":
-        from gastown_hooks.cli import fast_merge
-        return fast_merge.run(words[1:])
-    return None
+    module = _FAST[name].get(words[0]) if words else None
+    if module is None:
+        return None
+    code: int | None = __import__(f"gastown_hooks.cli.{module}", fromlist=("",)).run(words)
+    return code
 
 
 def _click(name: str, words: list[str]) -> int:

@@ -7,11 +7,11 @@ replace it. Lean on purpose: it runs at every commit with `-I -S`, reads no file
 
 from __future__ import annotations
 
-import os
 import sys
 
 from gastown_hooks.core import errors
 from gastown_hooks.core.errors import BadInput, Refused
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

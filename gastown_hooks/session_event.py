@@ -7,12 +7,12 @@ of ours is always 1.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from gastown_hooks.core import errors, fsio, jsons
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Home
+from gastown_hooks.core.system import os
 
 
 def main(argv: list[str]) -> int:

@@ -37,9 +37,9 @@ def bd(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def searched(place: Path, *words: str) -> set[str]:
-    """Which of our modules a command took from elsewhere than the file."""
-    told = ("bd(); print(*(name for name, module in sys.modules.items() if name.startswith('gastown_hooks')"
-            " and not isinstance(module.__spec__.loader, type)), file=sys.stderr)")
+    """Which of our modules a command took from elsewhere than the file; and whether it needed the whole of `os`."""
+    told = ("bd(); print(*(name for name, module in sys.modules.items() if name in ('os', '_collections_abc') or name.startswith("
+            "'gastown_hooks') and not isinstance(module.__spec__.loader, type)), file=sys.stderr)")
     script = (place / "bin/bd").read_text(encoding="utf-8").replace("leave(bd())", told)
     found = subprocess.run([sys.executable, "-I", "-S", "-c", script, *words], cwd=place / "town", capture_output=True, text=True,
                            check=True, env={"HOME": str(place), "LC_ALL": "C.UTF-8"})

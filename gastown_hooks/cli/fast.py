@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     Options = dict[str, tuple[str, str]]  # word: (name, "flag" | "one" | "many")
 
 JSON: Options = {"--json": ("as_json", "flag")}
+LIMIT = 100  # how many beads a listing shows where nobody says
 
 
 def parsed(words: list[str], options: Options) -> tuple[list[str], dict[str, Any]] | None:

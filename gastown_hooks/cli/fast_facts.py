@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gastown_hooks.cli import fast, fast_wanted
 from gastown_hooks.cli.bd import _facts, _near
-from gastown_hooks.cli.fast_read import bead_of, trusted
+from gastown_hooks.cli.fast_rows import bead_of, trusted
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import ready
@@ -36,12 +36,12 @@ _EPICS: fast_wanted.Wanted = [("kind", True, ["epic"]), ("status", False, ["clos
 _OWN: tuple[str, str, list[Any]] = ("", "or", [[("scope", True, [index.CLOSED, index.SHOWN])], [("kind", False, sorted(ready.HIDDEN))]])
 
 
-def run(verb: str, words: list[str]) -> int | None:
-    """The verb's exit code."""
-    if verb in _GROUPS:
-        view = _GROUPS[verb].get(words[0] if words else "")
-        return None if view is None else view(words[1:])
-    return {"count": bd_count, "stats": bd_stats, "status": bd_stats}[verb](words)
+def run(words: list[str]) -> int | None:
+    """The exit code of a verb and its words."""
+    if words[0] in _GROUPS:
+        view = _GROUPS[words[0]].get(words[1] if words[1:] else "")
+        return None if view is None else view(words[2:])
+    return {"count": bd_count, "stats": bd_stats, "status": bd_stats}[words[0]](words[1:])
 
 
 def bd_count(words: list[str]) -> int | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def run(words: list[str]) -> int | None:
     """The exit code; None for other words than three or four plain ones."""
+    words = words[1:]
     if not 3 <= len(words) <= 4 or any(word.startswith("-") for word in words):
         return None
     say(driver.merge(*words), words[-1])

@@ -37,7 +37,7 @@ _LARGEST = 1 << 62
 
 def limit(given: Mapping[str, Any]) -> int | None:
     """How many may be shown; None: it is no number."""
-    number = given["limit"] or "100"
+    number = given["limit"] or str(fast.LIMIT)
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else None
 
 

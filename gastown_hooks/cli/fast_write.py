@@ -37,9 +37,9 @@ _ABSENT: dict[str, Any] = {"stdin": False, "body_file": None, "run": None, "exte
                            "defer": None, "set_labels": ()}
 
 
-def run(verb: str, words: list[str]) -> int | None:
-    """The verb's exit code."""
-    return {"create": bd_create, "update": bd_update, "close": bd_close}[verb](words)
+def run(words: list[str]) -> int | None:
+    """The exit code of a verb and its words."""
+    return {"create": bd_create, "update": bd_update, "close": bd_close}[words[0]](words[1:])
 
 
 def bd_create(words: list[str]) -> int | None:
@@ -76,7 +76,7 @@ def bd_update(words: list[str]) -> int | None:
     place = _place(where, options[0])
     if place is None:
         return None
-    ledger, names = place
+    ledger, names, _ = place
     values = _values.update_values({**_ABSENT, **given}, now)
     add, remove = fields.labels(given["add_labels"]), fields.labels(given["remove_labels"])
     _values.update_check(given, values, given["claim"], given["append_notes"], add, remove, None)
@@ -104,8 +104,8 @@ def bd_close(words: list[str]) -> int | None:
     place = _place(where, options[0])
     if place is None:
         return None
-    ledger, names = place
-    if any(states.needs_landing(ledger.get(name) or {}) for name in names) or tracking.is_followed(where.caller.town, names):
+    ledger, names, found = place
+    if any(map(states.needs_landing, found)) or tracking.is_followed(where.caller.town, names):
         return None
     after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"],
                         session=fields.session(config.variable("CLAUDE_SESSION_ID")))
@@ -123,11 +123,14 @@ def say_closed(after: list[Record], *, as_json: bool, dry_run: bool) -> None:
         say(f"{'Would close' if dry_run else '✓ Closed'} {record['id']}: {cleaned(record.get('close_reason') or '')}")
 
 
-def _place(where: World, texts: list[str]) -> tuple[Ledger, list[str]] | None:
-    """The one ledger that holds all these beads; None unless each is named in full."""
+def _place(where: World, texts: list[str]) -> tuple[Ledger, list[str], list[Record]] | None:
+    """The one ledger that holds all these beads, their ids and the beads; None unless each is named in full."""
     names = list(dict.fromkeys(texts))
-    found = [where.exact(text) for text in names]
-    if not found or any(place is None or place[1] != text for place, text in zip(found, names, strict=True)):
+    if any(":" in text for text in names):
+        return None  # another project's
+    places = [where.place(text) for text in names]
+    if len({ledger.beads.root for ledger, _ in places}) != 1 or [name for _, name in places] != names:
         return None
-    ledgers = {place[0].beads.root: place[0] for place in found if place}
-    return (next(iter(ledgers.values())), names) if len(ledgers) == 1 else None
+    ledger = places[0][0]
+    found = ledger.some(names)
+    return (ledger, names, [found[name] for name in names]) if len(found) == len(names) else None

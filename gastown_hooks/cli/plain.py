@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def cleaned(text: str, keep: str = "") -> str:
     """The text with control and other unprintable characters escaped, but for those in `keep`."""
-    if text.isprintable():
+    if text.isprintable() or text.translate(dict.fromkeys(map(ord, keep))).isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from gastown_hooks.core.system import os
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -8,10 +8,10 @@ new one. Lines: one `write` under the caller's lock, the length checked, a torn 
 from __future__ import annotations
 
 import errno
-import os
 
 from gastown_hooks.core import jsons
 from gastown_hooks.core.errors import Corrupt, Indeterminate, storage
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -276,8 +276,8 @@ def _remove_entry(name: str, parent: int) -> None:
 
 
 def _temporary(path: str) -> str:
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}.{name}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
 
 
 def _write_new(path: str, data: bytes, mode: int, durable: bool) -> None:

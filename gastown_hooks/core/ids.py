@@ -6,14 +6,13 @@ A bead id is `<prefix>-<base36>` with dotted parts for children (`gp-abc12.3`); 
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gastown_hooks.core import digest
 else:
@@ -126,7 +125,7 @@ def derived(bead_prefix: str, *parts: str, length: int = 8) -> str:
     return f"{bead_prefix}-{base36(digest.sha256(chr(0).join(parts).encode()).digest(), length)}"
 
 
-def prefix_of(bead_id: str, known: frozenset[str] | set[str]) -> str | None:
+def prefix_of(bead_id: str, known: Iterable[str]) -> str | None:
     """The longest known prefix that the id starts with."""
     fitting = [p for p in known if bead_id.startswith(p + "-")]
     return max(fitting, key=len) if fitting else None

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`: 4 ms
 import fcntl
-import os
 import time
 
 from gastown_hooks.core.errors import LockTimeout, storage
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.ids import RESERVED
+from gastown_hooks.core.system import os
 
 # A worker's tree excludes what would carry one agent program's words into another's context.
 SPARSE_EXCLUDED = ("/.claude/", "/CLAUDE.md", "/CLAUDE.local.md", "/.beads/")

@@ -8,7 +8,7 @@ parent" is found as well as a plain circle.
 
 from __future__ import annotations
 
-from _collections_abc import Mapping  # `collections.abc` imports all of `collections`
+from gastown_hooks.core.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def parents(record: Record) -> list[str]:
     return [] if not record.get("dependencies") else [edge.target for edge in edges(record) if edge.kind == PARENT]
 
 
-class Linked(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+class Linked(Mapping[str, "Record"]):
     """Records that know their edges: `children` and `dependents` ask them, and look at none of the others."""
 
     family: Mapping[str, list[str]]
@@ -69,7 +69,7 @@ def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
     return found
 
 
-class Family(Mapping[str, list[str]] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+class Family(Mapping[str, list[str]]):
     """`children`, looked up only when somebody asks."""
 
     def __init__(self, records: Mapping[str, Record]) -> None:

@@ -7,10 +7,9 @@ a bead twice, never nowhere.
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import fsio, paths
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 from gastown_hooks.stores import lines
 
 TYPE_CHECKING = False

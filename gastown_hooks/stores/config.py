@@ -7,11 +7,10 @@ error with its nearest known neighbour, for a mistyped gate must not mean "no ga
 
 from __future__ import annotations
 
-import os
-
-from gastown_hooks.core import fsio, ids
+from gastown_hooks.core import fsio, ids, system
 from gastown_hooks.core.errors import BadConfig, BadInput, NotATown, NotFound
 from gastown_hooks.core.paths import Beads, Rig, Town, find_town
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +59,9 @@ def caller(cwd: str | None = None) -> Caller:
     """The caller, from the environment, else the working directory. Raises BadInput for an impossible identity."""
     folder = os.path.abspath(cwd or os.getcwd())
     town = _town(folder)
-    actor = os.environ.get("BD_ACTOR") or _actor_at(folder, town)
+    actor = variable("BD_ACTOR") or _actor_at(folder, town)
     role, rig, name = _role_of(actor)
-    bead, fence, token = os.environ.get("GT_BEAD"), os.environ.get("GT_FENCE"), os.environ.get("GT_TOKEN")
+    bead, fence, token = (system.variable(name) for name in ("GT_BEAD", "GT_FENCE", "GT_TOKEN"))
     if fence is not None and not fence.isdecimal():
         raise BadInput(f"GT_FENCE={ids.shown(fence)} is no fence", why="a whole number is expected")
     if role == "polecat" and fence is None and town and rig and name:
@@ -75,7 +74,8 @@ def caller(cwd: str | None = None) -> Caller:
 
 def variable(name: str, default: str = "") -> str:
     """One environment variable."""
-    return os.environ.get(name, default)
+    found = system.variable(name)
+    return default if found is None else found
 
 
 def act_as(actor: str) -> None:
@@ -85,7 +85,7 @@ def act_as(actor: str) -> None:
 
 def wake_mode() -> str:
     """How wakes are carried out: `spawn` (detached), `inline` (in the foreground) or `off`."""
-    mode = os.environ.get("GT_WAKE", "spawn")
+    mode = variable("GT_WAKE", "spawn")
     if mode not in ("spawn", "inline", "off"):
         raise BadInput(f"GT_WAKE={ids.shown(mode)}", why="known: spawn, inline, off")
     return mode
@@ -96,7 +96,7 @@ def clean_environment(extra: dict[str, str]) -> dict[str, str]:
 
     GT_PASS_ENV names further variables to pass on, colon-separated.
     """
-    names = {*PASSED, *os.environ.get("GT_PASS_ENV", "").split(":")}
+    names = {*PASSED, *variable("GT_PASS_ENV").split(":")}
     kept = {k: v for k, v in os.environ.items() if k in names or k.startswith(PASSED_PREFIXES)}
     return {**kept, **extra}
 
@@ -107,7 +107,7 @@ def persons_environment(extra: dict[str, str]) -> dict[str, str]:
 
 
 def _town(folder: str) -> Town | None:
-    override = os.environ.get("GT_TOWN_ROOT") or os.environ.get("GT_ROOT")
+    override = variable("GT_TOWN_ROOT") or variable("GT_ROOT")
     if not override:
         return find_town(folder)
     town = Town(os.path.abspath(override))

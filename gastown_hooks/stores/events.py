@@ -6,10 +6,9 @@ next one and not shown by readers.
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import clock, fsio, jsons, lock
 from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

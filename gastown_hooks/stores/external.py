@@ -7,12 +7,11 @@ one. In a town the town's own ledger configures the projects of all rigs.
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadInput, Corrupt
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Beads, find_town
+from gastown_hooks.core.system import os
 from gastown_hooks.rules import foreign
 
 TYPE_CHECKING = False

@@ -8,11 +8,10 @@ can have reached.
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import clock, jsons
 from gastown_hooks.core.errors import LockTimeout, StorageFailed
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 from gastown_hooks.rules import states
 from gastown_hooks.stores import sqlite
 

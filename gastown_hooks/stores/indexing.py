@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from _collections_abc import Mapping
-
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import index, known, lines, pairs, sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zlib
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from gastown_hooks.core.paths import Beads

@@ -5,10 +5,9 @@ What it gives is of one moment. The index only narrows: whether a bead is a clai
 
 from __future__ import annotations
 
-from _collections_abc import Mapping
-
 from gastown_hooks.core import jsons, record
 from gastown_hooks.core.late import late
+from gastown_hooks.core.mapping import Mapping
 from gastown_hooks.rules import fields, graph, states
 from gastown_hooks.stores import index
 
@@ -75,7 +74,7 @@ class Records(graph.Linked):
         return sum(1 for _ in self)
 
 
-class Asked(Mapping[str, "list[Any]"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+class Asked(Mapping[str, "list[Any]"]):
     """A mapping of lists, each looked up when it is asked for; an empty one is not in it."""
 
     def __init__(self, ask: Callable[[str], list[Any]], names: Callable[[], Iterable[str]]) -> None:

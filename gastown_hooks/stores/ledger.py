@@ -10,11 +10,10 @@ A ledger in `code-branch` mode (tracked beside the code) has no journal: each wr
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import fsio, jsons
 from gastown_hooks.core.errors import Corrupt, Fenced, LockTimeout, NotATown, StorageFailed
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

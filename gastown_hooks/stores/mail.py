@@ -7,13 +7,13 @@ in them is ever a command. No symbolic link is followed on the way to a mailbox'
 
 from __future__ import annotations
 
-import os
 import stat
 
 from gastown_hooks.core import clock, fsio, ids, lock
 from gastown_hooks.core.digest import sha256
 from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores.config import Caller
 from gastown_hooks.stores.maildir import FOLDERS, SEEN, flags, names

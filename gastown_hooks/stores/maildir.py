@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core.errors import Refused, storage
+from gastown_hooks.core.system import os
 
 FOLDERS = ("tmp", "new", "cur")
 SEEN = "S"

@@ -6,10 +6,9 @@ in place meanwhile `steady` tells.
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import jsons, record
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 from gastown_hooks.stores import lines
 
 TYPE_CHECKING = False

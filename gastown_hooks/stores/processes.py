@@ -11,11 +11,11 @@ Linux only. Kept lean: the runner, one process a worker, imports it.
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`
-import os
 import select
 import time
 
 from gastown_hooks.core import clock
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

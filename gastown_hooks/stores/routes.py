@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from gastown_hooks.core import fsio, ids, jsons
@@ -38,20 +37,28 @@ class Routes:
         """Prefix (without its hyphen) to ledger folder."""
         return {prefix: self._beads(path) for prefix, path in self._paths.items()}
 
+    def at(self, prefix: str) -> Beads:
+        """The ledger folder of a known prefix."""
+        return self._beads(self._paths[prefix])
+
+    def prefix_of(self, bead_id: str) -> str | None:
+        """The known prefix of an id."""
+        return ids.prefix_of(bead_id, self._paths.keys())
+
     def beads_of(self, bead_id: str) -> Beads:
         """Raises NotFound with the known prefixes."""
-        prefix = ids.prefix_of(ids.bead(bead_id), set(self._paths))
+        prefix = self.prefix_of(ids.bead(bead_id))
         if prefix is None:
             raise NotFound(f"no ledger for {ids.shown(bead_id)}", why=f"known prefixes: {', '.join(sorted(self._paths))}",
                            next="gt rig list")
-        beads = self._beads(self._paths[prefix])
+        beads = self.at(prefix)
         if variable("BD_DEBUG_ROUTING") == "1":
             print(f"[routing] {bead_id}: prefix {prefix} -> {beads.root}", file=sys.stderr)
         return beads
 
     def rig_of(self, bead_id: str) -> Rig | None:
         """The rig whose ledger holds the bead; None for the town's own."""
-        path = self._paths[ids.prefix_of(bead_id, set(self._paths)) or ""] if self.beads_of(bead_id) else "."
+        path = self._paths[self.prefix_of(bead_id) or ""] if self.beads_of(bead_id) else "."
         return None if path == "." else self.town.rig(path)
 
     def ledger(self, bead_id: str, caller: Caller) -> Ledger:
@@ -87,7 +94,8 @@ class Routes:
             self._paths = {prefix: there for prefix, there in self._paths.items() if there != path}
 
     def _beads(self, path: str) -> Beads:
-        return follow_redirect(Beads(os.path.normpath(os.path.join(self.town.root, path, BEADS))))
+        folder = self.town.root if path == "." else f"{self.town.root}/{path}"
+        return follow_redirect(Beads(f"{folder}/{BEADS}"))
 
 
 def _route(line: bytes, where: str) -> tuple[str, str]:

@@ -5,10 +5,9 @@ A file an identity, so nobody ever acts on what somebody else had in hand. Hot: 
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import StorageFailed
+from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

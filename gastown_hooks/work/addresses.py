@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.paths import Home, Town
+from gastown_hooks.core.system import os
 
 HUMAN = "overseer"
 

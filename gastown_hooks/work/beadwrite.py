@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from _collections_abc import Iterator, Mapping  # `collections.abc` imports all of `collections`
-
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput, NotFound, Refused
 from gastown_hooks.core.late import late
+from gastown_hooks.core.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Protocol
 
     from gastown_hooks.core.record import Record
@@ -77,7 +76,7 @@ class Still:
         return len(self._records)
 
 
-class Around(Mapping[str, "Record"] if TYPE_CHECKING else Mapping):  # type: ignore[misc]
+class Around(Mapping[str, "Record"]):
     """The beads of a draft and those of the town's other ledgers, each looked up when it is asked for; all only if they must be."""
 
     def __init__(self, world: World, draft: Draft) -> None:

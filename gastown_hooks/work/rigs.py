@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig, Town
+from gastown_hooks.core.system import os
 from gastown_hooks.core.values import asdict, dataclass
 from gastown_hooks.rules import claims, convoys, requests
 from gastown_hooks.stores import config, known

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import GastownError, storage
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.system import os
 from gastown_hooks.core.values import asdict, dataclass, field
 from gastown_hooks.rules import agent_states as states
 from gastown_hooks.rules import claims, requests, turn

@@ -5,10 +5,10 @@ Lean: asked at every close and every look at a hook.
 
 from __future__ import annotations
 
-import os
-
+from gastown_hooks.core import jsons
 from gastown_hooks.core.errors import GastownError
 from gastown_hooks.core.late import late
+from gastown_hooks.core.system import os
 from gastown_hooks.stores.ledger import Ledger
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.paths import Town
     from gastown_hooks.rules import convoys
     from gastown_hooks.stores import index, known
+    from gastown_hooks.stores.pairs import Pair
 else:
     convoys = late("gastown_hooks.rules.convoys")
     index, known = late("gastown_hooks.stores.index"), late("gastown_hooks.stores.known")
@@ -29,12 +30,17 @@ def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
     """Whether the town's own ledger depends on one of these beads; to be named once is enough."""
     if town is None or not os.path.exists(town.beads.issues):
         return False
-    wanted, ledger = list(bead_ids), Ledger(town.beads)
-    found = index.current(ledger) if os.path.getsize(town.beads.issues) > _SEARCHED else None
-    if found is not None:
-        return any(found.dependents(bead_id) for bead_id in wanted)
+    wanted = list(bead_ids)
     texts = [f'"depends_on_id":"{bead_id}"'.encode() for bead_id in wanted]
-    return ledger.look(lambda pair: any(text in pair.issues() or text in pair.journal() for text in texts))
+
+    def named(pair: Pair) -> bool:
+        if any(text in pair.journal() for text in texts):
+            return True
+        found = index.opened(town.beads, whole=False) if pair.base[0] > _SEARCHED else None  # what it has not seen is in the journal
+        if found is None or found.seen[0] != jsons.dumps(pair.base):
+            return any(text in pair.issues() for text in texts)
+        return any(found.dependents(bead_id) for bead_id in wanted)
+    return Ledger(town.beads).look(named)
 
 
 def convoys_of(town: Town, bead_id: str) -> list[str]:

@@ -12,13 +12,13 @@ caller that captures output would wait for the role to end).
 from __future__ import annotations
 
 import fcntl
-import os
 import sys
 
 from gastown_hooks.core import data, fsio, lock
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.core.system import os
 from gastown_hooks.stores import config
 
 LOCK_FD = 9

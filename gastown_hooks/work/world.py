@@ -7,12 +7,11 @@ Every other ledger of the town is reached by the id's prefix (stores/routes).
 
 from __future__ import annotations
 
-import os
-
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, Corrupt, NotATown, NotFound
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Wisps, follow_redirect, nearest_beads
+from gastown_hooks.core.system import os
 from gastown_hooks.stores.config import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
@@ -81,7 +80,7 @@ class World:
     def of(self, bead_id: str) -> Ledger:
         """The ledger in which a bead of this id is, or would be."""
         ids.bead(bead_id)
-        if self.routes is None or ids.prefix_of(bead_id, set(self.routes.prefixes())) is None:
+        if self.routes is None or self.routes.prefix_of(bead_id) is None:
             return self.holding(self.home(), bead_id)
         return self.holding(self._ledger(self.routes.beads_of(bead_id)), bead_id)
 
@@ -132,7 +131,7 @@ class World:
         """Like `find`, for a whole id or one without the caller's own prefix; None when there is no such bead."""
         if ":" in text and fields.is_foreign(text):
             return None  # another project's
-        ledger, name = self._place(text)
+        ledger, name = self.place(text)
         ledger = self.holding(ledger, name)
         return None if ledger.get(name) is None else (ledger, name)
 
@@ -146,7 +145,7 @@ class World:
             return place
         if fields.is_foreign(text):
             raise BadInput(f"{ids.shown(text)} is another project's bead", why="it is changed there", next=f"bd show {ids.shown(text)}")
-        ledger, name = self._place(text)
+        ledger, name = self.place(text)
         among = [ledger] if name == text else self.shown()
         known = {i: there for there in among for i, record in {**there.all(), **self.wisps_of(there)}.items()
                  if record.get("status") != "tombstone"}
@@ -166,17 +165,17 @@ class World:
         """The bead, if its prefix leads to a ledger of the town, or it is another project's."""
         if fields.is_foreign(bead_id):
             return external.look(self._settings(), [bead_id])[bead_id]
-        ledger = self._near(bead_id, self.routes.prefixes() if self.routes else {})
+        ledger = self._near(bead_id)
         return None if ledger is None else self.holding(ledger, bead_id).get(bead_id)
 
-    def _near(self, bead_id: str, there: Mapping[str, Beads]) -> Ledger | None:
+    def _near(self, bead_id: str) -> Ledger | None:
         """The ledger to which the bead's prefix leads; in a plain repository the one there is, if that has wisps, which may wait for any
         of its beads."""
         if self.routes is None:
             there_is = self._home is not None or any(found for _, found in discovery(self.caller))
             return self.home() if there_is and self.wisps(self.home()) else None
-        prefix = ids.prefix_of(bead_id, set(there))
-        return self._ledger(there[prefix]) if prefix else None
+        prefix = self.routes.prefix_of(bead_id)
+        return self._ledger(self.routes.at(prefix)) if prefix else None
 
     def around(self, records: Mapping[str, Record], extra: Iterable[str] = ()) -> dict[str, Record]:
         """The records and, where they depend on beads of the town's other ledgers, on wisps or on other projects, the records of those too.
@@ -188,13 +187,13 @@ class World:
         own = tuple(f"{prefix}-" for prefix, beads in there.items() if self.routes and beads.root == self.routes.town.beads.root)
         wanted = [*extra, *(edge.target for record in world.values() for edge in graph.edges(record))]
         wanted += [bead_id for bead_id in world if bead_id.startswith(own)][:1]
-        if self.routes is None and (not wanted or self._near("", there) is None):
+        if self.routes is None and (not wanted or self._near("") is None):
             return self._with_foreign(world)
         while wanted:
             target = wanted.pop()
             if target.startswith(own):
                 return {**self.everything(), **self._with_foreign(world)}
-            ledger = None if target in world else self._near(target, there)
+            ledger = None if target in world else self._near(target)
             if ledger is None or ledger.beads.root in loaded:
                 continue
             loaded.add(ledger.beads.root)
@@ -206,8 +205,8 @@ class World:
 
     def leads_away(self, ledger: Ledger, bead_id: str) -> bool:
         """Whether the bead is, or would be, in another ledger of the town."""
-        prefix = ids.prefix_of(bead_id, set(self.routes.prefixes())) if self.routes else None
-        return self.routes is not None and prefix is not None and self.routes.prefixes()[prefix].root != ledger.beads.root
+        prefix = self.routes.prefix_of(bead_id) if self.routes else None
+        return self.routes is not None and prefix is not None and self.routes.at(prefix).root != ledger.beads.root
 
     def known(self, own: Iterable[Ledger] = ()) -> Mapping[str, Record]:
         """The beads of the town, and of these ledgers, each read when it is asked for where an index tells."""
@@ -242,9 +241,9 @@ class World:
         """The ledger that configures the other projects."""
         return self.caller.town.beads if self.caller.town is not None else self.home().beads
 
-    def _place(self, text: str) -> tuple[Ledger, str]:
+    def place(self, text: str) -> tuple[Ledger, str]:
         """The ledger to look in, and the text as a whole id (the caller's prefix is put before a bare one)."""
-        if self.routes is not None and ids.prefix_of(text, set(self.routes.prefixes())):
+        if self.routes is not None and self.routes.prefix_of(text):
             return self.of(text), text
         home = self.home()
         if text.startswith(home.prefix + "-") or home.get(text) is not None:

@@ -10,7 +10,7 @@ import builders
 import pytest
 import rigtown
 
-from gastown_hooks.cli import fast_read
+from gastown_hooks.cli import fast_hook
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Conflict, NotFound, Refused
 from gastown_hooks.core.paths import Town
@@ -234,7 +234,7 @@ def test_a_hook_names_the_convoys_of_its_bead(yard: Yard, monkeypatch: pytest.Mo
     sling.sling(yard.town, [one], yard.town.rig("api"), caller=yard.me, now=NOW)
     worker = Caller("api/polecats/toast", yard.town.root, yard.town, bead=one, fence=1)
     assert all(f"Its convoy: {batch}\n" in prime.text(worker, NOW) for batch in batches)
-    fast_read.say_hook(worker, hook.hooked(worker), False)
+    fast_hook.say_hook(worker, hook.hooked(worker), False)
     assert f"({', '.join(batches)})" in capsys.readouterr().out
     monkeypatch.setattr(index, "current", lambda ledger: None)
     assert tracking.convoys_of(yard.town, one) == batches and tracking.convoys_of(yard.town, "ap-none") == []

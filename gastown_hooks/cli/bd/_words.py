@@ -47,9 +47,14 @@ def counted(records: Iterable[Record], known: Mapping[str, Record]) -> list[Reco
 
 
 def with_counts(record: Record, above: Mapping[str, list[tuple[str, str]]]) -> Record:
-    parents = graph.parents(record)
-    return {**record, "dependency_count": len(list(graph.edges(record))), "dependent_count": len(above.get(record["id"], ())),
+    edges = _edges(record)
+    parents = [edge.target for edge in edges if edge.kind == graph.PARENT]
+    return {**record, "dependency_count": len(edges), "dependent_count": len(above.get(record["id"], ())),
             "comment_count": len(record.get("comments") or ()), **({"parent": parents[0]} if parents else {})}
+
+
+def _edges(record: Record) -> list[graph.Edge]:
+    return list(graph.edges(record)) if record.get("dependencies") else []  # most have none: nothing to import
 
 
 def stub(bead_id: str, known: Mapping[str, Record]) -> Record:
@@ -61,7 +66,7 @@ def page(record: Record, known: Mapping[str, Record], above: Mapping[str, list[t
     """The record as `show --json` gives it."""
     bead_id = record["id"]
     found = {**with_counts(record, above), "labels": record.get("labels") or [], "comments": record.get("comments") or [],
-            "dependencies": [{**stub(edge.target, known), "dependency_type": edge.kind} for edge in graph.edges(record)],
+            "dependencies": [{**stub(edge.target, known), "dependency_type": edge.kind} for edge in _edges(record)],
             "dependents": [{**stub(other, known), "dependency_type": kind} for other, kind in above.get(bead_id, ())]}
     if records.kind(record) == "epic":
         below = [known[child] for child, kind in above.get(bead_id, ()) if kind == graph.PARENT]

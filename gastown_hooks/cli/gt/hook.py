@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gastown_hooks.cli import common, fast_read
+from gastown_hooks.cli import common, fast_hook
 from gastown_hooks.core import clock, ids
 from gastown_hooks.work import hook
 
@@ -32,4 +32,4 @@ def cli(bead: str | None, dry_run: bool, as_json: bool) -> None:
         found = [hook.attach(caller, ids.bead(bead), clock.now())]
     else:
         found = hook.hooked(caller)
-    fast_read.say_hook(caller, found, as_json)
+    fast_hook.say_hook(caller, found, as_json)

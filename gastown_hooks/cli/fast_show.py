@@ -1,0 +1,60 @@
+"""`bd show` of beads by their whole ids, without click (None: click does it)."""
+
+from __future__ import annotations
+
+from gastown_hooks.cli import fast
+from gastown_hooks.cli.bd import _words
+from gastown_hooks.cli.plain import emit_json, say
+from gastown_hooks.core.late import late
+from gastown_hooks.stores import config, index
+from gastown_hooks.work import world
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.index import Index
+    from gastown_hooks.stores.ledger import View
+    from gastown_hooks.work import beadwrite
+    from gastown_hooks.work.world import World
+else:
+    beadwrite = late("gastown_hooks.work.beadwrite")
+
+
+def run(words: list[str]) -> int | None:
+    """The exit code of `show WORDS…`."""
+    options = fast.parsed(words[1:], fast.JSON | {"--short": ("short", "flag")})
+    if options is None or not options[0]:
+        return None
+    if any(":" in text for text in options[0]):
+        return None  # another project's
+    where = world.World(config.caller())
+    pages = []
+    for ledger, name in {place[1]: place for place in map(where.place, options[0])}.values():
+        found = index.current(ledger)
+        if found is None or found.odd:
+            return None
+        wisps = where.wisps_on(ledger, name)
+        page = ledger.view(lambda view, name=name, its=found, wisps=wisps: _page(where, view, name, its, wisps))  # type: ignore[misc]
+        if page is None or (where.routes is not None and page.get("issue_type") == "epic"):
+            return None  # an epic's children may be in any ledger
+        pages.append(page)
+    where.touch(pages[-1]["id"])
+    if options[1]["as_json"]:
+        emit_json(pages)
+        return 0
+    for number, page in enumerate(pages):
+        if options[1]["short"]:
+            say(_words.line(page))
+        else:
+            _words.say_page(page, first=number == 0)
+    return 0
+
+
+def _page(where: World, view: View, bead_id: str, found: Index, wisps: list[tuple[str, str]]) -> Record | None:
+    """`wisps`: those that depend on it, and how."""
+    above = sorted(found.dependents(bead_id) + wisps) if wisps else found.dependents(bead_id)
+    bead = view.get(bead_id)
+    if bead is None or bead.get("status") == "tombstone":
+        return None  # click says why
+    plain = not above and not bead.get("dependencies")
+    return _words.page(bead, {} if plain else beadwrite.Around(where, beadwrite.Draft(view)), {bead_id: above})
