@@ -54,6 +54,7 @@ DUTY = {
         "refinery/pulls.json            when the host was asked about pull requests last",
         "refinery/gate-passes/          trees that passed, and how the rig was configured",
         "refinery/last-red.json         what failed last",
+        "refinery/reds.json             what is red in a stack, while the culprit is looked for",
         "refinery/gate-logs/<id>.log    the gates' output",
         "polecats/<name>/               a fresh worker for a conflict, as gt sling makes it",
         "the rig's ledger               requests landed, waiting or sent back; beads closed with proof or open again",

@@ -113,6 +113,7 @@ class Refinery(Home):
         self.flakes = f"{root}/flakes.jsonl"
         self.pulls = f"{root}/pulls.json"
         self.last_red = f"{root}/last-red.json"
+        self.reds = f"{root}/reds.json"
         self.gate_passes = f"{root}/gate-passes"
         self.gate_logs = f"{root}/gate-logs"
         self.gates = f"{root}/gates"

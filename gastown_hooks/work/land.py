@@ -22,6 +22,7 @@ from gastown_hooks.stores import config, git
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import foreign, gate, linear, pulls, queue, refuse, settle, stack
 from gastown_hooks.work.desk import Desk, RoundResult, listed, open_desk, requests_of, short
+from gastown_hooks.work.reds import Reds
 from gastown_hooks.work.stack import Member
 
 REBUILDS = 5  # a remote that moves faster than the gates run: the rest waits for the next round
@@ -134,6 +135,12 @@ def _attempt(desk: Desk, batch: list[Request]) -> None:
 
 def _search(desk: Desk, members: list[Member]) -> None:
     """Test the stack, as many of its prefixes at once as the rig has gate slots. Lands what is green, sends the culprit back."""
+    reds = Reds(desk.rig)
+    _searched(desk, members, reds)
+    reds.forget()
+
+
+def _searched(desk: Desk, members: list[Member], reds: Reds) -> None:
     search, seen, slots = Search(len(members)), dict[int, gate.Verdict](), config.rig_settings(desk.rig).gate_slots
     with gate.Trials(desk.rig, desk.now) as trials:
         while not desk.stop:
@@ -142,18 +149,28 @@ def _search(desk: Desk, members: list[Member]) -> None:
                 return
             trials.keep(prefixes)
             last = prefixes[-1]
-            if word == batching.PROBE:
+            keys = {prefix: _key(desk, members, prefix, word) for prefix in prefixes}
+            ended = {prefix: found for prefix in prefixes if (found := reds.find(keys[prefix]))}
+            if word == batching.PROBE and not ended:
                 for prefix in prefixes:
                     if prefix not in trials.running:
                         trials.start(prefix, _landing(desk, members, search, prefix), name=members[prefix - 1].request.id)
                 ended = trials.ended()
-            else:
+            elif not ended:
                 ended = {last: _second_look(desk, _landing(desk, members, search, last), members[last - 1].request, seen[last])}
+            for prefix in (prefix for prefix in ended if ended[prefix].red):
+                reds.keep(keys[prefix], ended[prefix])
             search = _fold(desk, members, search, ended)
             if word == batching.CULPRIT and ended[last].red:
                 _blame(desk, members[last - 1].request, _landing(desk, members, search, last), ended[last])
                 return
             seen |= ended
+
+
+def _key(desk: Desk, members: list[Member], prefix: int, word: str) -> str:
+    """What `reds` knows a run by."""
+    tree, tries = desk.repo().tree(members[prefix - 1].commit), sum(member.request.tries for member in members[:prefix])
+    return f"{tree} {tries} {word}"
 
 
 def _landing(desk: Desk, members: list[Member], search: Search, prefix: int) -> str:

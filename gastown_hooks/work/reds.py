@@ -1,0 +1,47 @@
+"""What the search in a red stack found red so far: `refinery/reds.json`, {configuration, reds: {key: verdict}}; gone with its end.
+
+A round that was killed leaves it, and the next one runs no gate again for what is known already. A key names the tree, how often its
+requests were sent back before (who tries one again wants it tested again), and whether it was the confirming run. What is damaged, or
+was found under other settings, is not known.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gastown_hooks.core import fsio
+from gastown_hooks.core.paths import Rig
+from gastown_hooks.core.values import asdict
+from gastown_hooks.work import passes
+from gastown_hooks.work.trial import Verdict
+
+
+class Reds:
+    """Those of one search."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._path, self._configuration = rig.refinery.reds, passes.configuration(rig)
+        self._found = self._left()
+
+    def find(self, key: str) -> Verdict | None:
+        """What the gates said then, if that was red."""
+        try:
+            found = self._found.get(key)
+            return None if found is None else Verdict(**{**found, "tests": tuple(found["tests"]), "runs": 0})
+        except (KeyError, TypeError):
+            return None
+
+    def keep(self, key: str, verdict: Verdict) -> None:
+        self._found[key] = asdict(verdict)
+        fsio.write_json(self._path, {"configuration": self._configuration, "reds": self._found}, durable=False)
+
+    def forget(self) -> None:
+        fsio.remove(self._path)
+
+    def _left(self) -> dict[str, Any]:
+        try:
+            found = json.loads(fsio.read(self._path) or b"{}")
+            return dict(found["reds"]) if found["configuration"] == self._configuration else {}
+        except (ValueError, KeyError, TypeError):
+            return {}
