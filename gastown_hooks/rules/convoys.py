@@ -100,9 +100,14 @@ def look(bead_id: str, records: Records, open_requests: Requests, now: int) -> T
     bead = records.get(bead_id)
     if bead is None:
         return Tracked(bead_id, "", "task", "unknown", waits_for=["it is not known here"])
-    request = open_requests.get((bead_id, claims.fence(bead)))
     held = [] if ready.status(bead) in OVER else [str(reason) for reason in ready.blockers(records, bead_id, now)]
-    return Tracked(bead_id, str(bead.get("title") or ""), ready.kind(bead), _state(bead, request, held), str(bead.get("assignee") or ""),
+    return seen(bead, held, open_requests)
+
+
+def seen(bead: Record, held: list[str], open_requests: Requests) -> Tracked:
+    """What a bead is up to that these others hold."""
+    request = open_requests.get((bead["id"], claims.fence(bead)))
+    return Tracked(bead["id"], str(bead.get("title") or ""), ready.kind(bead), _state(bead, request, held), str(bead.get("assignee") or ""),
                    request.id if request else "", held or ([request.reason] if request and request.reason else []))
 
 

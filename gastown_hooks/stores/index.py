@@ -41,6 +41,7 @@ _URGENCY = ("priority", "created", "id")
 ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnull(updated, 0)", "id"), "id": ("id",),
           "closed": ("ifnull(closed, 0)", "id"), "status": ("status", *_URGENCY), "type": ("kind", *_URGENCY),
           "assignee": ("iif(assignee = '', '~', assignee)", *_URGENCY)}
+_OUTLOOK = ("id", "title", "issue_type", "status", "assignee", "claim_fence")
 _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' UNION "
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 _MANY = 1000  # beads of which each may be looked up
@@ -105,6 +106,18 @@ class Index:
         marks = ", ".join("?" * len(states.CLAIMED))
         return self._db.execute(f"SELECT id, status, assignee, fence FROM bead INDEXED BY by_fence WHERE fence > 0 AND status IN ({marks})",
                                 states.CLAIMED).fetchall()
+
+    def outlook(self, names: Sequence[str], now: int) -> dict[str, tuple[Record, bool]]:
+        """Of these beads, where it can tell: as much as says what it is up to, and whether others hold an open one."""
+        found = {}
+        for some in (names[at:at + _MANY] for at in range(0, len(names), _MANY)):
+            for *values, ready, held in self._db.execute(
+                    "SELECT id, title, kind, status, assignee, fence, ready_from <= ?, blocked_from <= ? AND blocked_until > ? FROM bead "
+                    f"WHERE id IN ({', '.join('?' * len(some))})", (now, now, now, *some)):
+                bead = dict(zip(_OUTLOOK, values, strict=True))
+                if (ready or held) if bead["status"] == "open" else (bead["status"] != "closed" or not bead["claim_fence"]):
+                    found[bead["id"]] = (bead, bool(held))
+        return found
 
     def count_listed(self, wanted: Wanted) -> int:
         """How many `listed` has in all."""

@@ -54,24 +54,33 @@ class Progress:
 
 # ---- looking ------------------------------------------------------------------------------------------------
 
-def progress(caller: Caller, now: int, *, closed: bool = True, only: str | None = None,
+def progress(caller: Caller, now: int, *, closed: bool = True, only: str | None = None, brief: bool = False,
              queues: Mapping[str, list[Record]] | None = None) -> list[Progress]:
     """Every convoy of the town (or the one of this id), the open ones first, then the newest first. Raises NotFound.
 
-    `queues`: the unsettled merge requests of the ledgers whose they are known.
+    `queues`: the unsettled merge requests of the ledgers whose they are known. `brief`: why a bead waits need not be told.
     """
     town = caller.in_town()
     wanted = rules.is_convoy if closed else rules.is_open
     those = [find(town, only)] if only is not None else known.those(
         Ledger(town.beads), known.CONVOYS if closed else known.OPEN_CONVOYS).values()
     found = [one for one in those if wanted(one)]
-    records = World(caller).known() if found else {}
+    where = World(caller)
+    records = where.known() if found else {}
+    outlook = where.outlook(list({bead for one in found for bead in rules.tracked(one)}), now) if brief and found else {}
     queues = queues or {}
     others = {beads.root: beads for beads in Routes(town).prefixes().values() if found and beads.root not in queues}
     parts = [*queues.values(), *(known.those(Ledger(beads), known.OPEN_REQUESTS).values() for beads in others.values())]
     open_requests = rules.by_claim(one for part in parts for one in part)
     ordered = sorted(sorted(found, key=lambda one: str(one.get("created_at")), reverse=True), key=lambda one: not rules.is_open(one))
-    return [Progress(one, [rules.look(bead, records, open_requests, now) for bead in rules.tracked(one)]) for one in ordered]
+
+    def look(name: str) -> rules.Tracked:
+        if name not in outlook:
+            return rules.look(name, records, open_requests, now)
+        bead, held = outlook[name]
+        return rules.seen(bead, ["it is blocked"] if held else [], open_requests)
+
+    return [Progress(one, [look(bead) for bead in rules.tracked(one)]) for one in ordered]
 
 
 def find(town: Town, convoy_id: str) -> Record:

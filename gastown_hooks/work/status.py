@@ -181,8 +181,9 @@ def _age(path: str, now: int) -> int | None:
 
 # ---- the overview -------------------------------------------------------------------------------------------
 
-def overview(town: Town, now: int) -> Overview:
-    """The whole town. A part that cannot be read is itself something that needs you, and hides no other part."""
+def overview(town: Town, now: int, *, brief: bool = False) -> Overview:
+    """The whole town; `brief`: without why the beads of convoys wait. A part that cannot be read is itself something that needs you, and
+    hides no other part."""
     found = Overview(town.root, config.mode(town))
     found.links = [{"link": name, "age": _age(path, now)} for name, path in _links(town)]
     queues: dict[str, list[Record]] = {}
@@ -190,7 +191,7 @@ def overview(town: Town, now: int) -> Overview:
     for rig in town.rigs():
         _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, queues, now))  # type: ignore[misc]
     caller = config.Caller("overseer", town.root, town)
-    _guarded(found, "convoys", lambda: found.convoys.extend(convoy.progress(caller, now, closed=False, queues=queues)))
+    _guarded(found, "convoys", lambda: found.convoys.extend(convoy.progress(caller, now, closed=False, brief=brief, queues=queues)))
     _guarded(found, "agents", lambda: _agent_part(town, found, queues, now))
     return found
 

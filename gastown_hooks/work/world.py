@@ -18,16 +18,17 @@ from gastown_hooks.stores.routes import Routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph, states
-    from gastown_hooks.stores import external, gitdir, known, touched
+    from gastown_hooks.stores import external, gitdir, index, known, touched
     from gastown_hooks.stores.index import Wanted
 else:
     fields, external = late("gastown_hooks.rules.fields"), late("gastown_hooks.stores.external")
     gitdir, touched = late("gastown_hooks.stores.gitdir"), late("gastown_hooks.stores.touched")
     graph, known = late("gastown_hooks.rules.graph"), late("gastown_hooks.stores.known")
+    index = late("gastown_hooks.stores.index")
     states = late("gastown_hooks.rules.states")
 
 SHORTEST = 3  # letters of an id that may stand for it
@@ -219,6 +220,16 @@ class World:
     def those(self, *wanted: Wanted) -> dict[str, Record]:
         """At least the town's beads of which all of one of these is true."""
         return {name: record for ledger in self._routed() for name, record in known.those(ledger, *wanted).items()}
+
+    def outlook(self, names: Sequence[str], now: int) -> dict[str, tuple[Record, bool]]:
+        """`index.Index.outlook` of the town's beads; nothing where one may wait for a wisp or a bead of another ledger."""
+        found: dict[str, tuple[Record, bool]] = {}
+        for ledger in self._routed():
+            its = index.current(ledger)
+            if its is None or its.odd or self.wisps(ledger) or any(self.leads_away(ledger, target) for target in its.unknown()):
+                return {}
+            found = {**its.outlook(names, now), **found}
+        return found
 
     def claims(self) -> dict[str, Record]:
         """At least the town's beads that workers hold, as far as `known.claims` has them."""

@@ -213,6 +213,25 @@ def test_progress_names_state_worker_and_reason(yard: Yard) -> None:
         ("working", "api/polecats/toast", []), ("blocked", "", [f"{one} is hooked"])]
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_progress_in_brief_tells_the_same_states(yard: Yard, across: bool) -> None:
+    """By the index; where a bead waits for one of another ledger as well."""
+    one, other = yard.bead("ap"), yard.bead("we" if across else "ap")
+    over, put_off, pinned = yard.bead("ap"), yard.bead("ap"), yard.bead("ap", deps=[("blocks", one)])
+    waits = yard.bead("ap", deps=[("blocks", other)])
+    epic, free = yard.bead("ap", values={"issue_type": "epic"}), yard.bead("ap")
+    yard.bead("ap", deps=[("parent-child", epic)])
+    yard.create(one, other, over, put_off, pinned, waits, epic, free)
+    yard.close(over)
+    for name, change in ((put_off, {"status": "deferred"}), (pinned, {"pinned": True})):
+        beads.update(World(yard.me).of(name), yard.me, NOW, [name], change)
+    sling.sling(yard.town, [one], yard.town.rig("api"), caller=yard.me, now=NOW)
+    [brief], [whole] = (convoy.progress(yard.me, NOW, brief=brief) for brief in (True, False))
+    assert [bead.state for bead in brief.beads] == ["working", "ready", "closed", "deferred", "blocked", "blocked", "blocked", "ready"]
+    assert [(bead.state, bead.title, bead.kind, bead.worker) for bead in brief.beads] == [
+        (bead.state, bead.title, bead.kind, bead.worker) for bead in whole.beads]
+
+
 @pytest.mark.parametrize("searched", [1 << 17, 0])
 def test_who_is_followed(yard: Yard, monkeypatch: pytest.MonkeyPatch, searched: int) -> None:
     """The same by a search of the bytes and by the index; what was written since is seen too."""

@@ -37,7 +37,7 @@ _SHOWN = 12
 
 def overview(town: Town, as_json: bool) -> None:
     """The town at a glance."""
-    found = status.overview(town, clock.now())
+    found = status.overview(town, clock.now(), brief=not as_json)
     if as_json:
         emit_json(found.as_json())
         return
@@ -248,7 +248,7 @@ def rig_of(town: Town, caller: Caller, name: str | None) -> Rig:
 
 def batches(town: Town, caller: Caller, every: bool, wanted: str | None, tree: bool, as_json: bool) -> None:
     """The convoys with their progress; `wanted`: only those that are open, or closed."""
-    found = [one for one in convoy.progress(caller, clock.now(), closed=every or wanted == "closed")
+    found = [one for one in convoy.progress(caller, clock.now(), closed=every or wanted == "closed", brief=not (tree or as_json))
              if wanted is None or rules.is_open(one.record) == (wanted == "open")]
     if as_json:
         emit_json([_json(town, one) for one in found])
