@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from gastown_hooks.core import fsio, lock
@@ -80,8 +81,10 @@ def entries(rig: Rig) -> list[Saved]:
     return sorted(found, key=lambda saved: (saved.name, saved.fence, saved.generation))
 
 
-def landed(rig: Rig) -> set[str]:
-    """Keys of the saved states that hold nothing but commits which have landed since."""
+def landed(rig: Rig, found: Sequence[Saved]) -> set[str]:
+    """Keys of those of these saved states that hold nothing but commits which have landed since."""
+    if not found:
+        return set()
     repo = Repo(rig.repo)
     tips = list(repo.refs("refs/gt/landed/").values())
 
@@ -89,7 +92,7 @@ def landed(rig: Rig) -> set[str]:
         return repo.kind(oid) == "commit" and any(
             repo.is_ancestor(oid, tip) or (ref in _COMMITS and contained(repo, None, oid, tip)) for tip in tips)
 
-    return {saved.key for saved in entries(rig) if all(there(*entry) for entry in saved.refs.items())}
+    return {saved.key for saved in found if all(there(*entry) for entry in saved.refs.items())}
 
 
 def find(town: Town, key: str) -> tuple[Rig, Saved]:

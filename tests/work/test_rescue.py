@@ -84,11 +84,11 @@ def test_landed_states_are_marked(rig: Rig, rewritten: bool) -> None:
     head = commit(Path(home.tree), {"a": "1\n"}, "work")
     retire.retire(rig, "nux", caller=slots.overseer(rig), now=slots.NOW, reason="test")
     retired(rig)
-    assert rescue.landed(rig) == set()
+    assert rescue.landed(rig, rescue.entries(rig)) == set()
     if rewritten:
         head = git(rig.repo, "commit-tree", f"{head}^{{tree}}", "-p", f"{head}^", "-m", "landed")
     git(rig.repo, "update-ref", "refs/gt/landed/main", head)
-    assert rescue.landed(rig) == {"gp/nux/3"}
+    assert rescue.landed(rig, rescue.entries(rig)) == {"gp/nux/3"}
 
 
 def test_keys(rig: Rig) -> None:

@@ -115,8 +115,9 @@ def restore(key: str, to: str | None, dry_run: bool, as_json: bool) -> None:
 def _listing(rigs: list[Rig]) -> list[dict[str, Any]]:
     rows = []
     for rig in rigs:
-        landed = rescue.landed(rig)
-        for saved in rescue.entries(rig):
+        found = rescue.entries(rig)
+        landed = rescue.landed(rig, found)
+        for saved in found:
             count = sum(1 for ref in saved.refs if ref.startswith("stash/"))
             holds = ["files"] if "tree" in saved.refs else []
             holds += [f"{count} stash {'entry' if count == 1 else 'entries'}"] if count else []
