@@ -56,10 +56,8 @@ def jobs(records: Mapping[str, Record], costs: Iterable[Record] = ()) -> list[Jo
     """Every job that these beads tell of, by bead and identity."""
     used = _used(costs)
     ends: dict[tuple[str, str], list[tuple[str, requests.Request]]] = {}
-    for record in requests.among(records.values(), closed=True):
-        request = requests.parse(record) if requests.is_usable(record) else None
-        outcome = _outcome(request) if request else ""
-        if request and outcome and ready.status(records.get(request.source) or {}) != "tombstone":
+    for outcome, request in ended(records.values()):
+        if ready.status(records.get(request.source) or {}) != "tombstone":
             ends.setdefault((request.source, request.worker), []).append((outcome, request))
     found: dict[tuple[str, str], Job] = {}
     for (bead, who), requested in ends.items():
@@ -75,6 +73,12 @@ def jobs(records: Mapping[str, Record], costs: Iterable[Record] = ()) -> list[Jo
             found[bead_id, who] = _job(record, bead_id, who, CLOSED, before.tries if before else 0,
                                        used.get((bead_id, record.get("claim_fence") or 0)), before.agent if before else "")
     return [found[key] for key in sorted(found)]
+
+
+def ended(records: Iterable[Record]) -> list[tuple[str, requests.Request]]:
+    """The merge requests among these that are a job, or a try at one, and how they ended."""
+    found = requests.usable(requests.among(records, closed=True))
+    return [(outcome, request) for request in found if (outcome := _outcome(request))]
 
 
 def skills(record: Record) -> tuple[str, ...]:

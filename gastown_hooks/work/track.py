@@ -25,7 +25,7 @@ def jobs(ledgers: Iterable[Ledger], town: Town | None, actor: str = "") -> list[
     spent: list[Record] = []
     for ledger in ledgers:
         records = known.those(ledger, known.REQUESTS, closed)
-        sources = {str(record["metadata"].get("source")) for record in records.values() if isinstance(record.get("metadata"), dict)}
+        sources = {request.source for _, request in track.ended(records.values())}
         found |= {**records, **ledger.some(sources - set(records))}
         if ledger.beads.root in rigs:
             spent += costs.read(rigs[ledger.beads.root])
