@@ -68,8 +68,8 @@ def _run(name: str, words: list[str], as_json: bool) -> int:
     """Run the command; with `--json` its failure is reported here, since only the error itself knows its code."""
     try:
         if name == "bd" and words[:1] == ["--actor"] and len(words) > 2:
-            from gastown_hooks.stores import config
-            config.act_as(words[1])
+            from gastown_hooks.stores import callers
+            callers.act_as(words[1])
             words = words[2:]
         code = _fast(name, words)
         return _click(name, words) if code is None else code

@@ -17,7 +17,7 @@ from gastown_hooks.core import clock, errors, fsio, ids, lock
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town, find_town, town_at
-from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.stores import beats, callers, processes
 from gastown_hooks.work import strays, wake
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ class Round:
         else:
             self.home = wake.home_of(town, role, rig.name if rig else None)
             actor = f"{rig.name}/{role}" if rig else role
-        self.caller = config.Caller(actor, town.root, town)
+        self.caller = callers.Caller(actor, town.root, town)
 
     def its_rig(self) -> Rig:
         """The rig, for roles that have one."""
@@ -170,11 +170,11 @@ def _parse(args: list[str]) -> tuple[dict[str, str], list[str], bool]:
 def _place(values: dict[str, str], duty: Duty) -> tuple[Town, Rig | None]:
     """The town and the rig: told, else by the role file's own place, else by the working directory."""
     program = os.path.dirname(os.path.abspath(sys.argv[0]))
-    told = values.get("--town") or config.variable("GT_ROOT")
+    told = values.get("--town") or callers.variable("GT_ROOT")
     town = town_at(told) if told else find_town(program) or town_at(os.getcwd())
     if duty.get("scope", "rig") == "town":
         return town, None
-    name = values.get("--rig") or config.variable("GT_RIG") or _rig_at(town, program) or _rig_at(town, os.getcwd())
+    name = values.get("--rig") or callers.variable("GT_RIG") or _rig_at(town, program) or _rig_at(town, os.getcwd())
     if not name:
         raise BadInput(f"which rig? The {duty['role']} serves one", next=f"add --rig {_known(town, '|') or 'NAME'}")
     rig = town.rig(ids.name(name, "rig"))

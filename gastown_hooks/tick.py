@@ -18,7 +18,7 @@ from gastown_hooks.core import clock, errors, fsio, lock
 from gastown_hooks.core.errors import BadInput, Corrupt, GastownError
 from gastown_hooks.core.paths import Rig, Town, town_at
 from gastown_hooks.rules import requests
-from gastown_hooks.stores import config, git, index, known
+from gastown_hooks.stores import callers, config, git, index, known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import wake
@@ -84,7 +84,7 @@ def _phases(this: Tick) -> None:
 def _round(town: Town, role: str, rig: Rig | None = None) -> None:
     key = rig.name if rig else None
     wake.ask(town, role, key)
-    wake.start_round(town, role, key, wait=config.wake_mode() != "spawn")
+    wake.start_round(town, role, key, wait=callers.wake_mode() != "spawn")
 
 
 def _has_queue(this: Tick, rig: Rig) -> bool:

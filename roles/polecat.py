@@ -15,7 +15,7 @@ from gastown_hooks.core.errors import BadConfig, GastownError, Refused
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.role import Round, main, taken
-from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.stores import beats, callers, config, processes
 from gastown_hooks.work import wake
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ def run(one: Round) -> int:
     spec = {
         "role": [sys.executable, "-I", os.path.abspath(sys.argv[0]), "--town", rig.town.root, "--rig", rig.name,
                  "--name", home.name],
-        "env": config.clean_environment({"GT_TOKEN": wake.runner_token(rig, home.name), "GT_ROOT": rig.town.root,
+        "env": callers.clean_environment({"GT_TOKEN": wake.runner_token(rig, home.name), "GT_ROOT": rig.town.root,
                                          "GT_ROLE": "polecat", "GT_RIG": rig.name}),
         "town": rig.town.root, "tree": home.tree, "heartbeat": home.heartbeat, "turns": home.turns, "lease": home.lease,
         "attach": home.attach, "actor": lease.actor, "session": f"gt-{rig.name}-{home.name}", "bead": lease.bead, "token": lease.token,
@@ -176,9 +176,9 @@ def _check_alone(home: Home) -> None:
         raise Refused(f"{beat.actor} is at work", why=f"process {beat.pid} has the tree", next=f"end it, or gt session stop {beat.actor}")
 
 
-def _supervisor(rig: Rig) -> config.Caller:
+def _supervisor(rig: Rig) -> callers.Caller:
     """Who retires and escalates: the worker's own claim may be gone by then."""
-    return config.Caller(f"{rig.name}/witness", rig.root, rig.town)
+    return callers.Caller(f"{rig.name}/witness", rig.root, rig.town)
 
 
 def _asked(rig: Rig) -> list[str]:

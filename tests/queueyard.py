@@ -15,7 +15,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.rules import requests
 from gastown_hooks.stores import worktrees
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import land, queue

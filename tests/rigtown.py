@@ -8,7 +8,7 @@ from pathlib import Path
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.values import replace
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, rig_add, sling
 from gastown_hooks.work import town as towns
@@ -20,8 +20,8 @@ def make_town(tmp_path: Path) -> Town:
     return towns.install(str(tmp_path / "gt"), now=NOW).town
 
 
-def overseer(town: Town) -> config.Caller:
-    return config.Caller("overseer", os.path.dirname(town.root), town)
+def overseer(town: Town) -> callers.Caller:
+    return callers.Caller("overseer", os.path.dirname(town.root), town)
 
 
 def add(town: Town, name: str, place: Path | str, *, dry_run: bool = False, **wish: object) -> rig_add.Added:

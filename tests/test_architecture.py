@@ -17,7 +17,8 @@ LAZY = {"gastown_hooks/front.py", "gastown_hooks/role.py", "gastown_hooks/cli/lo
 WAITING = ("gastown_hooks/core/lock.py", "gastown_hooks/stores/processes.py", "gastown_hooks/stores/git.py",
            "gastown_hooks/work/trial.py", "gastown_hooks/work/sync_pace.py", "gastown_hooks/work/demo", "gastown_hooks/work/town.py",
            "gastown_hooks/runtime/", "gastown_hooks/role.py", "gastown_hooks/tick.py", "gastown_hooks/cli/")
-HOT = ("gastown_hooks/core/", "gastown_hooks/stores/ledger.py", "gastown_hooks/stores/config.py", "gastown_hooks/stores/events.py")
+HOT = ("gastown_hooks/core/", "gastown_hooks/stores/ledger.py", "gastown_hooks/stores/callers.py", "gastown_hooks/stores/config.py",
+       "gastown_hooks/stores/events.py")
 SLOW_IMPORTS = {"pathlib", "re", "typing", "dataclasses", "subprocess", "click", "datetime", "enum", "shutil", "tempfile",
                 "contextlib", "inspect", "logging", "tomlkit", "tomllib", "filelock", "pygit2", "urllib", "random", "uuid"}
 OS_WRITES = {"replace", "rename", "renames", "unlink", "remove", "mkdir", "makedirs", "rmdir", "removedirs", "link", "symlink",
@@ -189,9 +190,9 @@ def one_clock(source: Source) -> Found:
 
 
 def one_environment(source: Source) -> Found:
-    if source.path not in ("gastown_hooks/stores/config.py", "gastown_hooks/stores/git.py"):
+    if source.path not in ("gastown_hooks/stores/callers.py", "gastown_hooks/stores/git.py"):
         for line, name in uses(source.tree, "os", ENVIRONMENT):
-            yield line, f"{name}: use stores/config"
+            yield line, f"{name}: use stores/callers"
 
 
 def one_pygit2(source: Source) -> Found:

@@ -13,8 +13,8 @@ import rigtown
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Fenced, Refused
 from gastown_hooks.core.paths import Rig
-from gastown_hooks.stores import config
-from gastown_hooks.stores.config import Writer
+from gastown_hooks.stores import callers, config
+from gastown_hooks.stores.callers import Writer
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, done, gate, land, queue, rescue, retire, sling
 from gastown_hooks.work import lease as leases
@@ -41,7 +41,7 @@ def submitted(rig: Rig) -> tuple[str, sling.Assignment]:
     bead = beads.create(Ledger(rig.beads), overseer, clock.now(), "Work")["id"]
     [made] = sling.sling(rig.town, [bead], rig, caller=overseer, now=clock.now())
     builders.commit(Path(made.tree), {"work.txt": "work\n"}, "work")
-    done.done(config.Caller(made.actor, made.tree, rig.town, bead=bead, fence=made.fence), clock.now())
+    done.done(callers.Caller(made.actor, made.tree, rig.town, bead=bead, fence=made.fence), clock.now())
     return bead, made
 
 

@@ -16,7 +16,7 @@ import builders
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.stores import config, processes
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue, sling
 

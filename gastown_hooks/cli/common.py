@@ -15,7 +15,7 @@ from gastown_hooks.cli.loader import JSON_WANTED
 from gastown_hooks.cli.plain import ago, cleaned, decoded, emit_json, file_text, one_text, remark, rig_named, say, table, town_and_caller
 from gastown_hooks.core import errors, ids, paths
 from gastown_hooks.core.ids import shown
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -30,9 +30,9 @@ dry_run_option: Decorator = click.option(
     "--dry-run", is_flag=True, help="Show what would be done; change nothing.")
 
 
-def here() -> tuple[paths.Town | None, config.Caller]:
+def here() -> tuple[paths.Town | None, callers.Caller]:
     """The town around the caller, if any, and the caller."""
-    caller = config.caller()
+    caller = callers.caller()
     return caller.town, caller
 
 

@@ -11,7 +11,7 @@ from gastown_hooks.cli.fast_rows import bead_of, trusted
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import ready
-from gastown_hooks.stores import config, index
+from gastown_hooks.stores import callers, index
 from gastown_hooks.work import world
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ def bd_stats(words: list[str]) -> int | None:
     given, now, ledgers = options[1], clock.now(), _ledgers(True)
     if ledgers is None:
         return None
-    mine: fast_wanted.Wanted = [("assignee", True, [config.caller().actor])] if given["assigned"] else []
+    mine: fast_wanted.Wanted = [("assignee", True, [callers.caller().actor])] if given["assigned"] else []
     own = [*mine, _OWN]
     states, recent, leads = dict[str, int](), [], []
     for _, its in ledgers:
@@ -142,7 +142,7 @@ def bd_dep_list(words: list[str]) -> int | None:
     options = fast.parsed(words, fast.JSON | {"--direction": ("direction", "one"), "-t": ("kind", "one"), "--type": ("kind", "one")})
     if options is None or not options[0] or options[1]["direction"] not in (None, "down", "up"):
         return None
-    given, where = options[1], world.World(config.caller())
+    given, where = options[1], world.World(callers.caller())
     _near.say_list(where, options[0], given["direction"] or "down", given["kind"], given["as_json"])
     _near.warn(where.left_out())
     return 0
@@ -152,7 +152,7 @@ def bd_dep_tree(words: list[str]) -> int | None:
     options = fast.parsed(words, fast.JSON | _TREE)
     if options is None or len(options[0]) != 1 or options[1]["direction"] not in (None, "down", "up", "both"):
         return None
-    depth, where = options[1]["max_depth"] or "50", world.World(config.caller())
+    depth, where = options[1]["max_depth"] or "50", world.World(callers.caller())
     if not (depth.isascii() and depth.isdecimal() and len(depth) < 7):
         return None
     given = {**options[1], "direction": options[1]["direction"] or "down", "max_depth": int(depth), "form": None}
@@ -163,7 +163,7 @@ def bd_dep_tree(words: list[str]) -> int | None:
 
 def _ledgers(whole: bool) -> list[tuple[Ledger, Index]] | None:
     """The ledgers that a listing covers; None where one's index cannot tell."""
-    where = world.World(config.caller())
+    where = world.World(callers.caller())
     found = [(ledger, trusted(where, ledger, whole)) for ledger in where.shown()]
     return [(ledger, its) for ledger, its in found if its is not None] if all(its for _, its in found) else None
 

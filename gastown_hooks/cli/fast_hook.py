@@ -6,7 +6,7 @@ from gastown_hooks.cli import fast
 from gastown_hooks.cli.plain import emit_json, say
 from gastown_hooks.core import paths
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work import hook
 
 TYPE_CHECKING = False
@@ -22,14 +22,14 @@ def run(words: list[str]) -> int | None:
     options = fast.parsed(words[1:], fast.JSON)
     if options is None or options[0]:
         return None
-    caller = config.caller()
+    caller = callers.caller()
     if caller.town is None:
         paths.town_at(caller.cwd)
     say_hook(caller, hook.hooked(caller), options[1]["as_json"])
     return 0
 
 
-def say_hook(caller: config.Caller, found: list[Record], as_json: bool) -> None:
+def say_hook(caller: callers.Caller, found: list[Record], as_json: bool) -> None:
     """What is on a hook, in words or as JSON."""
     if as_json:
         emit_json(found)

@@ -7,7 +7,7 @@ from gastown_hooks.cli.fast_rows import Rows
 from gastown_hooks.cli.plain import say
 from gastown_hooks.core import clock, errors
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config, index
+from gastown_hooks.stores import callers, index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def bd_blocked(words: list[str]) -> int | None:
     rows = Rows(limit, given["as_json"], True, lambda its, most: its.listed(most, held), lambda its: its.count_listed(held))
     if rows.found is None:
         return None
-    where = world.World(config.caller())
+    where = world.World(callers.caller())
     known = where.known(where.shown())
     reasons = {row[2]: ready.blockers(known, row[2], now) for row in rows.found}
     if not all(reasons.values()):

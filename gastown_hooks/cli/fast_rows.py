@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gastown_hooks.cli.plain import emit_json, remark
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config, index
+from gastown_hooks.stores import callers, index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Rows:
     def __init__(self, limit: int, as_json: bool, whole: bool, take: Callable[[Index, int], list[Any]],
                  count: Callable[[Index], int]) -> None:
         self.limit, self._as_json = limit, as_json
-        where = world.World(config.caller())
+        where = world.World(callers.caller())
         self.ledgers = [(ledger, trusted(where, ledger, whole)) for ledger in where.shown()]
         self.found: list[tuple[Any, ...]] | None = None
         if all(its for _, its in self.ledgers):

@@ -6,7 +6,7 @@ from gastown_hooks.cli import fast
 from gastown_hooks.cli.bd import _words
 from gastown_hooks.cli.plain import emit_json, say
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config, index
+from gastown_hooks.stores import callers, index
 from gastown_hooks.work import world
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ def run(words: list[str]) -> int | None:
         return None
     if any(":" in text for text in options[0]):
         return None  # another project's
-    where = world.World(config.caller())
+    where = world.World(callers.caller())
     pages = []
     for ledger, name in {place[1]: place for place in map(where.place, options[0])}.values():
         found = index.current(ledger)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.core.paths import Town
-    from gastown_hooks.stores.config import Caller
+    from gastown_hooks.stores.callers import Caller
 
     View = Callable[[Town, Caller, str | None, dict[str, Any]], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gastown_hooks.cli import fast
 from gastown_hooks.core import clock, errors, paths
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config, index
+from gastown_hooks.stores import callers, index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def options(given: Mapping[str, Any]) -> Wanted | None:
     except errors.BadInput:
         return None
     if given["parent"] is not None:
-        place = world.World(config.caller()).exact(given["parent"])
+        place = world.World(callers.caller()).exact(given["parent"])
         if place is None or isinstance(place[0].beads, paths.Wisps):
             return None
         found.append(("id", "below", [place[1]]))

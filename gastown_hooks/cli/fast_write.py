@@ -11,7 +11,7 @@ from gastown_hooks.cli.bd import _values
 from gastown_hooks.cli.plain import cleaned, emit_json, say
 from gastown_hooks.core import clock
 from gastown_hooks.rules import fields, states
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work import tracking, verbs
 from gastown_hooks.work.world import World
 
@@ -46,7 +46,7 @@ def bd_create(words: list[str]) -> int | None:
     options = fast.parsed(words, _CREATE)
     if options is None or len(options[0]) != 1 or (options[1]["silent"] and options[1]["as_json"]):
         return None
-    now, where, given = clock.now(), World(config.caller()), options[1]
+    now, where, given = clock.now(), World(callers.caller()), options[1]
     given = {**_ABSENT, **given, "issue_type": given["issue_type"] or "task", "priority": given["priority"] or "2"}
     if options[1]["issue_type"] == "" or options[1]["priority"] == "":
         return None
@@ -72,7 +72,7 @@ def bd_update(words: list[str]) -> int | None:
     options = fast.parsed(words, _UPDATE)
     if options is None or options[1]["status"] == "closed":
         return None
-    now, where, given = clock.now(), World(config.caller()), options[1]
+    now, where, given = clock.now(), World(callers.caller()), options[1]
     place = _place(where, options[0])
     if place is None:
         return None
@@ -100,7 +100,7 @@ def bd_close(words: list[str]) -> int | None:
     options = fast.parsed(words, _CLOSE)
     if options is None:
         return None
-    now, where = clock.now(), World(config.caller())
+    now, where = clock.now(), World(callers.caller())
     place = _place(where, options[0])
     if place is None:
         return None
@@ -108,7 +108,7 @@ def bd_close(words: list[str]) -> int | None:
     if any(map(states.needs_landing, found)) or tracking.is_followed(where.caller.town, names):
         return None
     after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"],
-                        session=fields.session(config.variable("CLAUDE_SESSION_ID")))
+                        session=fields.session(callers.variable("CLAUDE_SESSION_ID")))
     where.touch(after[-1]["id"])
     say_closed(after, as_json=options[1]["as_json"], dry_run=False)
     return 0

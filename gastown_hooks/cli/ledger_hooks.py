@@ -7,7 +7,7 @@ import os
 from gastown_hooks import githooks
 from gastown_hooks.cli.plain import remark
 from gastown_hooks.core import errors
-from gastown_hooks.stores.config import variable
+from gastown_hooks.stores.callers import variable
 from gastown_hooks.work import ledger_git_hooks as hooks
 
 

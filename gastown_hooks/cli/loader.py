@@ -14,7 +14,7 @@ from gastown_hooks import __version__
 from gastown_hooks.core import fsio
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _enter(ctx: click.Context, param: click.Parameter, folder: str | None) -> No
 
 def _act_as(ctx: click.Context, param: click.Parameter, actor: str | None) -> None:
     if actor is not None:
-        config.act_as(actor)
+        callers.act_as(actor)
 
 
 def _want_json(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:

@@ -10,8 +10,8 @@ import sys
 
 from gastown_hooks.core import clock, errors, fsio, ids, jsons, paths
 from gastown_hooks.core.ids import shown
-from gastown_hooks.stores import config
-from gastown_hooks.stores.config import variable
+from gastown_hooks.stores import callers
+from gastown_hooks.stores.callers import variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def ago(stamp: str, now: int) -> str:
     return f"{seconds}s ago"
 
 
-def town_and_caller() -> tuple[paths.Town, config.Caller]:
+def town_and_caller() -> tuple[paths.Town, callers.Caller]:
     """The town around the caller and the caller. Raises NotATown."""
-    caller = config.caller()
+    caller = callers.caller()
     return caller.town or paths.town_at(caller.cwd), caller
 
 

@@ -18,7 +18,7 @@ from gastown_hooks.core.errors import Conflict, LockTimeout, NotFound, Refused
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.runtime import agents
-from gastown_hooks.stores import beats, config, processes
+from gastown_hooks.stores import beats, callers, config, processes
 from gastown_hooks.stores.beats import Beat
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import sling, turns, wake
@@ -83,7 +83,7 @@ def take(plan: Plan, *, at_once: bool) -> None:
 
 def become(plan: Plan) -> NoReturn:
     """Replace this process by the agent program in the worker's tree. Raises Refused when it cannot be started."""
-    env = turns.with_programs(config.persons_environment({**sling.worker_environment(plan.rig, plan.lease), **plan.env}))
+    env = turns.with_programs(callers.persons_environment({**sling.worker_environment(plan.rig, plan.lease), **plan.env}))
     sys.stdout.flush()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:

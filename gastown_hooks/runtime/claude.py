@@ -16,7 +16,7 @@ from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadConfig
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.rules.reports import Report
-from gastown_hooks.stores import config, event_hooks, git
+from gastown_hooks.stores import callers, config, event_hooks, git
 from gastown_hooks.work import costs, sling
 from gastown_hooks.work.lease import Lease
 
@@ -225,7 +225,7 @@ def _mode(rig: Rig, environment: dict[str, str]) -> str:
     if mode not in MODES:
         raise BadConfig(key, why=f"{mode} denies a worker everything, or is unknown; known: {', '.join(MODES)}",
                         next=f"gt config set {key} {MODES[0]}")
-    sandbox = environment.get("IS_SANDBOX") or config.variable("IS_SANDBOX")
+    sandbox = environment.get("IS_SANDBOX") or callers.variable("IS_SANDBOX")
     if mode == MODES[0] and os.geteuid() == 0 and sandbox != "1":
         raise BadConfig(key, why=f"Claude Code refuses {mode} to root outside of a sandbox",
                         next=f"export IS_SANDBOX=1 where that is so, or: gt config set {key} dontAsk")

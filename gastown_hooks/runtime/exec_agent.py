@@ -16,8 +16,8 @@ from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
-from gastown_hooks.stores import changes, config, git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores import callers, changes, git
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import lease as leases
@@ -32,7 +32,7 @@ else:  # not while the script runs: they double the memory
 
 def main() -> int:
     """One turn: the exit code of the process."""
-    return errors.handled("exec", lambda: work(config.caller()))
+    return errors.handled("exec", lambda: work(callers.caller()))
 
 
 def work(caller: Caller) -> int:

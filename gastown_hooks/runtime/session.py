@@ -18,7 +18,7 @@ from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Home, Rig, town_at
 from gastown_hooks.rules.turns import Facts, Record
 from gastown_hooks.runtime import claude
-from gastown_hooks.stores import beats, config, mail, processes
+from gastown_hooks.stores import beats, callers, mail, processes
 from gastown_hooks.work import costs, prime, turns
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work.lease import Lease
@@ -35,8 +35,8 @@ class Event:
         parts = root[len(town.root) + 1:].split("/")
         self.rig: Rig = town.rig(parts[0])
         self.lease: Lease | None = leases.read(self.home)
-        self.resident = config.Caller("/".join(parts), root, town) if parts == ["mayor"] or parts[1:-1] == ["crew"] else None
-        self.by_hand = not config.variable(claude.UNDER_RUNNER)
+        self.resident = callers.Caller("/".join(parts), root, town) if parts == ["mayor"] or parts[1:-1] == ["crew"] else None
+        self.by_hand = not callers.variable(claude.UNDER_RUNNER)
 
     def note(self, **changes: Any) -> None:
         """What is remembered of the session."""

@@ -14,7 +14,7 @@ from gastown_hooks.core.errors import Refused, RemoteAway
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules import pulls
 from gastown_hooks.rules.pulls import Pull
-from gastown_hooks.stores import child, config
+from gastown_hooks.stores import callers, child
 
 TIMEOUT = 60.0
 MOST = 1000
@@ -61,7 +61,7 @@ class Host:
         fed, out, err = child.memory("in"), child.memory("out"), child.memory("err")
         what = f"gh {' '.join(words[:2])} failed"
         try:
-            code = child.run(["gh", *words], self._folder, config.clean_environment(_QUIET), (fed, out, err), TIMEOUT)
+            code = child.run(["gh", *words], self._folder, callers.clean_environment(_QUIET), (fed, out, err), TIMEOUT)
             text, said = child.text(out), child.text(err)
         except FileNotFoundError:
             raise RemoteAway("gh is missing", next="install GitHub's gh, then: gh auth login") from None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
     from gastown_hooks.stores import archive, audit, lines, pairs, quarantine
-    from gastown_hooks.stores.config import Writer
+    from gastown_hooks.stores.callers import Writer
     from gastown_hooks.stores.pairs import Pair
 
     T = TypeVar("T")

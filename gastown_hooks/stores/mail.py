@@ -15,7 +15,7 @@ from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
 from gastown_hooks.core.values import dataclass
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.maildir import FOLDERS, SEEN, flags, names
 from gastown_hooks.stores.routes import Routes
 

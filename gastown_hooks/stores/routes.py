@@ -12,7 +12,7 @@ from gastown_hooks.core import fsio, ids, jsons
 from gastown_hooks.core.errors import BadInput, Conflict, Corrupt, NotFound
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Rig, Town, follow_redirect
-from gastown_hooks.stores.config import Caller, variable
+from gastown_hooks.stores.callers import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from gastown_hooks.core.errors import NotFound, Refused
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import ageing as rules
 from gastown_hooks.stores import archive, git, lines
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import ledger_git
 from gastown_hooks.work.beadwrite import each, existing

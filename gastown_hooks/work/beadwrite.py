@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph, ready, states
-    from gastown_hooks.stores.config import Caller
+    from gastown_hooks.stores.callers import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
 

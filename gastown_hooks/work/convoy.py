@@ -14,7 +14,7 @@ from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import convoys as rules
 from gastown_hooks.rules import fields, ready, states
 from gastown_hooks.stores import known, mail
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import addresses

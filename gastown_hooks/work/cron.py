@@ -14,7 +14,7 @@ import sys
 
 from gastown_hooks.core.errors import GastownError
 from gastown_hooks.core.paths import Town
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers, config
 
 MINUTES = 3
 _LONGEST = 990  # cron implementations cut or refuse lines of a thousand bytes
@@ -27,7 +27,7 @@ def available() -> bool:
 
 def line(town: Town) -> bytes:
     """The town's cron line. `%` is cron's newline, so it is escaped; everything else is quoted for the shell that cron starts."""
-    path = config.variable("PATH", os.defpath)
+    path = callers.variable("PATH", os.defpath)
     for environment in (f"PATH={shlex.quote(path)} ", ""):
         command = (f"{environment}{shlex.quote(sys.executable)} -I -m gastown_hooks.tick --town {shlex.quote(town.root)} "
                    f">>{shlex.quote(town.daemon_log)} 2>&1")
@@ -79,7 +79,7 @@ def _is_ours(found: bytes, town: Town) -> bool:
 
 
 def _program() -> str | None:
-    return shutil.which("crontab", path=config.variable("PATH", os.defpath))
+    return shutil.which("crontab", path=callers.variable("PATH", os.defpath))
 
 
 def _read() -> bytes:
@@ -102,7 +102,7 @@ def _crontab(argument: str, text: bytes = b"") -> subprocess.CompletedProcess[by
     program = _program()
     if program is None:
         raise GastownError("there is no crontab program here", next="gt daemon run &")
-    return subprocess.run([program, argument], input=text, capture_output=True, env=config.clean_environment({"LC_ALL": "C"}), check=False)
+    return subprocess.run([program, argument], input=text, capture_output=True, env=callers.clean_environment({"LC_ALL": "C"}), check=False)
 
 
 def _words(data: bytes) -> str:

@@ -22,7 +22,8 @@ from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import requests
 from gastown_hooks.rules.batching import Estimate
 from gastown_hooks.stores import config, events, git, mail
-from gastown_hooks.stores.config import Caller, RigConfig
+from gastown_hooks.stores.callers import Caller
+from gastown_hooks.stores.config import RigConfig
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import targets
 

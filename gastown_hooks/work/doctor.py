@@ -11,7 +11,7 @@ from gastown_hooks.core.paths import Beads
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import health
 from gastown_hooks.stores import archive, git, lines, quarantine
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View
 from gastown_hooks.work import ledger_git_setup
 

@@ -12,7 +12,7 @@ from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import changes, config, events, git, mail
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes

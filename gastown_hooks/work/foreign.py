@@ -13,7 +13,7 @@ from gastown_hooks.core.errors import Conflict, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.git import ZERO
 from gastown_hooks.work import gate
 from gastown_hooks.work.desk import Desk, open_desk, short

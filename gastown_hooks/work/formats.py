@@ -7,7 +7,7 @@ import os
 from gastown_hooks.core import fsio, jsons
 from gastown_hooks.core.errors import GastownError, NotATown
 from gastown_hooks.stores import git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import ledger_git_hooks, ledger_git_setup
 from gastown_hooks.work.world import home_beads

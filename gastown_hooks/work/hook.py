@@ -7,7 +7,7 @@ from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import states
 from gastown_hooks.stores import index
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.routes import Routes
 
 TYPE_CHECKING = False

@@ -15,7 +15,7 @@ from gastown_hooks.core.jsons import canonical
 from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import health, merge3, states
 from gastown_hooks.stores import events, quarantine
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import Problem, decoded
 

@@ -17,7 +17,7 @@ from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import claims, ready
 from gastown_hooks.rules import convoys as rules
 from gastown_hooks.stores import config, known
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import convoy, sling
 from gastown_hooks.work.beadwrite import Draft, each

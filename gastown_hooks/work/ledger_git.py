@@ -19,7 +19,7 @@ from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import merge3
 from gastown_hooks.rules.merge_files import merge_files
 from gastown_hooks.stores import archive, events, git, quarantine
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import decoded
 from gastown_hooks.work import sync_pace

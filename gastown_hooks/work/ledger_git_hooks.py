@@ -13,7 +13,7 @@ from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import BEADS, TRACKED_ARCHIVE, TRACKED_LEDGER, Beads
 from gastown_hooks.stores import archive, git, lines, stubs
-from gastown_hooks.stores.config import variable
+from gastown_hooks.stores.callers import variable
 from gastown_hooks.stores.gitdir import common_dir
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.acts import Act

@@ -8,7 +8,7 @@ from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import BEADS, TRACKED_LEDGER, Beads, archived_year
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import archive, git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 
 REMOTE = "origin"

@@ -10,7 +10,7 @@ from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, ready, states
 from gastown_hooks.stores import known
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.beadwrite import Draft, commit
 

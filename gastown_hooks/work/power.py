@@ -10,7 +10,7 @@ from gastown_hooks.core import ids, lock
 from gastown_hooks.core.paths import Town
 from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.stores import config, events, processes
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.processes import Process
 from gastown_hooks.work import cron, rigs, stop, strays, wake
 from gastown_hooks.work.acts import Act, carry_out

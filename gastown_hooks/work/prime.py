@@ -8,7 +8,7 @@ from __future__ import annotations
 from gastown_hooks.core import fsio
 from gastown_hooks.core.paths import Home
 from gastown_hooks.stores import config, maildir
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.work import hook, tracking
 
 TYPE_CHECKING = False

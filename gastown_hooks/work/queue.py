@@ -27,7 +27,8 @@ from gastown_hooks.rules.requests import (
 )
 from gastown_hooks.rules.turn import turn
 from gastown_hooks.stores import events, known
-from gastown_hooks.stores.config import Caller, rig_config, rig_settings
+from gastown_hooks.stores.callers import Caller
+from gastown_hooks.stores.config import rig_config, rig_settings
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work.beadwrite import existing

@@ -13,7 +13,7 @@ from gastown_hooks.core.record import touched
 from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import ageing as rules
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import ageing
 from gastown_hooks.work.beadwrite import Draft, commit, existing

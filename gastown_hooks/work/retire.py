@@ -18,7 +18,7 @@ from gastown_hooks.core.record import noted, touched
 from gastown_hooks.core.values import asdict, dataclass, replace
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import beats, events, git, processes, worktrees
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import salvage, stashes, strays, worktree_state

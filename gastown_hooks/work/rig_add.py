@@ -20,7 +20,8 @@ from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import gates as guesses
 from gastown_hooks.rules import requests
 from gastown_hooks.stores import archive, config, events, git, quarantine, stubs, worktrees
-from gastown_hooks.stores.config import Caller, RigConfig
+from gastown_hooks.stores.callers import Caller
+from gastown_hooks.stores.config import RigConfig
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger, View
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import rig_source

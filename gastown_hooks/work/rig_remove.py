@@ -14,7 +14,7 @@ from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.stores import config, events, git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes

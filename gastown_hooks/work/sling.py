@@ -16,8 +16,8 @@ from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.record import touched
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import claims, names, ready, requests
-from gastown_hooks.stores import config, events, git, stubs, worktrees
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores import callers, config, events, git, stubs, worktrees
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import convoy, furnish, wake
@@ -268,7 +268,7 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
     stubs.install(home.githooks, home, rig, config.rig_config(rig).target)
     worktrees.add(rig, home.tree, branch=lease.branch, start=lease.base, sparse=True, githooks=home.githooks, replace_unready=True,
                   user=(lease.actor, config.owner_email(rig.town)))
-    furnish.furnish(rig, home.tree, config.clean_environment(worker_environment(rig, lease)))
+    furnish.furnish(rig, home.tree, callers.clean_environment(worker_environment(rig, lease)))
     leases.advance(home, lease, leases.READY)
 
 

@@ -11,7 +11,7 @@ from gastown_hooks.core.values import asdict, dataclass, field
 from gastown_hooks.rules import agent_states as states
 from gastown_hooks.rules import claims, requests, turn
 from gastown_hooks.rules.liveness import Worker
-from gastown_hooks.stores import beats, config, known, mail, processes
+from gastown_hooks.stores import beats, callers, config, known, mail, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import convoy, rigs, wake
 from gastown_hooks.work import lease as leases
@@ -190,7 +190,7 @@ def overview(town: Town, now: int, *, brief: bool = False) -> Overview:
     _guarded(found, "the town", lambda: _town_needs(town, found, now))
     for rig in town.rigs():
         _guarded(found, rig.name, lambda rig=rig: _rig_part(rig, found, queues, now))  # type: ignore[misc]
-    caller = config.Caller("overseer", town.root, town)
+    caller = callers.Caller("overseer", town.root, town)
     _guarded(found, "convoys", lambda: found.convoys.extend(convoy.progress(caller, now, closed=False, brief=brief, queues=queues)))
     _guarded(found, "agents", lambda: _agent_part(town, found, queues, now))
     return found

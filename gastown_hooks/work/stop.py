@@ -11,7 +11,7 @@ from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import beats, events, processes
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.processes import Process
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import strays, turns, wake, workers

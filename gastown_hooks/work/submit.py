@@ -8,7 +8,7 @@ from gastown_hooks.core import record
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config, git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import View
 from gastown_hooks.work import queue, wake
 from gastown_hooks.work.beadwrite import existing

@@ -22,7 +22,7 @@ from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.rules import failed_tests
-from gastown_hooks.stores import config, git, processes, worktrees
+from gastown_hooks.stores import callers, config, git, processes, worktrees
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import furnish, last_red, strays
 
@@ -235,8 +235,8 @@ def _gates(job: Job, tree: str, environment: dict[str, str]) -> Steps:
 
 def _environment(scratch: str) -> dict[str, str]:
     """Without the caller's claim, its git, or its keys (GT_PASS_ENV names what a gate may have all the same)."""
-    passed = config.variable("GT_PASS_ENV").split(":")
-    kept = {name: value for name, value in config.clean_environment({}).items()
+    passed = callers.variable("GT_PASS_ENV").split(":")
+    kept = {name: value for name, value in callers.clean_environment({}).items()
             if name in passed or not (name.startswith(("GIT_", "GT_", "BD_", "BEADS_")) or name == "SSH_AUTH_SOCK")}
     return {**kept, "TMPDIR": scratch, "GIT_TERMINAL_PROMPT": "0"}
 

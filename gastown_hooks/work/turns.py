@@ -17,8 +17,8 @@ from gastown_hooks.core.values import asdict, replace
 from gastown_hooks.rules import claims, requests
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.rules.turns import Facts, Record
-from gastown_hooks.stores import changes, config, events, git, gitdir, mail, processes
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores import callers, changes, config, events, git, gitdir, mail, processes
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import done, sling, strays
 from gastown_hooks.work import lease as leases
@@ -71,7 +71,7 @@ def begin(rig: Rig, home: Home, lease: Lease, record: Record) -> Record:
 def plan(rig: Rig, home: Home, lease: Lease, argv: list[str], env: dict[str, str], wait: int) -> dict[str, Any]:
     """The turn as the runner gets it."""
     settings = config.rig_settings(rig)
-    environment = with_programs(config.clean_environment({**sling.worker_environment(rig, lease), **env}))
+    environment = with_programs(callers.clean_environment({**sling.worker_environment(rig, lease), **env}))
     git_dir = gitdir.git_dir(home.tree)
     return {"act": "turn", "wait": wait, "argv": argv, "env": environment,
             "transcript": home.transcript, "watch": [home.transcript, f"{git_dir}/logs/HEAD", f"{git_dir}/index"],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.stores.config import Caller
+    from gastown_hooks.stores.callers import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.beadwrite import Snapshot
     from gastown_hooks.work.proof import Landing

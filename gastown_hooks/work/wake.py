@@ -19,7 +19,7 @@ from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.system import os
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers, config
 
 LOCK_FD = 9
 
@@ -31,7 +31,7 @@ def wake(town: Town, role: str, rig: str | None = None) -> bool:
     runner wakes the role when the turn is over. GT_WAKE=inline waits for the role's end; off only sets the flag.
     """
     ask(town, role, rig)
-    mode = config.wake_mode()
+    mode = callers.wake_mode()
     if mode == "off" or _runner_will(town):
         return False
     return start_round(town, role, rig, wait=mode == "inline")
@@ -66,7 +66,7 @@ def start_runner(rig: Rig, name: str, *, asked: bool = False, held: Lock | None 
 
     `held`: the runner's lock, of a caller who has it; it is handed on to a runner that starts.
     """
-    mode = config.wake_mode()
+    mode = callers.wake_mode()
     if mode == "off" or not (asked or config.mode(rig.town) == "running"):
         return False
     home = rig.polecat(name)
@@ -138,7 +138,7 @@ def spawn(argv: list[str], environment: dict[str, str], log: str, held: Lock | N
 
 def _start(held: Lock, program: str, argv: list[str], extra: dict[str, str], log: str, *, wait: bool) -> None:
     try:
-        pid = spawn([sys.executable, "-I", program, *argv], config.clean_environment(extra), log, held)
+        pid = spawn([sys.executable, "-I", program, *argv], callers.clean_environment(extra), log, held)
     finally:
         held.release()
     if wait:
@@ -146,7 +146,7 @@ def _start(held: Lock, program: str, argv: list[str], extra: dict[str, str], log
 
 
 def _runner_will(town: Town) -> bool:
-    caller = config.caller()
+    caller = callers.caller()
     if caller.role != "polecat" or not (caller.rig and caller.name and caller.token):
         return False
     home = town.rig(caller.rig).polecat(caller.name)

@@ -13,7 +13,7 @@ from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.rules import claims, liveness, requests
 from gastown_hooks.rules.liveness import Worker
 from gastown_hooks.stores import beats, config, events, known, processes
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import retire, sling, strays, turns, wake

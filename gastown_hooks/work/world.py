@@ -12,7 +12,7 @@ from gastown_hooks.core.errors import BadInput, Corrupt, NotATown, NotFound
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Wisps, follow_redirect, nearest_beads
 from gastown_hooks.core.system import os
-from gastown_hooks.stores.config import Caller, variable
+from gastown_hooks.stores.callers import Caller, variable
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 

@@ -21,7 +21,7 @@ from workers import WorkerTown
 from gastown_hooks import front
 from gastown_hooks.cli import loader
 from gastown_hooks.core import clock, errors
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import queue
 

@@ -10,7 +10,7 @@ import rigtown
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers, config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads
 
@@ -71,14 +71,14 @@ def test_identity_comes_from_the_environment_then_the_folder(tmp_path: Path) -> 
     for folder, actor in ((rig.town.root, "overseer"), (rig.root, "overseer"), (f"{rig.crew_root}/joe/rig", "green/crew/joe"),
                           (rig.witness.root, "green/witness"), (rig.refinery.tree, "green/refinery"), (rig.town.mayor.root, "mayor"),
                           (rig.town.deacon.root, "deacon"), (str(tmp_path), "overseer")):
-        assert config.caller(folder).actor == actor, folder
+        assert callers.caller(folder).actor == actor, folder
     os.makedirs(rig.polecat("nux").root)
     Path(rig.polecat("nux").lease).write_text("[1]")
-    damaged = config.caller(rig.polecat("nux").root)
+    damaged = callers.caller(rig.polecat("nux").root)
     assert (damaged.actor, damaged.bead, damaged.fence) == ("green/polecats/nux", None, 0)
     os.environ["BD_ACTOR"] = "green/crew/ann"
     try:
-        assert config.caller(rig.town.root).actor == "green/crew/ann"
+        assert callers.caller(rig.town.root).actor == "green/crew/ann"
     finally:
         del os.environ["BD_ACTOR"]
 

@@ -18,7 +18,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Fenced
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
-from gastown_hooks.stores.config import Writer
+from gastown_hooks.stores.callers import Writer
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, sling
 

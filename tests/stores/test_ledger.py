@@ -15,7 +15,7 @@ from gastown_hooks.core import fsio, record
 from gastown_hooks.core.errors import Corrupt, Fenced, NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores import lines
-from gastown_hooks.stores.config import Writer
+from gastown_hooks.stores.callers import Writer
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger, View
 from gastown_hooks.stores.pairs import Pair
 

@@ -13,7 +13,8 @@ from builders import ROOT, Finished, git, make_repo, run
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.stores import worktrees
-from gastown_hooks.stores.config import Caller, RigConfig
+from gastown_hooks.stores.callers import Caller
+from gastown_hooks.stores.config import RigConfig
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import salvage

@@ -19,7 +19,7 @@ from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import ageing as rules
 from gastown_hooks.rules import ready
 from gastown_hooks.stores import archive, index, known
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import ageing, beads, doctor, removal
 from gastown_hooks.work.world import World

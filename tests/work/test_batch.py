@@ -10,7 +10,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import batch as rules
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 from gastown_hooks.work import batch, beads
 from gastown_hooks.work.world import World

@@ -9,7 +9,7 @@ import pytest
 
 from gastown_hooks.core import clock, record
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import bd_prime, memories
 from gastown_hooks.work.world import World

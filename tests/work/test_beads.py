@@ -15,7 +15,7 @@ from gastown_hooks.core.paths import Beads, Rig, Town
 from gastown_hooks.core.record import updated
 from gastown_hooks.rules import requests
 from gastown_hooks.stores import audit
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import beads, links, proof
 from gastown_hooks.work.world import World

@@ -16,7 +16,7 @@ from gastown_hooks.core.errors import Conflict, NotFound, Refused
 from gastown_hooks.core.paths import Town
 from gastown_hooks.rules import convoys as rules
 from gastown_hooks.stores import config, index, mail
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, convoy, hook, launch, prime, queue, sling, tracking, wake
 from gastown_hooks.work.world import World

@@ -13,7 +13,7 @@ import ledgers
 import pytest
 
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import doctor
 

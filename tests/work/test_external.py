@@ -15,7 +15,7 @@ from gastown_hooks.core import clock, record
 from gastown_hooks.core.paths import Beads, Town
 from gastown_hooks.rules import foreign, ready
 from gastown_hooks.stores import config, external, index
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import ageing, ledger_git, verbs
 from gastown_hooks.work import external as work

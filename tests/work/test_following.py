@@ -9,7 +9,7 @@ import pytest
 from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Beads, Town
 from gastown_hooks.stores import audit, events
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
 from gastown_hooks.work import activity, verbs
 from gastown_hooks.work.activity import Follower, Wanted

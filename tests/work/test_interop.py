@@ -14,7 +14,7 @@ import pytest
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.stores.lines import parse
 from gastown_hooks.work import interop

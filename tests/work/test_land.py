@@ -162,7 +162,7 @@ def test_what_is_taken_back_while_its_gate_runs_does_not_land(near: Yard, word: 
     """The gate command itself takes the request back."""
     one, old = near.submit("one"), near.tip()
     lines = [f"import sys; sys.path[:0] = [{str(Path(__file__).parents[2])!r}]", "from gastown_hooks.core.paths import Town",
-             "from gastown_hooks.stores.config import Caller", "from gastown_hooks.stores.ledger import Ledger",
+             "from gastown_hooks.stores.callers import Caller", "from gastown_hooks.stores.ledger import Ledger",
              "from gastown_hooks.work import queue", f"rig = Town({near.rig.town.root!r}).rig('gp')",
              f"queue.reject(rig, {one!r}, reason='no', caller=Caller('overseer', '/', rig.town), now={near.now})" if word == "reject" else
              "Ledger(rig.beads).transact(lambda view: [{**view.get('gp-one'), 'claim_fence': 2, 'assignee': 'gp/polecats/nux'}])"]

@@ -16,7 +16,7 @@ from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Refused, RemoteAway, RemoteRefused
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores import config, git
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import ledger_git, sync_pace
 

@@ -9,7 +9,7 @@ from workers import WorkerTown
 
 from gastown_hooks.core import clock
 from gastown_hooks.stores import mail
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.work import prime
 
 LONG = {"title": "漢" * 400, "description": "漢字 " * 4000, "acceptance_criteria": "é" * 9000, "notes": "x" * 100_000}

@@ -12,7 +12,7 @@ import warm
 
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.paths import Beads, Wisps
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import verbs, wisps
 from gastown_hooks.work.world import World

@@ -9,7 +9,7 @@ from gastown_hooks.cli.bd import _shared
 from gastown_hooks.cli.plain import emit_json, say
 from gastown_hooks.core import clock
 from gastown_hooks.core.record import touched
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.work.beadwrite import each
 
 Record = dict[str, Any]

@@ -13,7 +13,7 @@ from gastown_hooks.cli.bd._words import brief, counted, line, stub
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.cli.plain import remark
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
 
@@ -40,7 +40,7 @@ class DefaultGroup(Group):
 
 def world() -> World:
     """The caller's ledgers. Lines in them that are no bead are told at the command's end, on standard error."""
-    found = World(config.caller())
+    found = World(callers.caller())
     click.get_current_context().call_on_close(lambda: warn(found.left_out()))
     return found
 

@@ -11,7 +11,7 @@ from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields, ready, states, steps
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work import advance, beads
 
 Record = dict[str, Any]
@@ -50,7 +50,7 @@ def cli(bead_ids: tuple[str, ...], reason: str | None, reason_file: str | None, 
         raise BadInput("--continue follows one bead", why=f"{len(bead_ids)} are given")
     text = common.one_text(reason, from_file=reason_file, what="reason") or "Closed"
     now = clock.now()
-    by = fields.session(config.variable("CLAUDE_SESSION_ID") if session is None else session)
+    by = fields.session(callers.variable("CLAUDE_SESSION_ID") if session is None else session)
     where = _shared.world()
     bead_ids = _shared.named(where, bead_ids)
     if go_on or claim_next:

@@ -6,7 +6,7 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work import doctor
 from gastown_hooks.work.world import World
 
@@ -28,7 +28,7 @@ def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
     """
     if dry_run and not fix:
         raise BadInput("--dry-run goes with --fix", why="without it nothing is changed")
-    caller = config.caller()
+    caller = callers.caller()
     ledger = World(caller).home()
     findings = doctor.examine(ledger, caller)
     curable = [finding for finding in findings if finding.fix]

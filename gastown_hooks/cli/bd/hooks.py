@@ -9,7 +9,7 @@ import click
 from gastown_hooks.cli import common, ledger_hooks
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core.errors import NotFound, Refused
-from gastown_hooks.stores import config, git
+from gastown_hooks.stores import callers, git
 from gastown_hooks.work import acts, ledger_git_hooks
 
 
@@ -82,7 +82,7 @@ def _carry_out(plan: list[acts.Act], words: str, dry_run: bool, as_json: bool) -
 
 
 def _top() -> str:
-    caller = config.caller()
+    caller = callers.caller()
     if caller.town is not None and f"{caller.cwd}/".startswith(f"{caller.town.root}/"):
         raise Refused("a town has hooks of its own", why=f"this is in {caller.town.root}")
     top = git.top(caller.cwd)

@@ -10,7 +10,7 @@ from gastown_hooks.cli import common
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.stores.gitdir import git_dir
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import acts, ledger_git, ledger_git_setup
@@ -37,7 +37,7 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
       bd init --prefix web
       bd init --own-branch
     """
-    caller = config.caller()
+    caller = callers.caller()
     if own_branch and stealth:
         raise BadInput("--own-branch and --stealth contradict each other")
     if caller.town is not None and f"{caller.cwd}/".startswith(f"{caller.town.root}/"):

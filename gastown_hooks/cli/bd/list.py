@@ -11,7 +11,7 @@ from gastown_hooks.cli.bd import _filters, _listing, _watch
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import drawing, ready, template
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work.world import World
 
 
@@ -40,7 +40,7 @@ def cli(watch: bool, prefix: str | None, **given: Any) -> None:
       bd list --all --format digraph | digraph succs gp-abc12
       bd list -s in_progress --watch
     """
-    _watch.shown(lambda: _show(prefix, **given), World(config.caller()).shown(prefix) if watch else [], watch)
+    _watch.shown(lambda: _show(prefix, **given), World(callers.caller()).shown(prefix) if watch else [], watch)
 
 
 def _show(prefix: str | None, only_ready: bool, sort: str, reverse: bool, long: bool, tree: bool, flat: bool, form: str | None, limit: int,

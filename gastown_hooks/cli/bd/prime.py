@@ -8,7 +8,7 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work import bd_prime
 from gastown_hooks.work.world import discovery
 
@@ -28,7 +28,7 @@ def cli(full: bool, mcp: bool, as_json: bool) -> None:
     """
     if full and mcp:
         raise BadInput("--full and --mcp contradict each other")
-    there = any(found is not None for _, found in discovery(config.caller()))
+    there = any(found is not None for _, found in discovery(callers.caller()))
     text = "" if not there else bd_prime.short() if mcp else bd_prime.text(_shared.world(), clock.now(), full=full)
     if as_json:
         common.emit_json({"text": text})

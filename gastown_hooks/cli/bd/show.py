@@ -12,7 +12,7 @@ from gastown_hooks.cli.bd import _shared, _watch, _words
 from gastown_hooks.core import ids, jsons
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import fields, foreign, graph, ready, states
-from gastown_hooks.stores import config, known
+from gastown_hooks.stores import callers, known
 from gastown_hooks.work import history
 from gastown_hooks.work.beadwrite import existing
 from gastown_hooks.work.world import World
@@ -54,7 +54,7 @@ def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> 
         raise BadInput("--short, --long, --children, --refs and --thread contradict each other")
     where = _shared.world()
     texts = (_current(where),) if current else _shared.named(where, bead_ids)
-    ledgers = list(_shared.located(World(config.caller()), texts, quiet=True).values()) if watch else []
+    ledgers = list(_shared.located(World(callers.caller()), texts, quiet=True).values()) if watch else []
     _watch.shown(lambda: _show(texts, **given), ledgers, watch)
 
 

@@ -8,7 +8,7 @@ import click
 
 from gastown_hooks import __version__
 from gastown_hooks.cli import common
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.work import formats
 
 
@@ -23,7 +23,7 @@ def cli(as_json: bool) -> None:
       bd version
       bd version --json
     """
-    found = formats.here(config.caller())
+    found = formats.here(callers.caller())
     if as_json:
         common.emit_json({"version": __version__, "build": "gastown-hooks", "commit": "", "branch": "",
                           "python": platform.python_version(), **({} if found is None else {"ledger": found})})

@@ -9,7 +9,7 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.paths import Beads, redirects
-from gastown_hooks.stores import config
+from gastown_hooks.stores import callers
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work.world import World, discovery, home_beads
 
@@ -25,7 +25,7 @@ def cli(explain: bool, as_json: bool) -> None:
       bd where
       bd where --explain
     """
-    caller = config.caller()
+    caller = callers.caller()
     if explain:
         _explain(caller, as_json)
         return
@@ -46,7 +46,7 @@ def cli(explain: bool, as_json: bool) -> None:
     common.say(f"  prefix: {ledger.prefix}\n  found as: {rule}")
 
 
-def _explain(caller: config.Caller, as_json: bool) -> None:
+def _explain(caller: callers.Caller, as_json: bool) -> None:
     """Each rule, also where the one that counts leads nowhere: that is what one wants to see then."""
     told: list[dict[str, Any]] = []
     for rule, there in discovery(caller):

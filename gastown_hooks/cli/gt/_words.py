@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.core.paths import Rig, Town
-    from gastown_hooks.stores.config import Caller
+    from gastown_hooks.stores.callers import Caller
     from gastown_hooks.work import convoy, queue, rigs, status, targets
     from gastown_hooks.work.convoy import Progress
 

@@ -21,7 +21,7 @@ from gastown_hooks.cli.gt import _demo_plan as plan
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import Conflict, GastownError
 from gastown_hooks.core.paths import Town
-from gastown_hooks.stores.config import clean_environment
+from gastown_hooks.stores.callers import clean_environment
 
 PATIENCE, TICK = 180.0, 2.0
 SHOWN = 8  # lines of each command's output

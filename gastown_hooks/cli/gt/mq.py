@@ -14,7 +14,7 @@ from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.rules import requests
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import queue, wake
 

@@ -14,7 +14,7 @@ from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
-from gastown_hooks.stores.config import Caller
+from gastown_hooks.stores.callers import Caller
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import rescue, retire, status, wake
 
