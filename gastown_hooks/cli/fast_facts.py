@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from gastown_hooks.stores import known
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.work import lately
 else:
+    lately = late("gastown_hooks.work.lately")
     statistics, known = late("gastown_hooks.rules.statistics"), late("gastown_hooks.stores.known")
 
 _BY: fast.Options = {f"--by-{name}": (f"by_{name}", "flag") for name in _facts.GROUPS}
@@ -102,6 +104,8 @@ def bd_stats(words: list[str]) -> int | None:
         eligible=sum(its.count_done([*mine, *_EPICS]) for _, its in ledgers), leads=sum(one[1] for one in leads),
         closed=sum(one[0] for one in leads))
     activity = statistics.activity_of(*map(sum, zip(*recent, strict=True)))
+    if given["as_json"] and not given["no_activity"]:
+        activity |= lately.counts([ledger for ledger, _ in ledgers], callers.caller(), now, assigned=given["assigned"])
     _facts.say_stats(summary, None if given["no_activity"] else activity, given["as_json"])
     return 0
 

@@ -31,7 +31,7 @@ _CREATE = fast.JSON | _COMMON | {"-l": ("labels", "many"), "--label": ("labels",
 _UPDATE = fast.JSON | _COMMON | {
     "-s": ("status", "one"), "--status": ("status", "one"), "--title": ("title", "one"), "--claim": ("claim", "flag"),
     "--append-notes": ("append_notes", "one"), "--add-label": ("add_labels", "many"), "--remove-label": ("remove_labels", "many")}
-_CLOSE = fast.JSON | {"-r": ("reason", "one"), "--reason": ("reason", "one"), "-f": ("force", "flag"), "--force": ("force", "flag")}
+_CLOSE = fast.JSON | {"-r": ("reasons", "many"), "--reason": ("reasons", "many"), "-f": ("force", "flag"), "--force": ("force", "flag")}
 # What click gives for the options that are not plain.
 _ABSENT: dict[str, Any] = {"stdin": False, "body_file": None, "run": None, "external_ref": None, "estimate": None, "due": None,
                            "defer": None, "set_labels": ()}
@@ -98,7 +98,7 @@ def say_updated(after: list[Record], *, as_json: bool, dry_run: bool) -> None:
 
 def bd_close(words: list[str]) -> int | None:
     options = fast.parsed(words, _CLOSE)
-    if options is None:
+    if options is None or len(options[1]["reasons"]) > 1:
         return None
     now, where = clock.now(), World(callers.caller())
     place = _place(where, options[0])
@@ -107,7 +107,7 @@ def bd_close(words: list[str]) -> int | None:
     ledger, names, found = place
     if any(map(states.needs_landing, found)) or tracking.is_followed(where.caller.town, names):
         return None
-    after = verbs.close(ledger, where.caller, now, names, options[1]["reason"] or "Closed", force=options[1]["force"],
+    after = verbs.close(ledger, where.caller, now, names, "".join(options[1]["reasons"]) or "Closed", force=options[1]["force"],
                         session=fields.session(callers.variable("CLAUDE_SESSION_ID")))
     where.touch(after[-1]["id"])
     say_closed(after, as_json=options[1]["as_json"], dry_run=False)

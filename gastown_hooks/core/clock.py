@@ -35,6 +35,13 @@ def stamp(ns: int) -> str:
     return f"{whole}.{ns % SECOND // 1000:06d}Z"
 
 
+def local(ns: int) -> str:
+    """RFC 3339 in the zone of this machine (`TZ`), to the second: `2026-01-02T04:04:05+01:00`."""
+    there = time.localtime(ns // SECOND)
+    sign, minutes = "-" if there.tm_gmtoff < 0 else "+", abs(there.tm_gmtoff) // 60
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', there)}{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
 def parse(text: str) -> int:
     """Nanoseconds of an RFC 3339 text in any zone. Raises ValueError."""
     day = _days.get(text[:10])

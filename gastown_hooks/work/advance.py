@@ -22,7 +22,7 @@ Take = Callable[[Record], "Record | None"]  # the bead as it is once taken; None
 T = TypeVar("T")
 
 
-def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str, now: int,
+def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str | Mapping[str, str], now: int,
           onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, session: str = "",
           dry_run: bool = False) -> tuple[list[Record], T]:
     """Close beads of one ledger, then take what `onward(closed, take)` chooses."""

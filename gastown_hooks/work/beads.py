@@ -40,8 +40,9 @@ def transact(ledger: Ledger, caller: Caller, now: int, closed: Sequence[str], fi
     return draft
 
 
-def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, proof: proofs.Landing | None = None,
-          no_code: bool = False, fence: int | None = None, force: bool = False, session: str = "", dry_run: bool = False) -> list[Record]:
+def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str | Mapping[str, str], *,
+          proof: proofs.Landing | None = None, no_code: bool = False, fence: int | None = None, force: bool = False, session: str = "",
+          dry_run: bool = False) -> list[Record]:
     """Like `verbs.close`, for a bead given to a worker with `proof` or with a landing that git proves.
 
     With `fence` only while the bead's claim is this one. The deacon is woken for a bead that a convoy tracks.

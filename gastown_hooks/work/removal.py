@@ -13,8 +13,9 @@ from gastown_hooks.core.record import touched
 from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import ageing as rules
 from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.stores import archive
 from gastown_hooks.stores.callers import Caller
-from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import ageing
 from gastown_hooks.work.beadwrite import Draft, commit, existing
 
@@ -34,19 +35,24 @@ class Removal:
 
 
 def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str = "", *, cascade: bool = False,
-           dry_run: bool = False) -> Removal:
+           hard: bool = False, dry_run: bool = False) -> Removal:
     """Beads to tombstones; `cascade`: also all that depends on them. Others lose their edges to them, and name them `[deleted:ID]`.
+    `hard`: then not even the tombstones stay, nor those of beads that were deleted before.
 
-    Raises Refused while a worker has one of them, or a child would stay without its parent.
+    Raises Refused while a worker has one of them, a child would stay without its parent, or, `hard`, for one in the archive.
     """
     done = Removal()
+    buried = [bead_id for bead_id in bead_ids if hard and ready.status(ledger.get(bead_id) or {}) == states.TOMBSTONE]
 
     def fill(draft: Draft) -> None:
         done.__init__()  # type: ignore[misc]  # the transaction may run twice
-        for bead_id in bead_ids:
+        left = [bead_id for bead_id in bead_ids if bead_id not in buried]
+        for bead_id in left:
             existing(draft, bead_id)
         above = graph.dependents(draft.all())
-        gone = _all(above, bead_ids) if cascade else list(dict.fromkeys(bead_ids))
+        gone = _all(above, left) if cascade else list(dict.fromkeys(left))
+        if hard:
+            _check_shelves(ledger, [*gone, *buried])
         for bead_id in gone:
             _check(draft, above, bead_id, set(gone))
         near = {other for bead_id in gone for other, _ in above.get(bead_id, ())}
@@ -61,7 +67,28 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
             done.deleted.append(draft.changed[bead_id])
 
     commit(ledger, fill, dry_run)
+    if hard:
+        done.deleted += [found for bead_id in dict.fromkeys(buried) if (found := ledger.get(bead_id))]
+    if hard and not dry_run:
+        _bury(ledger, {record["id"] for record in done.deleted})
     return done
+
+
+def _check_shelves(ledger: Ledger, bead_ids: Sequence[str]) -> None:
+    shelved = archive.everything(ledger.beads).lines
+    there = next((bead_id for bead_id in bead_ids if bead_id in shelved), None)
+    if there is not None:
+        raise Refused(f"{there} cannot be deleted without a trace", why="it is in the archive, from which it would come back",
+                      next=f"bd delete {there}, without --hard")
+
+
+def _bury(ledger: Ledger, bead_ids: set[str]) -> None:
+    """The lines of these out of the ledger, if they are tombstones still. Killed before, the same command does it."""
+    def change(view: View) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        tombs = {bead_id for bead_id in bead_ids if ready.status(view.get(bead_id) or {}) == states.TOMBSTONE}
+        return {}, {bead_id: line for bead_id in tombs if (line := view.line(bead_id)) is not None}
+
+    ledger.shelve(change)
 
 
 def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *, dry_run: bool = False) -> list[Record]:

@@ -200,9 +200,11 @@ def _moved(draft: Draft, around: Mapping[str, Record], record: Record, parent: s
 
 # ---- close, reopen -----------------------------------------------------------------------------------------
 
-def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str, *, landed: Proofs | None = None,
-          no_code: bool = False, force: bool = False, session: str = "", dry_run: bool = False) -> list[Record]:
-    """Close beads; one that is closed already keeps its first closed_at and reason. `session`: the agent program's in which it happens.
+def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], reason: str | Mapping[str, str], *,
+          landed: Proofs | None = None, no_code: bool = False, force: bool = False, session: str = "",
+          dry_run: bool = False) -> list[Record]:
+    """Close beads; one that is closed already keeps its first closed_at and reason. `reason`: for all, or by id. `session`: the agent
+    program's in which it happens.
 
     A bead given to a worker closes only with its proof in `landed`, or as `no_code` (the reason is the proof). `force` insists
     against open blockers, children, pins and gates. Raises Refused with all that speaks against it.
@@ -211,8 +213,8 @@ def close(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], rea
         World(caller), now, reason, landed=landed, no_code=no_code, force=force, session=session), dry_run)
 
 
-def closing(world: World, now: int, reason: str, *, landed: Proofs | None = None, no_code: bool = False, force: bool = False,
-            session: str = "") -> Change:
+def closing(world: World, now: int, reason: str | Mapping[str, str], *, landed: Proofs | None = None, no_code: bool = False,
+            force: bool = False, session: str = "") -> Change:
     """`close` of one bead of a draft."""
     caller, landed = world.caller, landed or {}
 
@@ -220,11 +222,12 @@ def closing(world: World, now: int, reason: str, *, landed: Proofs | None = None
         if ready.status(record) == "closed":
             return record
         _check_close(world, draft, record, landed, now, force)
-        changes = {"status": "closed", **_closing(record, now, reason, landed.get(record["id"]))}
+        why = reason if isinstance(reason, str) else reason[record["id"]]
+        changes = {"status": "closed", **_closing(record, now, why, landed.get(record["id"]))}
         if session:
             changes["closed_by_session"] = session
         if no_code:
-            word = {"by": caller.actor, "reason": reason, "at": clock.stamp(now), "fence": record.get("claim_fence", 0)}
+            word = {"by": caller.actor, "reason": why, "at": clock.stamp(now), "fence": record.get("claim_fence", 0)}
             changes["metadata"] = {**_metadata(record), "no_code": word}
         return touched(record, changes, caller.actor, now)
 

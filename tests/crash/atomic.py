@@ -207,6 +207,23 @@ def shortened(story: Story) -> list[str]:
     return whole_or_short(story) + [f"{bead} is not short" for bead in AGED if beads(story).records[bead]["description"] != "What it was."]
 
 
+def named(root: str) -> None:
+    begun(root)
+    run(bd("dep", "relate", "bd-c", "bd-a", cwd=f"{root}/one"), root)
+
+
+def unnamed(story: Story) -> list[str]:
+    """Whoever names a bead names one that stands or one that he knows to be deleted."""
+    found = beads(story)
+    gone = found.records.get("bd-a", {}).get("status", "") == "tombstone" or "bd-a" not in found.records
+    text = found.records["bd-c"]["description"]
+    return found.violations + ([] if (text == "see [deleted:bd-a]") is gone else [f"bd-c says: {text}"])
+
+
+def forgotten(story: Story) -> list[str]:
+    return unnamed(story) + (["bd-a is still there"] if "bd-a" in beads(story).records else [])
+
+
 # ---- wisps
 
 def wisp(root: str) -> None:
@@ -244,6 +261,7 @@ SCENARIOS = [
     row("bd-close-claim-next", ("close", "bd-a", "--claim-next"), {"bd-a": {"status": "closed"}, "bd-b": TAKEN}),
     moved("bd-update-ephemeral", begun, "bd-c", kept=False),
     moved("bd-update-persistent", wisp, "bd-w", kept=True),
+    Scenario("bd-delete-hard", named, act("delete", "bd-a", "--hard", "--force"), forgotten, glance=unnamed, retry=1),
     Scenario("bd-batch", plan, act("batch", "--file", "../plan.txt"), BATCH[0], glance=BATCH[1]),
     Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
     Scenario("bd-archive", aged(), act("archive"), archived, glance=readable),

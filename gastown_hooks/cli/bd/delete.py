@@ -18,28 +18,33 @@ from gastown_hooks.work import removal
 @click.option("--from-file", metavar="FILE", help="Read ids from a file, one a line (-: standard input).")
 @click.option("--cascade", is_flag=True, help="Also all that depends on them.")
 @click.option("-r", "--reason", metavar="TEXT", default="", help="Why; kept with what stays of them.")
+@click.option("--hard", is_flag=True, help="Leave nothing of them here: no bd restore. A clone that changed one since may bring it back.")
 @click.option("-f", "--force", is_flag=True, help="Do it; without, only what would happen is shown.")
 @common.dry_run_option
 @common.json_option
-def cli(bead_ids: tuple[str, ...], from_file: str | None, cascade: bool, reason: str, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Show what deleting beads would do; with --force delete them. bd restore brings them back.
+def cli(bead_ids: tuple[str, ...], from_file: str | None, cascade: bool, reason: str, hard: bool, force: bool, dry_run: bool,
+        as_json: bool) -> None:
+    """Show what deleting beads would do; with --force delete them. bd restore brings them back (not after --hard).
 
     \b
     Examples:
       bd delete gp-abc12
       bd delete gp-abc12 --force --reason "made twice"
       bd delete gp-epic1 --cascade --force
+      bd delete gp-abc12 --hard --force
     """
     lines = (common.one_text(None, from_file=from_file) or "").split("\n")
     names = [*bead_ids, *(line.strip() for line in lines if line.strip() and not line.startswith("#"))]
     if not names:
         raise BadInput("no bead is named", next="bd delete ID")
+    if hard and reason:
+        raise BadInput("--hard and --reason contradict each other", why="nothing stays that could keep it")
     now, where = clock.now(), _shared.world()
     only_show = dry_run or not force
     done: list[removal.Removal] = []
 
     def verb(ledger: Any, wanted: list[str], dry: bool) -> list[Any]:
-        done.append(removal.delete(ledger, where.caller, now, wanted, reason, cascade=cascade, dry_run=dry))
+        done.append(removal.delete(ledger, where.caller, now, wanted, reason, cascade=cascade, hard=hard, dry_run=dry))
         return done[-1].deleted
 
     groups = len({ledger.beads.root for ledger in _shared.located(where, names, quiet=True).values()})

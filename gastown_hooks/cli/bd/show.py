@@ -9,7 +9,7 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared, _watch, _words
-from gastown_hooks.core import ids, jsons
+from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import fields, foreign, graph, ready, states
 from gastown_hooks.stores import callers, known
@@ -18,6 +18,7 @@ from gastown_hooks.work.beadwrite import existing
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
+_TIMES = ("defer_until", "last_activity", "timestamp")  # besides those that end so
 _SHOWN = frozenset((  # by the plain page
     "id", "title", "status", "priority", "issue_type", "assignee", "created_at", "created_by", "updated_at", "started_at", "closed_at",
     "close_reason", "due_at", "defer_until", "estimated_minutes", "external_ref", "claim_fence", "description", "design",
@@ -34,6 +35,7 @@ _SHOWN = frozenset((  # by the plain page
 @click.option("--thread", is_flag=True, help="Only the conversation that they are part of (replies-to).")
 @click.option("--current", is_flag=True, help="The bead that you are at, instead of an ID.")
 @click.option("--as-of", metavar="COMMIT", help="As they were in that commit.")
+@click.option("--local-time", is_flag=True, help="Times in the zone of this machine, not in UTC.")
 @_watch.option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> None:
@@ -47,6 +49,7 @@ def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> 
       bd show --current
       bd show external:backend:be-456
       bd show gp-epic1 --children
+      TZ=Europe/Paris bd show gp-abc12 --local-time
     """
     if bead_ids and current:
         raise BadInput("--current and an ID contradict each other", next="bd list")
@@ -70,7 +73,7 @@ def _current(where: World) -> str:
 
 
 def _show(texts: Sequence[str], short: bool, long: bool, children: bool, refs: bool, thread: bool, as_of: str | None,
-          as_json: bool) -> None:
+          local_time: bool, as_json: bool) -> None:
     where = _shared.world()
     near: dict[str, list[Record]] = {}
     elsewhere = [text for text in texts if fields.is_foreign(text)]
@@ -94,12 +97,28 @@ def _show(texts: Sequence[str], short: bool, long: bool, children: bool, refs: b
             pages.append(_words.page(record, there, above))
     if located:
         where.touch([*located][-1])
+    if local_time:
+        near, pages = _local(near), _local(pages)
     if as_json:
         common.emit_json(near or pages)
     elif near:
         _say_near(near, "children" if children else "messages" if thread else "references")
     else:
         _say_pages(pages, short, long)
+
+
+def _local(value: Any, key: str = "") -> Any:
+    """The same with its times in this machine's zone; what is no time, or none that a calendar has here, stays as it is."""
+    if isinstance(value, dict):
+        return {name: _local(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_local(one) for one in value]
+    if not isinstance(value, str) or not (key.endswith("_at") or key in _TIMES):
+        return value
+    try:
+        return clock.local(clock.parse(value))
+    except (ValueError, OverflowError):
+        return value
 
 
 def _foreign(where: World, text: str) -> Record:

@@ -9,6 +9,7 @@ from gastown_hooks.cli.bd import _facts, _shared, _track
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import ready, statistics, track
+from gastown_hooks.work import lately
 
 
 @click.command(short_help="Show the ledger in numbers.")
@@ -44,4 +45,7 @@ def cli(assigned: bool, no_activity: bool, actor: str | None, tags: tuple[str, .
     own = {bead_id: record for bead_id, record in every.items() if ready.kind(record) not in ready.HIDDEN
            and (not assigned or record.get("assignee") == where.caller.actor)}
     summary = statistics.summary(own, where.around(every), now)
-    _facts.say_stats(summary, None if no_activity else statistics.activity(own, now), as_json)
+    recent = None if no_activity else statistics.activity(own, now)
+    if recent is not None and as_json:
+        recent |= lately.counts(where.shown(prefix), where.caller, now, assigned=assigned)
+    _facts.say_stats(summary, recent, as_json)

@@ -27,6 +27,7 @@ from gastown_hooks.work import beads, verbs, wisps
 @click.option("-d", "--description", metavar="TEXT", help='Texts: "" clears.')
 @click.option("--body-file", metavar="FILE", help="Read the description from a file (-: standard input).")
 @click.option("--stdin", is_flag=True, help="Read the description from standard input.")
+@click.option("--allow-empty-description", is_flag=True, help="Also when that file or standard input is empty.")
 @click.option("--design", metavar="TEXT")
 @click.option("--acceptance", "acceptance_criteria", metavar="TEXT")
 @click.option("--notes", metavar="TEXT")
@@ -66,6 +67,9 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     now = clock.now()
     where = _shared.world()
     values = _values.update_values(given, now)
+    if (given["stdin"] or given["body_file"]) and not values["description"] and not given["allow_empty_description"]:
+        raise BadInput("the new description is empty", why="perhaps what should have written it failed",
+                       next='--allow-empty-description, or -d ""')
     if session is not None:
         if values.get("status") != "closed":
             raise BadInput("--session without --status closed", why="it is kept as the session that closed the bead")
