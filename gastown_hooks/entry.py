@@ -87,7 +87,7 @@ class Hot:
         if there is None or there.st_size != size or there.st_mtime_ns != time:
             return None
         spec = Spec(name, Hot, origin=file, is_package=package)
-        spec.has_location = True
+        spec.has_location, spec.cached = True, file  # or importlib makes up the name of a .pyc
         if package:
             spec.submodule_search_locations = [file[:-12]]
         return spec

@@ -68,7 +68,7 @@ class Rows:
 def bead_of(row: tuple[Any, ...]) -> Record:
     """As much of a bead as its line shows."""
     return {"priority": row[0], "id": row[2], "issue_type": row[3], "title": row[4], "estimated_minutes": row[5], "assignee": row[6],
-            "status": row[7], "labels": index.labels(row[8])}
+            "status": row[7], "labels": index.labels(row[8]) if row[8] else []}
 
 
 def _row(bead: Record) -> tuple[Any, ...]:

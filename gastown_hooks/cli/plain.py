@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def cleaned(text: str, keep: str = "") -> str:
     """The text with control and other unprintable characters escaped, but for those in `keep`."""
-    if text.isprintable() or text.translate(dict.fromkeys(map(ord, keep))).isprintable():
+    rest = text
+    for char in "" if text.isprintable() else keep:
+        rest = rest.replace(char, "")
+    if rest.isprintable():
         return text
     return "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
 

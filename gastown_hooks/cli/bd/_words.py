@@ -129,11 +129,12 @@ def say_ready(found: list[Record], some_open: bool) -> None:
         why = "No ready work found (all issues have blocking dependencies or are filtered out)" if some_open else "No open issues"
         say(f"✨ {why}")
         return
-    say(f"📋 Ready work ({len(found)} issues with no blockers):\n")
+    lines = [f"📋 Ready work ({len(found)} issues with no blockers):\n"]
     for number, record in enumerate(found, 1):
         title = cleaned(record.get("title", ""))
-        say(f"{number}. [P{records.priority(record)}] [{records.kind(record)}] {record['id']}: {title}")
+        lines.append(f"{number}. [P{records.priority(record)}] [{records.kind(record)}] {record['id']}: {title}")
         if record.get("estimated_minutes"):
-            say(f"   Estimate: {record['estimated_minutes']} min")
+            lines.append(f"   Estimate: {record['estimated_minutes']} min")
         if record.get("assignee"):
-            say(f"   Assignee: {cleaned(record['assignee'])}")
+            lines.append(f"   Assignee: {cleaned(record['assignee'])}")
+    say("\n".join(lines))
