@@ -103,6 +103,23 @@ def estimate(value: int) -> int:
     return value
 
 
+def duration(value: str) -> int:
+    """`30m`, `1h`, `2d`, `1w` in nanoseconds."""
+    count, unit = value[:-1], value[-1:]
+    if not (count.isascii() and count.isdigit() and len(count) < 7 and unit in _UNITS and int(count)):
+        raise BadInput(f"{shown(value)} is no length of time", why="use 30m, 1h, 2d or 1w")
+    return int(count) * _UNITS[unit] * clock.SECOND
+
+
+def gate(await_type: str | None, await_id: str | None, timeout: str | None, issue_type: str) -> Record:
+    """The fields of a gate that are given; "" clears one. Raises BadInput for a bead that is none."""
+    given = {"await_type": await_type, "await_id": await_id, "timeout": timeout}
+    found: Record = {key: text(value, key) or None for key, value in given.items() if value is not None}
+    if found and issue_type != "gate":
+        raise BadInput("--await-type, --await-id and --timeout are of a gate", why=f"this is a {issue_type}", next="bd create … -t gate")
+    return {**found, **({"timeout": duration(timeout)} if timeout else {})}
+
+
 def moment(value: str, now: int) -> str:
     """RFC 3339, a date, `+6h`, `-1d`, `+2w` from now, `tomorrow`, `next monday` (midnight, UTC); as RFC 3339."""
     try:

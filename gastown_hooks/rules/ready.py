@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import graph
+    from gastown_hooks.rules import graph, waits
     from gastown_hooks.rules.graph import Edge
 else:
-    graph = late("gastown_hooks.rules.graph")
+    graph, waits = late("gastown_hooks.rules.graph"), late("gastown_hooks.rules.waits")
 
 # Records of the town itself: they are looked after, never picked up as work.
 NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "role", "rig", "convoy", "event", "slot",
@@ -254,6 +254,8 @@ def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], rec
 def _still(rule: str, target: Record) -> Reason:
     """What is not over holds; of another project's bead also how that is known."""
     note = f" ({target['note']})" if kind(target) == "external" else ""
+    if kind(target) == "gate":
+        note = f" (a gate: {waits.words(target)})"
     return Reason("unknown" if status(target) == "unknown" else rule, f"{target['id']} is {status(target)}{note}", target["id"])
 
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import ready
+    from gastown_hooks.rules import ready, waits
 else:
-    ready = late("gastown_hooks.rules.ready")
+    ready, waits = late("gastown_hooks.rules.ready"), late("gastown_hooks.rules.waits")
 
 STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
 TOMBSTONE = "tombstone"
@@ -74,8 +74,8 @@ def objections(records: Mapping[str, Record], bead_id: str, now: int, *, landed:
                                next=f"gt mq list; if it needs no commit: gt done --no-code --reason TEXT {bead_id}"))
     if record.get("pinned") or record.get("status") == "pinned":
         found.append(Objection("pinned", "it is pinned"))
-    if ready.kind(record) == "gate" and record.get("await_type", "human") != "human":
-        found.append(Objection("gate", f"it is a gate that waits for {record['await_type']}"))
+    if ready.kind(record) == "gate" and (awaited := waits.pending(records, record, now)):
+        found.append(Objection("gate", f"it is a gate that waits for {awaited}"))
     for reason in ready.blockers(records, bead_id, now):
         if reason.rule == "child":
             found.append(Objection("open-children", reason.text))

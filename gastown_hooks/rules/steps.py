@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gastown_hooks.core.values import dataclass
-from gastown_hooks.rules import graph, ready
+from gastown_hooks.rules import graph, ready, waits
 
 Record = dict[str, Any]
 _WHOLES = ("molecule", "epic")
@@ -21,6 +21,15 @@ class Next:
     step: Record | None
     complete: bool
     why: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A step that may begin since its gate closed, and what it is a step of (without a molecule: itself)."""
+
+    whole: Record
+    gate: Record
+    step: Record
 
 
 def whole_of(records: Mapping[str, Record], step: str) -> str | None:
@@ -86,9 +95,47 @@ def following(records: Mapping[str, Record], closed: str, actor: str, now: int) 
     return Next(whole, None, False, why)
 
 
+def resumed(records: Mapping[str, Record], now: int) -> list[Resumed]:
+    """The steps that gates held and that may begin, the most urgent first; not of a molecule that somebody has on the hook."""
+    above = graph.dependents(records)
+    found: dict[str, Resumed] = {}
+    for gate in records.values():
+        if ready.kind(gate) != "gate" or ready.status(gate) != "closed":
+            continue
+        for name, kind in above.get(gate["id"], ()):
+            whole = records.get(whole_of(records, name) or name, records[name])
+            if kind not in graph.BLOCKING or kind == graph.PARENT or ready.status(whole) == "hooked":
+                continue
+            last = found.get(name)
+            if (last is None or str(last.gate.get("closed_at")) < str(gate.get("closed_at"))) and not ready.explain(
+                    records, name, now, wisps=True):
+                found[name] = Resumed(whole, gate, records[name])
+    return sorted(found.values(), key=lambda one: ready.in_order(one.step))
+
+
+def groups(records: Mapping[str, Record], whole: str) -> dict[str, list[str]]:
+    """The steps that are not over, by what may be done side by side: `group-1` first."""
+    left = [name for name in graph.descendants(records, whole) if ready.status(records[name]) not in ("closed", "tombstone")]
+    return {f"group-{number}": wave for number, wave in enumerate(waves(records, left), 1)}
+
+
+def standing(records: Mapping[str, Record], whole: str, now: int) -> dict[str, dict[str, Any]]:
+    """Of each step: whether it is ready, its group, what it waits for, and which steps wait for it."""
+    above, names = graph.dependents(records), set(graph.descendants(records, whole))
+    group = {name: number for number, wave in groups(records, whole).items() for name in wave}
+    size = {number: len(wave) for number, wave in groups(records, whole).items()}
+    return {name: {
+        "step_id": name, "status": ready.status(records[name]), "is_ready": not ready.explain(records, name, now, wisps=True),
+        "parallel_group": group.get(name, ""), "can_parallel": size.get(group.get(name, ""), 0) > 1,
+        "blocked_by": list(dict.fromkeys(reason.bead for reason in ready.blockers(records, name, now) if reason.bead))
+        if name in group else [],
+        "blocks": [other for other, kind in above.get(name, ()) if kind in graph.BLOCKING - {graph.PARENT} and other in names]}
+        for name in in_order(records, names)}
+
+
 def _passed_over(records: Mapping[str, Record], step: Record, actor: str, now: int) -> str | None:
     if ready.kind(step) == "gate":
-        return f"a gate that waits for {step.get('await_type') or 'human'}"
+        return f"a gate that waits for {waits.words(step)}"
     if step.get("assignee") not in (None, "", actor):
         return f"{step['assignee']} has it"
     reasons = ready.explain(records, step["id"], now, wisps=True)

@@ -11,7 +11,7 @@ from gastown_hooks.cli.bd import _batch, _shared, _values
 from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Wisps
-from gastown_hooks.rules import fields, lint, states
+from gastown_hooks.rules import fields, lint, states, waits
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, wisps
@@ -53,6 +53,9 @@ from gastown_hooks.work.world import World
 @click.option("--event-actor", "actor", metavar="WHO", help="Of an event: who did it.")
 @click.option("--event-target", "target", metavar="WHAT", help="Of an event: to what.")
 @click.option("--event-payload", "payload", metavar="JSON", help="Of an event: the details.")
+@click.option("--await-type", type=click.Choice(waits.TYPES), help="Of a gate (-t gate): what it waits for. [default: human]")
+@click.option("--await-id", metavar="ID", help="Of a gate: the run, pull request or bead.")
+@click.option("--timeout", metavar="30m|1h|2d", help="Of a gate: how long; a timer is over then.")
 @click.option("--ephemeral", is_flag=True, help="A wisp: only this place has it, not git and no other clone. So is the child of one.")
 @click.option("--wisp-type", type=click.Choice(states.WISPS), help="What kind of wisp.")
 @click.option("--force", is_flag=True, help="An --id with another prefix than this repository's.")
@@ -74,6 +77,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
       bd create "A part of it" --parent gp-abc12 --body-file part.md
       bd create "Update the copyright" --prefix gp --run "sed -i s/2025/2026/ LICENSE"
       bd create "Look at the queue" --ephemeral --wisp-type patrol
+      bd create "Wait a day" -t gate --await-type timer --timeout 1d
       bd create --graph plan.json --json
     """
     if silent and as_json:
@@ -90,6 +94,9 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     if waits_for_gate is not None and waits_for is None:
         raise BadInput("--waits-for-gate without --waits-for")
     values = {**_values.create_values(given, now), **_event(given)}
+    values |= fields.gate(given["await_type"], given["await_id"], given["timeout"], values["issue_type"])
+    if values.get("await_type") == "timer" and "timeout" not in values:
+        raise BadInput("--await-type timer without --timeout", why="it would never be over")
     if force and (bead_id is None or where.routes is not None):
         raise BadInput("--force is for --id in a repository of its own", why="a town finds beads by their prefix")
     if title is not None and title_option not in (None, title):

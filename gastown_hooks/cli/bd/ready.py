@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _filters, _listing, _shared, _words
+from gastown_hooks.cli.bd import _filters, _listing, _ready_views, _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import graph, ready
+from gastown_hooks.rules import graph, ready, steps
 from gastown_hooks.work import take
 
 Record = dict[str, Any]
@@ -32,13 +32,15 @@ def _sorts(now: int) -> dict[str, Callable[[Record], Any]]:
 @click.option("--include-deferred", is_flag=True, help="Also what is put off until a time to come.")
 @click.option("--claim", is_flag=True, help="Take the first one: yours and in_progress. One taker wins.")
 @click.option("--explain", is_flag=True, help="Also show what is not ready, and why.")
+@click.option("--mol", metavar="ID", help="The ready steps of a molecule, and which of its steps may be done side by side.")
+@click.option("--gated", is_flag=True, help="Steps that a gate held which has closed since.")
 @click.option("--pretty", is_flag=True, help="As a tree, children below their parents.")
 @click.option("--plain", is_flag=True, help="As a numbered list (it is so anyway).")
 @_filters.filter_options
 @common.dry_run_option
 @common.json_option
-def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: bool, plain: bool, limit: int, prefix: str | None,
-        dry_run: bool, as_json: bool, **given: Any) -> None:
+def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str | None, gated: bool, pretty: bool, plain: bool, limit: int,
+        prefix: str | None, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Show open beads that nothing holds back, the most urgent first. From the town's top folder: those of all rigs.
 
     \b
@@ -48,6 +50,8 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: b
       bd ready --parent gp-abc12
       bd ready --claim --json
       bd ready --explain
+      bd ready --mol gp-mol1
+      bd ready --gated --json
     """
     if explain and claim:
         raise BadInput("--explain and --claim contradict each other")
@@ -55,15 +59,26 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: b
         raise BadInput("--pretty, --plain, --claim and --json contradict each other")
     if dry_run and not claim:
         raise BadInput("--dry-run without --claim", why="bd ready changes nothing")
+    if (mol is not None) + gated + explain + pretty > 1 or (gated and (claim or include_deferred)):
+        raise BadInput("--mol, --gated, --explain and --pretty contradict each other, --gated also --claim and --include-deferred")
     now = clock.now()
     at = _FOR_EVER if include_deferred else now
     where = _shared.world()
     ledgers = where.shown(prefix)
-    wisps = bool(its := _filters.wisps(where, ledgers, given))
-    own = {**_shared.everything(ledgers), **its}
+    its = where.wisps_of(*ledgers) if mol is not None or gated else _filters.wisps(where, ledgers, given)
+    wisps, own = bool(its), {**_shared.everything(ledgers), **its}
     known = where.around(own)
     fits = _filters.test(where, given, now)
-    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
+    if gated:
+        resumed = [one for one in steps.resumed(known, now) if one.step["id"] in own and fits(one.step)]
+        _ready_views.say_gated(resumed[:limit or None], as_json)
+        return
+    below = None
+    if mol is not None:
+        (root, _), = _shared.located(where, [mol], quiet=True).items()
+        below = set(graph.descendants(known, root))
+    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in (own if below is None else below) and fits(r)),
+                   key=_sorts(now)[sort])
     if claim:
         taken = take.first(where, every, now, at, dry_run=dry_run)
         if taken is not None and not dry_run:
@@ -71,6 +86,9 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, pretty: b
         _say_claimed(taken, dry_run, as_json)
         return
     found = _listing.limited(every, limit, as_json)
+    if below is not None:
+        _ready_views.say_molecule(known, root, found, at, as_json)
+        return
     held = [r for r, _ in ready.blocked(known, at, wisps=wisps) if r["id"] in own and fits(r)] if explain else []
     if as_json:
         common.emit_json(_explained(found, held, known, at) if explain else _words.counted(found, known), len(every))

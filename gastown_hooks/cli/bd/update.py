@@ -11,7 +11,8 @@ from gastown_hooks.cli.bd import _shared, _values
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Wisps
-from gastown_hooks.rules import edits, fields
+from gastown_hooks.core.record import kind
+from gastown_hooks.rules import edits, fields, waits
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, verbs, wisps
 
@@ -46,6 +47,9 @@ from gastown_hooks.work import beads, verbs, wisps
 @click.option("--set-metadata", multiple=True, metavar="KEY=VALUE", help="One key of the metadata.")
 @click.option("--session", metavar="ID", help="With --status closed: the agent program's session in which it happens.")
 @click.option("--unset-metadata", multiple=True, metavar="KEY", help="Remove one key of the metadata.")
+@click.option("--await-type", type=click.Choice(waits.TYPES), help="Of a gate: what it waits for.")
+@click.option("--await-id", metavar="ID", help='Of a gate: the run, pull request or bead; "" clears.')
+@click.option("--timeout", metavar="30m|1h|2d", help='Of a gate: how long; "" clears.')
 @click.option("--ephemeral", is_flag=True, help="Make it a wisp: only this place has it, not git and no other clone.")
 @click.option("--persistent", is_flag=True, help="Keep a wisp, in the ledger that is shared.")
 @common.dry_run_option
@@ -70,6 +74,8 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
     if (given["stdin"] or given["body_file"]) and not values["description"] and not given["allow_empty_description"]:
         raise BadInput("the new description is empty", why="perhaps what should have written it failed",
                        next='--allow-empty-description, or -d ""')
+    gate = fields.gate(given["await_type"], given["await_id"], given["timeout"], "gate")
+    values |= gate
     if session is not None:
         if values.get("status") != "closed":
             raise BadInput("--session without --status closed", why="it is kept as the session that closed the bead")
@@ -88,6 +94,8 @@ def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_la
                             "unset_metadata": gone, "parent": parent, "claim": claim}
 
     def verb(ledger: Ledger, names: list[str], dry: bool) -> list[dict[str, Any]]:
+        for name in names if gate else ():
+            fields.gate(given["await_type"], given["await_id"], given["timeout"], values.get("issue_type") or kind(ledger.get(name) or {}))
         if isinstance(ledger.beads, Wisps) and persistent:
             return wisps.stay(where, ledger, names, now, verbs.updating(where, now, values, **more), dry_run=dry)
         if not isinstance(ledger.beads, Wisps) and ephemeral:
