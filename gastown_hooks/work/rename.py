@@ -22,6 +22,8 @@ def one(where: World, ledger: Ledger, old: str, new: str, now: int, *, dry_run: 
         raise BadInput(f"{ids.shown(new)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
     if new == old or new.startswith(f"{old}."):
         raise BadInput(f"{old} cannot become {new}", why="it is its own id or would be its own child")
+    if (ledger.get(old) or {}).get("delete_reason") == _reason(new):
+        return {}  # it is done
     existing(ledger, old)
     names = {bead_id: new + bead_id.removeprefix(old) for bead_id, record in ledger.all().items()
              if bead_id == old or (bead_id.startswith(f"{old}.") and ready.status(record) != states.TOMBSTONE)}
@@ -64,10 +66,14 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
             draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now)
                       if bead_id not in names else {**changed, "updated_at": clock.stamp(now), "updated_by": where.caller.actor})
             if bead_id in names:
-                draft.put(tombstone(record, f"now {names[bead_id]}", where.caller.actor, now))
+                draft.put(tombstone(record, _reason(names[bead_id]), where.caller.actor, now))
 
     commit(ledger, fill, dry_run)
     return dict(names)
+
+
+def _reason(new: str) -> str:
+    return f"now {new}"
 
 
 def tombstone(record: Record, reason: str, actor: str, now: int) -> Record:

@@ -130,6 +130,43 @@ def mine_is_kept(story: Story) -> list[str]:
     return [] if len(found) == 1 else [f"the hook that was there is in {found}"]
 
 
+def with_hooks(root: str) -> None:
+    initialised(root)
+    run(bd("hooks", "install", cwd=f"{root}/one"), root)
+
+
+def unhooked(story: Story) -> list[str]:
+    left = sorted(name for name in os.listdir(f"{story.root}/one/.git/hooks") if not name.endswith(".sample"))
+    return mine_is_kept(story) + code_is_sound(story) + ([] if left == ["pre-commit"] else [f"in the folder are {left}"])
+
+
+# ---- the first that is ready; another id; a removal
+
+def taken(story: Story) -> list[str]:
+    """A repeated command takes the next one: as many as commands at most, in order, and each wholly."""
+    records = beads(story).records
+    have = [bead for bead in ("bd-b", "bd-a", "bd-c") if records[bead].get("status", "open") != "open"]
+    whole = all(records[bead].get(key) == value for bead in have for key, value in TAKEN.items())
+    fits = whole and have == ["bd-b", "bd-a", "bd-c"][:len(have)] and len(have) <= len(story.runs)
+    return beads(story).violations + ([] if fits else [f"taken: {have} after {len(story.runs)} commands"])
+
+
+def at_least_one(story: Story) -> list[str]:
+    return taken(story) + ([] if beads(story).records["bd-b"].get("assignee") else ["nothing is taken"])
+
+
+def called(story: Story) -> list[str]:
+    """The bead has one id, and what mentions it mentions that one."""
+    records = beads(story).records
+    live = [bead for bead in ("bd-a", "bd-new") if bead in records and records[bead].get("status") != "tombstone"]
+    told = records["bd-c"]["description"]
+    return beads(story).violations + ([] if len(live) == 1 and told == f"see {live[0]}" else [f"{live} is alive, bd-c says {told!r}"])
+
+
+def renamed_one(story: Story) -> list[str]:
+    return called(story) + ([] if "bd-new" in beads(story).records else ["bd-a has its old id"])
+
+
 def plan(root: str) -> None:
     begun(root)
     put(f"{root}/plan.txt", "update bd-a priority=0\ndep add bd-c bd-e\nclose bd-b\nupdate bd-e.1 assignee=me\n")
@@ -264,9 +301,12 @@ SCENARIOS = [
     Scenario("bd-delete-hard", named, act("delete", "bd-a", "--hard", "--force"), forgotten, glance=unnamed, retry=1),
     Scenario("bd-batch", plan, act("batch", "--file", "../plan.txt"), BATCH[0], glance=BATCH[1]),
     Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
+    Scenario("bd-rename", begun, act("rename", "bd-a", "bd-new"), renamed_one, glance=called),
+    Scenario("bd-ready-claim", begun, act("ready", "--claim"), at_least_one, glance=taken),
     Scenario("bd-archive", aged(), act("archive"), archived, glance=readable),
     Scenario("bd-archive-own-branch", aged("--own-branch"), act("archive"), archived, glance=readable),
     Scenario("bd-compact", committed, act("compact", "--days", "0"), shortened, glance=whole_or_short),
     Scenario("bd-init", bare, act("init", "--prefix", "bd"), made, glance=code_is_sound),
     Scenario("bd-hooks-install", initialised, act("hooks", "install"), hooked, glance=mine_is_kept),
+    Scenario("bd-hooks-uninstall", with_hooks, act("hooks", "uninstall"), unhooked, glance=mine_is_kept),
 ]

@@ -52,8 +52,8 @@ def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str]
         groups.setdefault(ledger.beads.root, (ledger, []))[1].append(bead_id)
     if len(groups) > 1 and adds:
         each = "; ".join(f"bd update {' '.join(bead_ids)} {adds} TEXT" for _, bead_ids in groups.values())
-        raise BadInput(f"{adds} for beads of {len(groups)} ledgers", why="cut off between two of them, it would add again when it is repeated",
-                       next=each)
+        raise BadInput(f"{adds} for beads of {len(groups)} ledgers",
+                       why="cut off between two of them, it would add again when it is repeated", next=each)
     if len(groups) > 1 and not dry_run:
         for ledger, bead_ids in groups.values():
             verb(ledger, bead_ids, True)

@@ -24,7 +24,10 @@ def cli(old: str, new: str, dry_run: bool, as_json: bool) -> None:
     """
     where = _shared.world()
     (name, ledger), = _shared.located(where, [old]).items()
-    say_renamed(rename.one(where, ledger, name, new, clock.now(), dry_run=dry_run), dry_run, as_json)
+    names = rename.one(where, ledger, name, new, clock.now(), dry_run=dry_run)
+    say_renamed(names, dry_run, as_json)
+    if not names and not as_json:
+        common.say(f"✓ {name} is {new} already")
 
 
 def say_renamed(names: dict[str, str], dry_run: bool, as_json: bool) -> None:
