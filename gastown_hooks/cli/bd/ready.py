@@ -53,32 +53,29 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
       bd ready --mol gp-mol1
       bd ready --gated --json
     """
-    if explain and claim:
-        raise BadInput("--explain and --claim contradict each other")
-    if pretty and (plain or as_json or claim):
-        raise BadInput("--pretty, --plain, --claim and --json contradict each other")
-    if dry_run and not claim:
-        raise BadInput("--dry-run without --claim", why="bd ready changes nothing")
-    if (mol is not None) + gated + explain + pretty > 1 or (gated and (claim or include_deferred)):
-        raise BadInput("--mol, --gated, --explain and --pretty contradict each other, --gated also --claim and --include-deferred")
+    for wrong, what in (
+            (explain and claim, "--explain and --claim contradict each other"),
+            (pretty and (plain or as_json or claim), "--pretty, --plain, --claim and --json contradict each other"),
+            ((mol is not None) + gated + explain + pretty > 1, "--mol, --gated, --explain and --pretty contradict each other"),
+            (gated and (claim or include_deferred), "--gated, --claim and --include-deferred contradict each other"),
+            (dry_run and not claim, "--dry-run without --claim: bd ready changes nothing")):
+        if wrong:
+            raise BadInput(what)
     now = clock.now()
     at = _FOR_EVER if include_deferred else now
     where = _shared.world()
     ledgers = where.shown(prefix)
     its = where.wisps_of(*ledgers) if mol is not None or gated else _filters.wisps(where, ledgers, given)
     wisps, own = bool(its), {**_shared.everything(ledgers), **its}
-    known = where.around(own)
+    root = None if mol is None else next(iter(_shared.located(where, [mol], quiet=True)))
+    known = where.around(own, [root] if root else [])
     fits = _filters.test(where, given, now)
     if gated:
         resumed = [one for one in steps.resumed(known, now) if one.step["id"] in own and fits(one.step)]
         _ready_views.say_gated(resumed[:limit or None], as_json)
         return
-    below = None
-    if mol is not None:
-        (root, _), = _shared.located(where, [mol], quiet=True).items()
-        below = set(graph.descendants(known, root))
-    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in (own if below is None else below) and fits(r)),
-                   key=_sorts(now)[sort])
+    among = set(graph.descendants(known, root)) if root else own
+    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in among and fits(r)), key=_sorts(now)[sort])
     if claim:
         taken = take.first(where, every, now, at, dry_run=dry_run)
         if taken is not None and not dry_run:
@@ -86,7 +83,7 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
         _say_claimed(taken, dry_run, as_json)
         return
     found = _listing.limited(every, limit, as_json)
-    if below is not None:
+    if root is not None:
         _ready_views.say_molecule(known, root, found, at, as_json)
         return
     held = [r for r, _ in ready.blocked(known, at, wisps=wisps) if r["id"] in own and fits(r)] if explain else []
@@ -99,11 +96,15 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
         _words.say_ready(found, any(
             ready.status(record) == "open" and ready.unfit(record, at, wisps=wisps) is None for record in own.values()))
     if explain:
-        common.say(f"\nNot ready ({len(held)}):")
-        for record in held:
-            common.say(_words.line(record))
-            for reason in ready.blockers(known, record["id"], at):
-                common.say(f"    {common.cleaned(reason.text)}")
+        _say_held(held, known, at)
+
+
+def _say_held(held: list[Record], known: dict[str, Record], at: int) -> None:
+    common.say(f"\nNot ready ({len(held)}):")
+    for record in held:
+        common.say(_words.line(record))
+        for reason in ready.blockers(known, record["id"], at):
+            common.say(f"    {common.cleaned(reason.text)}")
 
 
 def _say_claimed(record: Record | None, dry_run: bool, as_json: bool) -> None:
