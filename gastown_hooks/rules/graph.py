@@ -12,7 +12,7 @@ from gastown_hooks.core.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from gastown_hooks.core.record import Record
@@ -37,13 +37,12 @@ class Edge:
         self.kind, self.target, self.raw = kind, target, raw
 
 
-def edges(record: Record) -> Iterator[Edge]:
-    """The record's dependencies; what is no dependency object is passed over (the loader reports it)."""
+def edges(record: Record) -> Sequence[Edge]:
+    """The record's dependencies; one that leads nowhere is passed over."""
     found = record.get("dependencies")
-    for raw in found if isinstance(found, list) else ():
-        target = raw.get("depends_on_id") if isinstance(raw, dict) else None
-        if isinstance(target, str) and target:
-            yield Edge(str(raw.get("type") or "blocks").replace("_", "-"), target, raw)
+    if not found:
+        return ()
+    return [Edge(str(raw.get("type") or "blocks").replace("_", "-"), target, raw) for raw in found if (target := raw.get("depends_on_id"))]
 
 
 def parents(record: Record) -> list[str]:
