@@ -97,6 +97,9 @@ def _click(name: str, words: list[str]) -> int:
     try:
         result = loader.program(name, _SUMMARIES[name]).main(args=words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError" and "--json" not in words:
+            print(error.format_message())  # the whole help page
+            return errors.OK
         raise _usage(name, error) from None
     except click.Abort:
         raise KeyboardInterrupt from None

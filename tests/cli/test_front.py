@@ -25,10 +25,16 @@ def test_version_and_help(run_cli: builders.Run, program: str) -> None:
     assert run_cli(program, "--json", "--version").out == f"{program} {__version__}\n"
 
 
+@pytest.mark.parametrize("words", [["gt"], ["bd"], ["gt", "mq"], ["bd", "dep"], ["bd", "comments"]])
+def test_without_a_command_the_help_is_shown(run_cli: builders.Run, words: list[str]) -> None:
+    done, asked = run_cli(*words), run_cli(*words, "--help")
+    assert (done.code, done.err) == (0, "") and done.out == asked.out and done.out.startswith(f"Usage: {' '.join(words)} ")
+    as_json = run_cli(words[0], "--json", *words[1:])
+    assert as_json.code == 2 and json.loads(as_json.err)["code"] == "usage"
+
+
 @pytest.mark.parametrize(("program", "words", "line"), [
-    ("bd", [], "bd: bd needs a command. Next: bd --help"),
-    ("gt", [], "gt: gt needs a command. Next: gt --help"),
-    ("bd", ["dep"], "bd: bd dep needs a command. Next: bd dep --help"),
+    ("bd", ["--actor", "me"], "bd: missing command. Next: bd --help"),
     ("gt", ["isntall"], "gt: no command isntall (did you mean install?). Next: gt --help"),
     ("bd", ["\x1b[31m"], "bd: no command '\\x1b[31m'. Next: bd --help"),
     ("bd", ["list\nx"], "bd: no command 'list\\nx' (did you mean list or lint?). Next: bd --help"),
