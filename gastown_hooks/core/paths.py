@@ -35,6 +35,7 @@ class Beads:
         self.wisps_side = f"{root}/local/wisps"
         self.events = f"{root}/local/events.log"
         self.events_lock = f"{root}/local/locks/events.lock"
+        self.interactions = f"{root}/local/interactions.jsonl"
         self.sync = f"{root}/local/sync.json"
         self.external = f"{root}/local/external.json"
         self.touched = f"{root}/local/touched"

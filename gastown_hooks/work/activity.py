@@ -11,7 +11,7 @@ from gastown_hooks.core.paths import Town
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import audit as rules
 from gastown_hooks.rules import filters
-from gastown_hooks.stores import audit, events
+from gastown_hooks.stores import audit, events, interactions
 from gastown_hooks.stores.ledger import Ledger
 
 Event = dict[str, Any]
@@ -46,8 +46,12 @@ class Wanted:
 
 
 def recent(ledgers: Iterable[Ledger], town: Town | None, wanted: Wanted, limit: int) -> list[Event]:
-    """The last `limit` (0: all) events of these ledgers, and of the town's own acts, the oldest first."""
-    sources = [audit.look(ledger).backwards(wanted.since, wanted.holding()) for ledger in ledgers]
+    """The last `limit` (0: all) events of these ledgers, what agent programs told of themselves there, and the town's own acts, the oldest
+    first."""
+    sources: list[Iterator[Event]] = []
+    for ledger in ledgers:
+        sources += [audit.look(ledger).backwards(wanted.since, wanted.holding()),
+                    map(interactions.event, interactions.backwards(ledger.beads))]
     if town is not None:
         sources.append(events.backwards(town, wanted.since, wanted.holding()))
     return _in_order([event for source in sources for event in _newest(source, wanted.test(), limit)], limit)

@@ -5,22 +5,29 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _interactions, _shared
+from gastown_hooks.cli.loader import JSON_WANTED, Group
 from gastown_hooks.core import clock
+from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import audit, filters
 from gastown_hooks.work import activity
 
+_LIMIT = 100
 
-@click.command(short_help="Show who changed what, and when.")
+
+@click.group(cls=Group, invoke_without_command=True, short_help="Show who changed what, and when.")
 @click.option("-a", "--actor", metavar="WHO", default="", help="Only what this one did; * stands for any part: 'gp/polecats/*'.")
 @click.option("--since", metavar="TIME", help="Only since then: 7d, 24h, yesterday, 2026-01-31 …")
 @click.option("--bead", metavar="ID", help="Only about this bead.")
 @click.option("-t", "--type", "kinds", multiple=True, metavar="KIND",
-              help="Only events of this type: created, updated, closed, reopened, deleted, restored; of a town also sling, done, merged …")
+              help="Only events of this type: created, updated, closed, reopened, deleted, restored, llm_call, tool_call, label; of a town "
+              "also sling, done, merged …")
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="The last so many; 0: all.")
+@click.option("-n", "--limit", type=click.IntRange(min=0), default=_LIMIT, show_default=True, help="The last so many; 0: all.")
 @common.json_option
-def cli(actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...], prefix: str | None, limit: int, as_json: bool) -> None:
+@click.pass_context
+def cli(ctx: click.Context, actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...], prefix: str | None, limit: int,
+        as_json: bool) -> None:
     """Show the events of the ledger, the oldest first: every change of every field, who made it, when, from what to what. In a town also
     what the town did: workers that were sent, requests that landed (not with --prefix).
 
@@ -30,7 +37,14 @@ def cli(actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...],
     Examples:
       bd audit --actor 'greenplace/polecats/*' --since 7d
       bd audit --bead gp-abc12 --json
+      bd audit record --kind tool_call --tool-name pytest --exit-code 1
+      bd audit label int-4k2x9 --label bad
     """
+    if ctx.invoked_subcommand is not None:
+        if actor or since or bead or kinds or prefix is not None or limit != _LIMIT:
+            raise BadInput(f"the list's options do not go with {ctx.invoked_subcommand}", next=f"bd audit {ctx.invoked_subcommand} --help")
+        ctx.meta[JSON_WANTED] = as_json
+        return
     now, where = clock.now(), _shared.world()
     found = _shared.located(where, [bead]) if bead is not None else {}
     ledgers = list({ledger.beads.root: ledger for ledger in found.values()}.values()) or where.with_wisps(where.shown(prefix))
@@ -45,6 +59,10 @@ def cli(actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...],
                                   f"  {_rest(event)}".rstrip()))
     if not events:
         common.say("No events")
+
+
+cli.add_command(_interactions.record)
+cli.add_command(_interactions.label)
 
 
 def _rest(event: dict[str, object]) -> str:
