@@ -38,13 +38,14 @@ More:
 - Health:       bd doctor    bd where --explain    bd stats"""
 
 
-def text(where: World, now: int, *, full: bool = False) -> str:
-    """The text for the caller. Raises NotATown where there is no ledger, and whatever keeps it from being read."""
+def text(where: World, now: int, *, full: bool = False, stealth: bool = False) -> str:
+    """The text for the caller; `stealth`: without a word of git. Raises NotATown where there is no ledger, and whatever keeps it from
+    being read."""
     ledger = where.home()
     parts = [f"[BEADS] {where.caller.actor}, ledger {shown(ledger.beads.root, 200)}, ids {ledger.prefix}-…", _RULES]
     if full:
         parts.append(_FULL)
-    parts.append(_end(where, ledger))
+    parts.append(_end(where, ledger, stealth))
     mine, first = _mine(where, ledger), _ready(where, ledger, now)
     listed = [("Yours, begun:", mine), ("Ready:", first), ("Remembered (bd recall KEY):", _remembered(ledger))]
     room = LIMIT - sum(len(part.encode()) + 2 for part in parts)
@@ -61,13 +62,24 @@ def short() -> str:
     return "Work is tracked as beads: bd ready, bd update ID --claim, bd close ID --reason TEXT, bd create TITLE. More: bd prime."
 
 
-def _end(where: World, ledger: Ledger) -> str:
+def memories_of(where: World) -> str:
+    """What is remembered, as much as there is room for; "" where nothing is."""
+    lines, room = list[str](), LIMIT - 3 * len(FENCE)
+    for line in _remembered(where.home(), None):
+        room -= len(line.encode()) + 1
+        lines += [line] if room > 0 else []
+    return "\n".join(["Remembered (bd recall KEY):", FENCE, *lines, FENCE]) if lines else ""
+
+
+def _end(where: World, ledger: Ledger, stealth: bool) -> str:
     """How a session ends here."""
     if where.caller.role == "polecat":
         return "You are a worker: do what is on your hook. Your bead closes when it lands: end with gt done, not bd close. More: gt prime"
     if where.caller.town is not None:
         return "This ledger is a town's: nothing is to be committed for it. Your hook and how to go on: gt prime"
     top = ledger.beads.root.rpartition("/")[0]
+    if stealth:
+        return "At the end of a session: close what is done."
     if ledger.write_through and not ledger_git_setup.is_stealth(top):
         return "At the end of a session: close what is done, then bd sync, or commit .beads with the code."
     return "At the end of a session: close what is done" + (", then bd sync." if not ledger.write_through else ".")
@@ -75,7 +87,7 @@ def _end(where: World, ledger: Ledger) -> str:
 
 def _mine(where: World, ledger: Ledger) -> list[str]:
     actor = where.caller.actor
-    wanted = known.those(ledger, (("status", True, states.CLAIMED), ("assignee", True, (actor,))))
+    wanted = {**known.those(ledger, (("status", True, states.CLAIMED), ("assignee", True, (actor,)))), **where.wisps_of(ledger)}
     return _lines(sorted((one for one in wanted.values() if one.get("assignee") == actor and ready.status(one) in states.CLAIMED),
                          key=ready.in_order))
 
@@ -90,9 +102,9 @@ def _ready(where: World, ledger: Ledger, now: int) -> list[str]:
     return _lines(its[row[2]] for row in its.index.ready(now, _FEW + 1))
 
 
-def _remembered(ledger: Ledger) -> list[str]:
+def _remembered(ledger: Ledger, most: int | None = _FEW) -> list[str]:
     return [f"- {cut(shown(str(one['title'])), 80)}: {cut(' '.join(str(one.get('description', '')).split()), 160)}"
-            for one in memories.every(ledger)[:_FEW]]
+            for one in memories.every(ledger)[:most]]
 
 
 def _lines(beads: Iterable[Record]) -> list[str]:

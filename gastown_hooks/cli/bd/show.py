@@ -65,7 +65,7 @@ def _current(where: World) -> str:
     """The bead that the caller has begun, or has on its hook."""
     actor = where.caller.actor
     wanted = (("assignee", True, (actor,)), ("status", True, states.CLAIMED))
-    found = [bead for ledger in where.shown() for bead in known.those(ledger, wanted).values()]
+    found = [bead for ledger in where.shown() for bead in {**known.those(ledger, wanted), **where.wisps_of(ledger)}.values()]
     own = [bead for bead in found if bead.get("assignee") == actor and ready.status(bead) in states.CLAIMED]
     if not own:
         raise NotFound("you are at no bead", why=f"none is in progress or hooked by {actor}", next="bd ready --claim")
