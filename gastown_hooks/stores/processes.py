@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TOKEN = b"GT_TOKEN="
 _START = 19  # field 22 of /proc/<pid>/stat, counted from the state behind the command name
+_FLAGS, _ENVIRON = 6, (47, 48)  # fields 9, 50 and 51
+_KERNEL = 0x200000  # in the flags: a thread of the kernel's
+_LOOKS = 1000  # a millisecond apart: a process in an exec may wait for a processor
 _PID_MAX = 1 << 22
 
 
@@ -276,16 +279,34 @@ def _stat(pid: int) -> tuple[bytes, int, int] | None:
 
 def _read_stat(pid: int) -> tuple[bytes, int, int]:
     """(state, parent, start). The command name may hold spaces and brackets, so the fields are counted from its last bracket."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
+    fields = _fields(pid)
     return fields[0], int(fields[1]), int(fields[_START])
+
+
+def _fields(pid: int) -> list[bytes]:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
+
+
+def _environ(pid: int) -> bytes:
+    """Its environment. In the middle of an exec there is none for a moment: then it is looked at again."""
+    for look in range(_LOOKS):
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            environ = file.read()
+        if environ:
+            break
+        fields = _fields(pid)
+        first, end = (int(fields[place]) for place in _ENVIRON)
+        if fields[0] in b"ZX" or int(fields[_FLAGS]) & _KERNEL or (first == end != 0 and look > 3):
+            break  # it has none; an exec's is empty at a place, too, but not for long
+        time.sleep(0.001 if look else 0)
+    return environ
 
 
 def _token_of(pid: int) -> bytes | None:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environ = file.read()
-    except OSError:
+        environ = _environ(pid)
+    except (OSError, ValueError, IndexError):
         return None
     for entry in environ.split(b"\0"):
         if entry.startswith(TOKEN):

@@ -116,6 +116,22 @@ def test_processes_are_found_by_token_and_by_folder(start: Callable[..., subproc
     assert [p.pid for p in processes.below(str(inside))] == [one.pid]  # the folder is gone, its process is not
 
 
+def test_a_process_is_known_by_its_token_while_it_becomes_another_program(start: Callable[..., subprocess.Popen[bytes]],
+                                                                          tmp_path: Path) -> None:
+    """In the middle of an exec its environment is empty."""
+    (tmp_path / "again").write_text('#!/bin/sh\nexec "$0"\n')
+    (tmp_path / "again").chmod(0o755)
+    child = start([tmp_path / "again"], **sleeper(tmp_path, "t3.w"))
+    until(lambda: processes.with_token("t3.w"))
+    found = processes.find(child.pid)
+    assert found is not None
+    assert [look for look in range(30_000) if not processes.carries(found, "t3.w")] == []
+    bare = start(["env", "-i", "sleep", "60"])
+    until(lambda: b"sleep" in Path(f"/proc/{bare.pid}/cmdline").read_bytes()[:5])
+    begun = time.monotonic()
+    assert bare.pid not in [process.pid for process in processes.with_token("", prefix=True)] and time.monotonic() - begun < 2
+
+
 def test_children_and_descendants() -> None:
     script = "import subprocess, sys; c = subprocess.Popen(['sleep', '60']); print(c.pid, flush=True); c.wait()"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as child:
