@@ -21,7 +21,7 @@ NAMES = ("gt", "bd")
 _HOT = """
     front core core.clock core.data core.digest core.errors core.fsio core.ids core.jsons core.late core.lock core.mapping core.paths
     core.record core.system core.values rules rules.agent_states rules.claims rules.convoys rules.fields rules.foreign rules.graph
-    rules.liveness rules.merge3 rules.merge_files rules.order rules.pulls rules.ready rules.requests rules.states rules.turn stores
+    rules.lint rules.liveness rules.merge3 rules.merge_files rules.order rules.pulls rules.ready rules.requests rules.states rules.turn stores
     stores.archive stores.beats stores.callers stores.config stores.events stores.external stores.index stores.indexing stores.known
     stores.ledger stores.lines stores.mail stores.maildir stores.pairs stores.processes stores.routes stores.sqlite stores.touched work
     work.addresses work.beadwrite work.convoy work.hook work.lease work.queue work.rigs work.status work.targets work.tracking

@@ -28,9 +28,13 @@ FILTERS: fast.Options = {
 _BOUNDS = {f"{name}_{word}": (name, how) for name in _MOMENTS for word, how in (("after", ">="), ("before", "<"))}
 FILTERS |= {f"--{name.replace('_', '-')}": (name, "one") for name in (*_BOUNDS, "parent", "title", "title_contains")}
 FILTERS |= {f"--{name.replace('_', '-')}": (name, "many") for name in ("label_any", "label_pattern", "exclude_label")}
-FILTERS |= {"--overdue": ("overdue", "flag"), "--labels": ("labels", "many")}
+FILTERS |= {"--overdue": ("overdue", "flag"), "--labels": ("labels", "many"), "--exclude-type": ("exclude_type", "many"),
+            "--no-assignee": ("unassigned", "flag"), "--no-labels": ("no_labels", "flag"), "--no-parent": ("no_parent", "flag"),
+            "--deferred": ("deferred", "flag"), "--pinned": ("pinned", "yes"), "--no-pinned": ("pinned", "no"),
+            "--priority-min": ("priority_min", "one"), "--priority-max": ("priority_max", "one")}
 STATES: fast.Options = {"-s": ("statuses", "many"), "--status": ("statuses", "many"), "--all": ("everything", "flag")}
 ORDER: fast.Options = {"--sort": ("sort", "one"), "-r": ("reverse", "flag"), "--reverse": ("reverse", "flag")}
+_TOLD = {name for name, _ in (FILTERS | STATES).values()} | {"prefix"}
 _COLUMNS = {"id": "id", "status": "status", "type": "kind", "assignee": "assignee", "label": "label"}
 _LARGEST = 1 << 62
 
@@ -41,16 +45,20 @@ def limit(given: Mapping[str, Any]) -> int | None:
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else None
 
 
+def tells_all(given: Mapping[str, Any]) -> bool:
+    """Whether `options` and `scope` mean all that is given: not what only the beads themselves tell."""
+    return all(name in _TOLD or value in (None, False, ()) for name, value in given.items())
+
+
 def options(given: Mapping[str, Any]) -> Wanted | None:
     """The filters, of the names that click gives them; None where it must look: patterns, contradictions, what is no such value."""
     if given["unassigned"] and given["assignee"] is not None:
         return None
     try:
-        found: Wanted = [*_times(given), *_texts(given)]
-        if given["priority"]:
-            found.append(("priority", True, [fields.priority(part) for part in _parts(given["priority"])]))
-        if given["type"]:
-            found.append(("kind", True, [fields.issue_type(part) for part in _parts(given["type"])]))
+        found: Wanted = [*_times(given), *_texts(given), *_priorities(given), *_flags(given)]
+        for name, how in (("type", True), ("exclude_type", False)):
+            if given[name]:
+                found.append(("kind", how, [fields.issue_type(part) for part in _parts(given[name])]))
     except errors.BadInput:
         return None
     if given["parent"] is not None:
@@ -82,6 +90,27 @@ def _times(given: Mapping[str, Any]) -> Wanted:
     return [*found, ("due", "<", [now]), ("status", False, ["closed"])] if given["overdue"] else found
 
 
+def _priorities(given: Mapping[str, Any]) -> Wanted:
+    """Raises BadInput."""
+    bounds = {name: fields.priority(given[name]) for name in ("priority_min", "priority_max") if given[name] is not None}
+    if bounds.get("priority_min", 0) > bounds.get("priority_max", _LARGEST):
+        raise errors.BadInput("click says it")
+    found: Wanted = [("priority", ">=" if name == "priority_min" else "<=", [at]) for name, at in bounds.items()]
+    return [*found, ("priority", True, [fields.priority(part) for part in _parts(given["priority"])])] if given["priority"] else found
+
+
+def _flags(given: Mapping[str, Any]) -> Wanted:
+    """Raises BadInput."""
+    if (given["no_parent"] and given["parent"] is not None) or (given["no_labels"] and (given["labels"] or given["label_any"]
+                                                                                         or given["label_pattern"])):
+        raise errors.BadInput("click says it")
+    flags: list[tuple[Any, tuple[str, bool | str, list[Any]]]] = [
+        (given["no_labels"], ("labels", True, [""])), (given["no_parent"], ("id", "top", [])),
+        (given["deferred"], ("", "or", [[("status", True, ["deferred"])], [("defer", ">", [clock.now()])]])),
+        (given["pinned"] is not None, ("pinned", given["pinned"], []))]
+    return [test for is_given, test in flags if is_given]
+
+
 def _texts(given: Mapping[str, Any]) -> Wanted:
     found = [given[name].lower() for name in ("title", "title_contains") if given[name] is not None]
     return [("low", "holds", found)] if found else []
@@ -102,6 +131,8 @@ def scope(given: Mapping[str, Any]) -> Wanted | None:
         wanted = [fields.status(part) for part in _parts(given["statuses"])]
     except errors.BadInput:
         return None
+    if any(given.get(f"include_{name}") for name in ("templates", "gates", "infra")):
+        return [("scope", True, [index.TOWN, index.CLOSED, index.SHOWN]), *([("status", True, wanted)] if wanted else [])]
     if given["everything"] or given["type"]:
         found: Wanted = [("scope", True, [index.TOWN, index.CLOSED, index.SHOWN])]
         return [*found, *([("status", True, wanted)] if wanted else [] if given["everything"] else [("status", False, ["closed"])])]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gastown_hooks.rules import ready
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.core.record import Record
 
 _CRITERIA = "Acceptance Criteria"
 WANTED = {
@@ -12,9 +14,13 @@ WANTED = {
     "decision": ("Decision", "Rationale", "Alternatives Considered"), "spike": ("Goal", "Findings")}
 
 
-def missing(record: dict[str, Any]) -> list[str]:
+_ALL = {kind: [f"## {heading}" for heading in wanted] for kind, wanted in WANTED.items()}
+
+
+def missing(record: Record) -> list[str]:
     """The headings that its texts lack; the field for acceptance criteria stands for theirs."""
-    there = {line.lstrip("#").strip().lower() for line in str(record.get("description") or "").split("\n") if line.startswith("#")}
+    wanted, text = _ALL.get(ready.kind(record), []), record.get("description") or ""
+    there = {line.lstrip("#").strip().lower() for line in text.split("\n") if line.startswith("#")} if "#" in text else set()
     if record.get("acceptance_criteria"):
         there |= {_CRITERIA.lower(), "success criteria"}
-    return [f"## {heading}" for heading in WANTED.get(ready.kind(record), ()) if heading.lower() not in there]
+    return [heading for heading in wanted if heading[3:].lower() not in there] if there else wanted

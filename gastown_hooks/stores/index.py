@@ -27,25 +27,27 @@ if TYPE_CHECKING:
 
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
     # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": `low` (the title) or `everything` (id, title,
-    # description) holds these, all in lower case. ("id", "below", [ID]): below that bead. ("labels", "fit", [test of a list of labels]).
-    # ("", "or", [Wanted …]): all that one of these wants; ("", "not", [Wanted]): not all of this.
-    # ("fence", True, ()): it was given to a worker. ("pinned", True, ()): it is.
+    # description) holds these, all in lower case. ("id", "below", [ID]): below that bead; ("id", "top", []): without a parent.
+    # ("labels", "fit", [test of a list of labels]). ("", "or", [Wanted …]): all that one of these wants; ("", "not", [Wanted]): not all
+    # of this. ("fence", True, ()): it was given to a worker. ("pinned", True, ()): it is, by its status or else; ("lacks", True, ()): a
+    # heading (rules/lint).
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
 
-VERSION = 11
+VERSION = 12
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")
 ORDERS = {"priority": _URGENCY, "created": ("created", "id"), "updated": ("ifnull(updated, 0)", "id"), "id": ("id",),
           "closed": ("ifnull(closed, 0)", "id"), "status": ("status", *_URGENCY), "type": ("kind", *_URGENCY),
-          "assignee": ("iif(assignee = '', '~', assignee)", *_URGENCY)}
+          "title": ("low", "id"), "assignee": ("iif(assignee = '', '~', assignee)", *_URGENCY)}
 _OUTLOOK = ("id", "title", "issue_type", "status", "assignee", "claim_fence")
 _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' UNION "
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
+_TOP = "id NOT IN (SELECT source FROM edge WHERE kind = 'parent-child')"
 _MANY = 1000  # beads of which each may be looked up
-_COSTLY = ("fit", "holds", "below", "or", "not")
+_COSTLY = ("fit", "holds", "below", "top", "or", "not")
 _SCOPED = ("scope", "status", "kind", "assignee")
 _CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
 SPAWNER = "waits-for children of"
@@ -225,6 +227,8 @@ class Index:
                 self._db.create_function(f"fits{self._functions}", 1, _fits(found.pop()))
                 none = int(values[0]([]))  # most beads have no label: not asked one by one
                 tests += f" AND iif(labels = '', {none}, fits{self._functions}(labels))"
+            elif how == "top":
+                tests += f" AND {_TOP}"
             elif how == "below":
                 tests += f" AND {_BELOW}"
                 found += values
@@ -234,8 +238,8 @@ class Index:
                 tests += "".join(f" AND instr({column}, ?)" for _ in values)
             elif isinstance(how, str):
                 tests += f" AND {column} {how} ?" + (" AND created" if column == "created" else "")
-            elif column in ("fence", "pinned"):
-                tests += f" AND {column} > 0"  # in these words: it has an index of its own
+            elif column in ("fence", "pinned", "lacks"):
+                tests += f" AND {column} {'>' if how else '='} 0"  # in these words: it has an index of its own
             elif column == "label":
                 tests += "".join(f" AND {'' if how else 'NOT '}instr(labels, char(31) || ? || char(31))" for _ in values)
             else:

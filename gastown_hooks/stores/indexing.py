@@ -5,7 +5,7 @@ from __future__ import annotations
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
-from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.rules import fields, graph, lint, ready, states
 from gastown_hooks.stores import index, known, lines, pairs, sqlite
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ _TAIL = 256  # bytes of the journal that must still stand before the place up to
 _LARGEST = 1 << 62
 _MANY = 3000  # edited beads: more are not looked at one by one
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
-_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 24)})"
+_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 25)})"
 _LINK = "INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?)"
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
@@ -34,8 +34,8 @@ CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size I
                     odd INTEGER, ready INTEGER, external TEXT);
 CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, odd INTEGER, scope INTEGER, status TEXT, kind TEXT,
                    assignee TEXT, labels TEXT, low TEXT, updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER,
-                   blocked_from INTEGER, blocked_until INTEGER, pinned INTEGER, fence INTEGER, held_by TEXT, title TEXT, estimate INTEGER,
-                   doer TEXT, mark INTEGER,
+                   blocked_from INTEGER, blocked_until INTEGER, pinned INTEGER, lacks INTEGER, fence INTEGER, held_by TEXT, title TEXT,
+                   estimate INTEGER, doer TEXT, mark INTEGER,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
 CREATE TABLE text (id TEXT PRIMARY KEY, scope INTEGER, everything TEXT) WITHOUT ROWID;
@@ -306,11 +306,11 @@ def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
     held_by = who if who and bead.get("status") in states.CLAIMED else None
     if odd:
         priority, created, title, estimate, fence, who, labels = 0, 0, "", None, None, None, []
-    since, *blocked = times
-    return (bead["id"], priority, created, since, int(odd), _scope(bead), ready.status(bead), ready.kind(bead), who or "",
+    status, (since, *blocked) = ready.status(bead), times
+    return (bead["id"], priority, created, since, int(odd), _scope(bead), status, ready.kind(bead), who or "",
             "\x1f".join(("", *labels, "")) if labels else "", title.lower(), _instant(bead, "updated_at"), _instant(bead, "closed_at"),
-            _instant(bead, "due_at"), _instant(bead, "defer_until"), *blocked, int(bool(bead.get("pinned"))), fence or 0, held_by, title,
-            estimate, states.doer(bead), mark)
+            _instant(bead, "due_at"), _instant(bead, "defer_until"), *blocked, int(bool(bead.get("pinned") or status == "pinned")),
+            int(bool(lint.missing(bead))), fence or 0, held_by, title, estimate, states.doer(bead), mark)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:

@@ -20,16 +20,24 @@ WORDS = [[], ["-p", "0"], ["-p", "P1,2"], ["-t", "bug"], ["--type=epic,task"], [
          ["-t", "merge-request"], ["--created-after", "2026-01-01T00:00:02Z"], ["--created-before", "2026-01-01T00:00:03Z", "-p", "1"],
          ["--created-after", "2027-01-01", "--created-before", "2026-01-01"], ["--updated-after", "x"], ["--title", "T1"], ["--overdue"],
          ["--due-before", "2026-01-05"], ["--label-any", "web,api"], ["--label-pattern", "w*"], ["--exclude-label", "api"],
-         ["--parent", "gp-001"], ["--parent", "gp-none"], ["--labels", "a b"], ["--label-any", "none"]]
+         ["--parent", "gp-001"], ["--parent", "gp-none"], ["--labels", "a b"], ["--label-any", "none"], ["--exclude-type", "bug"],
+         ["--exclude-type", "bug,x"], ["--no-labels"], ["--no-labels", "-l", "web"], ["--no-parent"], ["--no-parent", "--parent", "gp-001"],
+         ["--deferred"], ["--pinned"], ["--no-pinned", "-n", "4"], ["--priority-min", "2"], ["--priority-min", "3", "--priority-max", "1"],
+         ["--priority-max", "x"], ["--priority-max", "P1"], ["--no-assignee", "--exclude-type", "epic"]]
 STATES = [["--all"], ["-s", "closed"], ["-s", "open,blocked", "-p", "1"], ["--status", "in_progress"], ["-s", "x"], ["--all", "-t", "bug"],
           ["--sort", "updated", "-n", "9"], ["--sort", "assignee", "--all", "-r"], ["--sort", "status", "--all"], ["-r"],
-          ["--all", "-l", "a\x1fb"], ["--all", "-l", "none"], ["--all", "--title", "İ"], ["--sort", "x"]]
+          ["--all", "-l", "a\x1fb"], ["--all", "-l", "none"], ["--all", "--title", "İ"], ["--sort", "x"],
+          ["--include-infra"], ["--include-infra", "--include-templates", "-n", "3"], ["--include-templates", "-s", "closed"],
+          ["--sort", "title"], ["--sort", "title", "-r", "-n", "9"], ["--all", "--pinned"]]
 
 TEXTS = ["T1", "é", "É", "ß", "%", "_", "straẞe", "x\x1fT", "gp-00", "σ", "zzz", "'", "\"", "日本", "İ", "-", "two", ""]
 FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix gp", "epic status",
          "epic status --eligible-only", "label list-all",
          *(f"count {more} --by-{name}" for name in ("status", "priority", "type", "assignee", "label") for more in ("", "--all", "-l web")),
          "list --long", "list --all --desc-contains two", "list --id gp-001,gp-009", "list --id gp-none", "list --tree --parent gp-001",
+         "list --long -n 3", "list --long -n 3 --sort title -r", "list --tree -n 5", "list --all --format {{.ID}} -n 2 --sort closed",
+         "lint -n 2", "lint -n 2 --all -t bug", "search T --long -n 3", "stale -d 0 --long -n 2", "list --prefix gp -n 2 --no-pinned",
+         "query type=bug --long -n 1", "list --long -n 2 --desc-contains two", "list --ready --long -n 2",
          "list --ready", "list --no-parent -p 1", "search T --long --no-labels", "stale -d 0 --long", "list --metadata-field a=b", "lint",
          "count --by-type --by-label", "dep list gp-001 gp-009", "dep list gp-002 --direction up -t blocks", "dep tree gp-050 -d 3",
          "dep tree gp-001 --direction both", "dep tree gp-003 --reverse -s open", "dep tree 001", "dep tree gp-030 --show-all-paths",
@@ -47,7 +55,8 @@ def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
     at = clock.stamp(START + dice.randrange(5) * clock.SECOND)
     bead: dict[str, Any] = {"id": f"gp-{number:03d}", "title": f"{dice.choice('tTéÉßẞσΣİ')}{dice.randrange(9)}\x07",
                             "priority": dice.randrange(5), "created_at": at,
-                            "status": dice.choice(["open"] * 5 + ["closed", "in_progress", "blocked", "tombstone", "deferred"]),
+                            "status": dice.choice(["open"] * 5 + ["closed", "in_progress", "blocked", "tombstone", "deferred",
+                                                              "pinned"]),
                             "issue_type": dice.choice(["task", "task", "bug", "epic", "merge-request", "molecule"]), "updated_at": at}
     if dice.random() < 0.5:
         bead["labels"] = dice.sample(["web", "api", "a b", "webb"], dice.randrange(3))
@@ -56,7 +65,10 @@ def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
     if dice.random() < 0.1:
         bead["is_template"] = True
     if dice.random() < 0.3:
-        bead["description"] = dice.choice(["Two words", "STRASSE straße", "日本語 %_", "ΟΔΟΣ x", "it's \"so\"", ""])
+        bead["description"] = dice.choice(["Two words", "STRASSE straße", "日本語 %_", "ΟΔΟΣ x", "it's \"so\"", "",
+                                           "a\n## Acceptance criteria\n"])
+    if dice.random() < 0.2:
+        bead["defer_until"] = dice.choice(["2026-01-02T00:00:00Z", "2999-01-01T00:00:00Z"])
     if dice.random() < 0.1:
         bead |= {"pinned": True, "what": {"ours": [1]}}
     if bead["status"] == "closed" and dice.random() < 0.8:

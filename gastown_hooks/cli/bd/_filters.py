@@ -119,14 +119,16 @@ def wisps(where: World, ledgers: Sequence[Ledger], given: Mapping[str, Any]) -> 
     return where.wisps_of(*ledgers) if asked else {}
 
 
-def narrow(where: World, given: Mapping[str, Any]) -> fast_wanted.Wanted:
-    """What of these options the index can tell: never less than they let through."""
-    if where.routes is not None:
-        given = {**given, "parent": None}  # what is below a bead may be in any ledger
-    names = parts(given["names"])
-    found = [*(fast_wanted.options(given) or []), *([("id", True, names)] if names else fast_wanted.scope(given) or [])]
-    text = given["desc_contains"] or ""
-    return [*found, ("everything", "holds", [text.lower()])] if text and "\x1f" not in text else found
+def narrow(where: World, given: Mapping[str, Any]) -> tuple[fast_wanted.Wanted, bool]:
+    """What of these options the index can tell: never less than they let through; and whether it is all of them."""
+    whole = given["parent"] is None or where.routes is None
+    given = given if whole else {**given, "parent": None}  # what is below a bead may be in any ledger
+    names, text = parts(given["names"]), given["desc_contains"] or ""
+    filters_, scope = fast_wanted.options(given), fast_wanted.scope(given)
+    found = [*(filters_ or []), *([("id", True, names)] if names else scope or [])]
+    if text and "\x1f" not in text:
+        found.append(("everything", "holds", [text.lower()]))
+    return found, whole and fast_wanted.tells_all(given) and None not in (filters_, scope)
 
 
 def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.Test:

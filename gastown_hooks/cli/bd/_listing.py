@@ -43,44 +43,67 @@ def order_options(default: str = "priority") -> Callable[[Callable[..., Any]], C
 
 
 class Found:
-    """The beads of a listing, and all that were looked at; whether wisps are among them."""
+    """The beads of a listing, and all that were looked at; whether wisps are among them; how many there are, if not all are here."""
 
-    def __init__(self, where: World, known: Mapping[str, Record], records: list[Record], wisps: bool = False) -> None:
+    def __init__(self, where: World, known: Mapping[str, Record], records: list[Record], wisps: bool = False,
+                 count: int | None = None) -> None:
         self.where, self.known, self.records, self.wisps = where, known, records, wisps
+        self.count = len(records) if count is None else count
+
+    def only(self, test: filters.Test) -> Found:
+        """Those of all that pass a further test."""
+        return Found(self.where, self.known, [record for record in self.records if test(record)], self.wisps)
 
 
-def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wanted: fast_wanted.Wanted | None = None) -> Found:
+def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wanted: fast_wanted.Wanted | None = None,
+          first: tuple[str, bool, int] | None = None) -> Found:
     """The beads that `state_options`, `filter_options` and these further tests let through. `wanted`: as much of these as the index
-    can tell; where it can, only the beads that are left are read."""
+    can tell; where it can, only the beads that are left are read. `first`: only so many in this order (one of SORTS, whether
+    reversed) are asked for, and `wanted` is all that the further tests mean."""
     now, where = clock.now(), _shared.world()
     ledgers = where.shown(prefix)
     wisps = _filters.wisps(where, ledgers, given)
     parts = [one for one in map(known.known, ledgers) if one is not None]
-    if len(parts) == len(ledgers):
-        wanted = [*(wanted or []), *_filters.narrow(where, given)]
-        among = {name: record for part in parts for name, record in part.those(wanted).items()} | wisps
-        every: Mapping[str, Record] = parts[0] if len(parts) == 1 and not wisps else known.Together([wisps, *parts])
-    else:
-        every = among = {**_shared.everything(ledgers), **wisps}
+    told, exact = _filters.narrow(where, given)
+    told = [*(wanted or []), *told]
+    is_told = len(parts) == len(ledgers)
+    every: Mapping[str, Record] = (parts[0] if len(parts) == 1 and not wisps else known.Together([wisps, *parts])) if is_told else {
+        **_shared.everything(ledgers), **wisps}
     fits = filters.every([_filters.in_scope(every, given), _filters.test(where, given, now), *also])
+    if is_told and exact and first and first[2] and not wisps:
+        page, count = _first(parts, told, *first)
+        if all(map(fits, page)):
+            return Found(where, every, page, count=count)
+    among = {name: record for part in parts for name, record in part.those(told).items()} | wisps if is_told else every
     return Found(where, every, [record for record in among.values() if fits(record)], bool(wisps))
 
 
-def limited(records: list[Record], limit: int, quiet: bool = False) -> list[Record]:
-    """The first `limit`; what is left out is told on standard error (a program asks with BD_JSON_ENVELOPE=1)."""
-    if limit and len(records) > limit:
+def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, sort: str, reverse: bool, limit: int) -> tuple[list[Record], int]:
+    """The beads among which the first ones are, and how many there are in all."""
+    page, count = [], 0
+    for part in parts:
+        names = [row[2] for row in part.index.listed(limit, wanted, sort, reverse)]
+        count += part.index.count_listed(wanted) if len(names) == limit else len(names)
+        page += [part[name] for name in names]
+    return page, count
+
+
+def limited(records: list[Record], limit: int, quiet: bool = False, count: int | None = None) -> list[Record]:
+    """The first `limit` of `count` (default: of these); what is left out is told on standard error (a program asks with
+    BD_JSON_ENVELOPE=1)."""
+    count = len(records) if count is None else count
+    if limit and count > limit:
         if not quiet:
-            remark(f"bd: {limit} of {len(records)} shown; -n 0 shows all")
+            remark(f"bd: {limit} of {count} shown; -n 0 shows all")
         return records[:limit]
     return records
 
 
 def show(beads: Found, *, sort: str, reverse: bool, limit: int, as_json: bool, long: bool = False, empty: str = "No issues found") -> None:
     """Print the beads, sorted and cut to the limit."""
-    everyone = sorted(beads.records, key=SORTS[sort], reverse=reverse)
-    shown = limited(everyone, limit, as_json)
+    shown = limited(sorted(beads.records, key=SORTS[sort], reverse=reverse), limit, as_json, beads.count)
     if as_json:
-        emit_json(_words.counted(shown, beads.known), len(everyone))
+        emit_json(_words.counted(shown, beads.known), beads.count)
         return
     for record in shown:
         say(_words.line(record))

@@ -24,17 +24,18 @@ def cli(limit: int, prefix: str | None, as_json: bool, **given: Any) -> int:
       bd lint
       bd lint -t bug --json
     """
-    found = sorted(_listing.found(prefix, given, lambda record: bool(lint.missing(record))).records, key=ready.in_order)
-    shown = _listing.limited(found, limit, as_json)
+    found = _listing.found(prefix, given, lambda record: bool(lint.missing(record)), wanted=[("lacks", True, [])],
+                           first=("priority", False, limit))
+    shown = _listing.limited(sorted(found.records, key=ready.in_order), limit, as_json, found.count)
     if as_json:
-        common.emit_json({"total": len(found), "results": [
+        common.emit_json({"total": found.count, "results": [
             {"id": record["id"], "title": record.get("title", ""), "type": ready.kind(record), "missing": lint.missing(record)}
             for record in shown]})
     else:
         for record in shown:
             common.say(f"{_words.brief(record)}\n  lacks {', '.join(lint.missing(record))}")
-        if found:
-            common.remark(f"bd: {len(found)} lack a heading")
+        if found.count:
+            common.remark(f"bd: {found.count} lack a heading")
         else:
             common.say("✓ Nothing lacks a heading")
-    return 1 if found else 0
+    return 1 if found.count else 0

@@ -49,15 +49,15 @@ def _show(prefix: str | None, only_ready: bool, sort: str, reverse: bool, long: 
         raise BadInput("--ready and --status contradict each other", why="ready beads are open")
     if (tree + flat + bool(form) > 1) or (as_json and form):
         raise BadInput("--tree, --flat, --format and --json contradict each other")
-    found = _listing.found(prefix, given)
+    found = _listing.found(prefix, given, first=None if only_ready else (sort, reverse, limit))
     if only_ready:
         now = clock.now()
         may_begin = {record["id"] for record in ready.ready(found.where.around(found.known), now, wisps=found.wisps)}
-        found.records = [record for record in found.records if record["id"] in may_begin]
+        found = found.only(lambda record: record["id"] in may_begin)
     if as_json or not (tree or form):
         _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)
         return
-    shown = _listing.limited(sorted(found.records, key=_listing.SORTS[sort], reverse=reverse), limit)
+    shown = _listing.limited(sorted(found.records, key=_listing.SORTS[sort], reverse=reverse), limit, count=found.count)
     if tree:
         _listing.say_tree(shown)
     elif form in ("dot", "mermaid"):

@@ -36,5 +36,7 @@ def cli(expression: str, sort: str, reverse: bool, long: bool, limit: int, prefi
     everything = given["everything"] or query.is_of_all(expression, given["statuses"])
     wisps = given["include_ephemeral"] or query.names(tree, "ephemeral", "wisp_type")
     given = {**given, "everything": everything, "include_ephemeral": wisps}
-    found = _listing.found(prefix, given, test, wanted=fast_wanted.part_of_query(tree, now))
+    told = fast_wanted.of_query(tree, now)
+    found = _listing.found(prefix, given, test, wanted=fast_wanted.part_of_query(tree, now) if told is None else told,
+                           first=None if told is None else (sort, reverse, limit))
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)

@@ -28,6 +28,8 @@ def cli(text: str, sort: str, reverse: bool, long: bool, limit: int, prefix: str
     """
     if not text.strip():
         raise BadInput("the text to search for is empty", next="bd list")
+    is_told = "\x1f" not in text
     found = _listing.found(prefix, given, filters.holds(text, "id", "title", "description"),
-                           wanted=[] if "\x1f" in text else [("everything", "holds", [text.lower()])])
+                           wanted=[("everything", "holds", [text.lower()])] if is_told else [],
+                           first=(sort, reverse, limit) if is_told else None)
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)

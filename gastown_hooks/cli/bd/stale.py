@@ -28,5 +28,5 @@ def cli(days: int, sort: str, reverse: bool, long: bool, limit: int, prefix: str
     """
     now = clock.now()
     found = _listing.found(prefix, given, filters.condition("updated", "<", f"{days}d", now),
-                           wanted=[("updated", "<", [filters.moment(f"{days}d", now)])])
+                           wanted=[("updated", "<", [filters.moment(f"{days}d", now)])], first=(sort, reverse, limit))
     _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long, empty="✨ No stale issues")
