@@ -7,7 +7,7 @@ import os
 from gastown_hooks import githooks
 from gastown_hooks.cli.plain import remark
 from gastown_hooks.core import errors
-from gastown_hooks.stores.callers import variable
+from gastown_hooks.stores.callers import named_actor, variable
 from gastown_hooks.work import ledger_git_hooks as hooks
 
 
@@ -21,7 +21,7 @@ def run(name: str, args: list[str]) -> int:
     """The duty of that hook."""
     top = os.getcwd()
     if name == "prepare-commit-msg":
-        words = [f"{key}: {value}" for key, value in (("Executed-By", variable("BD_ACTOR")), ("Role", variable("GT_ROLE"))) if value]
+        words = [f"{key}: {value}" for key, value in (("Executed-By", named_actor()), ("Role", variable("GT_ROLE"))) if value]
         return githooks.sign(args, words) if words and args else 0
     if (name == "post-checkout" and args[2:3] != ["1"]) or not hooks.tracked_here(top):
         return 0

@@ -1,6 +1,6 @@
 """Who calls, and what the environment says: its only reader, but for git's own variables.
 
-Identity: `BD_ACTOR` / `GT_ROLE` first, then the working directory (a person in a crew tree), else `overseer`. An environment
+Identity: `BEADS_ACTOR`, `BD_ACTOR` / `GT_ROLE` first, then the working directory (a person in a crew tree), else `overseer`. An environment
 variable is a claim, not a proof.
 """
 
@@ -53,7 +53,7 @@ def caller(cwd: str | None = None) -> Caller:
     """The caller, from the environment, else the working directory. Raises BadInput for an impossible identity."""
     folder = os.path.abspath(cwd or os.getcwd())
     town = _town(folder)
-    actor = variable("BD_ACTOR") or _actor_at(folder, town)
+    actor = named_actor() or _actor_at(folder, town)
     role, rig, name = _role_of(actor)
     bead, fence, token = (system.variable(name) for name in ("GT_BEAD", "GT_FENCE", "GT_TOKEN"))
     if fence is not None and not fence.isdecimal():
@@ -72,9 +72,15 @@ def variable(name: str, default: str = "") -> str:
     return default if found is None else found
 
 
+def named_actor() -> str:
+    """Who the environment says is calling; "" where it says nothing. The first variable is its ecosystem's own, and goes first there."""
+    return variable("BEADS_ACTOR") or variable("BD_ACTOR")
+
+
 def act_as(actor: str) -> None:
     """From now on this process, and what it starts, acts as that identity. Raises BadInput."""
     os.environ["BD_ACTOR"] = ids.actor(actor)
+    os.environ.pop("BEADS_ACTOR", None)
 
 
 def wake_mode() -> str:
@@ -96,8 +102,8 @@ def clean_environment(extra: dict[str, str]) -> dict[str, str]:
 
 
 def persons_environment(extra: dict[str, str]) -> dict[str, str]:
-    """All that the caller has, and `extra`: for a program that a person goes on with in the same terminal."""
-    return {**os.environ, **extra}
+    """All that the caller has but its identity, and `extra`: for a program that a person goes on with in the same terminal."""
+    return {**{name: value for name, value in os.environ.items() if name != "BEADS_ACTOR"}, **extra}
 
 
 def _town(folder: str) -> Town | None:

@@ -46,8 +46,9 @@ class Synced:
 
 
 def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: bool = True, pull: bool = True,
-         message: str = "") -> Synced:
+         full: bool = False, message: str = "") -> Synced:
     """Fetch, merge, commit and, if the person agreed (`agree`: from now on), push. Without `pull` the remote is as it was fetched last.
+    `full`: whatever push_seconds says.
 
     Raises RemoteAway, RemoteRefused, Conflict.
     """
@@ -57,7 +58,7 @@ def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: b
         agreed = url is not None and (agree or sync_pace.agreed(beads) == url)
         if agree and url is not None and sync_pace.agreed(beads) != url:
             sync_pace.agree(beads, url)
-        result = Synced(remote=url, agreed=agreed, held_back=sync_pace.held_back(beads, now) if push and agreed else "")
+        result = Synced(remote=url, agreed=agreed, held_back=sync_pace.held_back(beads, now) if push and agreed and not full else "")
         push = push and agreed and not result.held_back
         if push and sync_pace.rest(beads) and where.text(where.resolve(where.tracking)) != joined(_shared(where).items()):
             sync_pace.give_way(beads)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import builders
+import pytest
 import rigtown
 
 from gastown_hooks.core import clock
@@ -76,11 +77,12 @@ def test_identity_comes_from_the_environment_then_the_folder(tmp_path: Path) -> 
     Path(rig.polecat("nux").lease).write_text("[1]")
     damaged = callers.caller(rig.polecat("nux").root)
     assert (damaged.actor, damaged.bead, damaged.fence) == ("green/polecats/nux", None, 0)
-    os.environ["BD_ACTOR"] = "green/crew/ann"
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BD_ACTOR", "green/crew/ann")
         assert callers.caller(rig.town.root).actor == "green/crew/ann"
-    finally:
-        del os.environ["BD_ACTOR"]
+        patch.setenv("BEADS_ACTOR", "green/crew/eve")
+        assert callers.caller(rig.town.root).actor == "green/crew/eve"
+        assert "BEADS_ACTOR" not in callers.persons_environment({}) | callers.clean_environment({})
 
 
 def test_a_gate_sees_nothing_of_the_worker(tmp_path: Path, run_cli: builders.Run) -> None:

@@ -19,6 +19,7 @@ _SHOWN = 10
 
 @click.command(short_help="Fetch, merge, commit and push the ledger.")
 @click.option("--push", "agree", is_flag=True, help="Agree, once for this clone, that the ledger is pushed to the remote.")
+@click.option("--full", is_flag=True, help="All of it now: also the push that push_seconds would put off.")
 @click.option("--no-push", is_flag=True, help="Fetch, merge and commit only.")
 @click.option("--no-pull", is_flag=True, help="Commit and push only: the remote must be as it was fetched last.")
 @click.option("--import-only", is_flag=True, help="Fetch and merge only: no commit, no push.")
@@ -27,8 +28,8 @@ _SHOWN = 10
 @click.option("-m", "--message", default="", metavar="TEXT", help="The commit's message.")
 @common.dry_run_option
 @common.json_option
-def cli(agree: bool, no_push: bool, no_pull: bool, import_only: bool, flush_only: bool, status: bool, message: str, dry_run: bool,
-        as_json: bool) -> None:
+def cli(agree: bool, full: bool, no_push: bool, no_pull: bool, import_only: bool, flush_only: bool, status: bool, message: str,
+        dry_run: bool, as_json: bool) -> None:
     """Bring this ledger and its remote together, whoever wrote where. Nothing but the ledger is touched: no other file, no other entry
     of the index, no checkout, no reset. It is pushed only after you agreed once: --push, or the question on a terminal; and where
     `bd config set push_seconds N` says so, at most once in so many seconds.
@@ -40,13 +41,17 @@ def cli(agree: bool, no_push: bool, no_pull: bool, import_only: bool, flush_only
       bd sync --push
       bd sync
       bd sync --no-push -m "Plans for May"
+      bd sync --full
       bd sync --status
     """
     if agree and no_push:
         raise BadInput("--push and --no-push contradict each other")
+    if full and (no_push or no_pull):
+        raise BadInput(f"--full and {'--no-push' if no_push else '--no-pull'} contradict each other")
     parts = {"--import-only": import_only, "--flush-only": flush_only, "--status": status}
     given = [name for name, one in parts.items() if one]
-    whole = {"--push": agree, "--no-push": no_push, "--no-pull": no_pull, "-m": message, "--dry-run": dry_run and not import_only}
+    whole = {"--push": agree, "--full": full, "--no-push": no_push, "--no-pull": no_pull, "-m": message,
+             "--dry-run": dry_run and not import_only}
     if len(given) > 1 or (given and any(whole.values())):
         raise BadInput(f"{given[0]} goes alone", why=f"not with {(given[1:] + [name for name, one in whole.items() if one])[0]}")
     found = _shared.world()
@@ -62,7 +67,7 @@ def cli(agree: bool, no_push: bool, no_pull: bool, import_only: bool, flush_only
         _say(where, ledger_git.preview(where), dry_run, as_json, no_push=no_push)
     else:
         done = ledger_git.sync(where, found.caller, clock.now(), agree=agree or _asked(where, no_push, as_json), push=not no_push,
-                               pull=not no_pull, message=message)
+                               pull=not no_pull, full=full, message=message)
         _say(where, done, dry_run, as_json)
 
 
