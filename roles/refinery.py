@@ -85,7 +85,7 @@ def patrol(one: Round) -> int:
     for words in rework.send_workers(desk):  # each conflict has one fresh worker
         one.say(words)
     one.say(desk.result.words())
-    if desk.result.told and desk.has_witness:
+    if desk.result.told and desk.has_witness and wake.is_unattended(rig):
         wake.wake(one.town, "witness", rig.name)
     return 0
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks.runtime.runner import main; sys.exit(main())"
 LOCK_FD, SPEC_FD = 9, 8
-BEAT_SECONDS, LOOK_SECONDS, PARTING_SECONDS = 20.0, 1.0, 0.05
+BEAT_SECONDS, LOOK_SECONDS, PARTING_SECONDS = 20.0, 1.0, 0.2
 TERM_GRACE, STRAY_GRACE, DONE_GRACE = 10.0, 1.0, 20.0
 DECIDE_RETRIES = 3
 _SUBREAPER, _MOVED_TO = 36, 0x80

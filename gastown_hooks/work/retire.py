@@ -180,12 +180,14 @@ def _save(rig: Rig, home: Home, lease: Lease | None, intent: Intent) -> tuple[In
                      branch=f"refs/heads/{facts.branch_name}" if facts.branch_name and _is_own(home, facts.branch_name) else "")
     _advance(home, intent)
     # Also those that an earlier, killed try saved: it may have died over the stash's lock.
-    stashes.remove(rig.repo, frozenset(oid for ref, oid in _saved_refs(rig, saved).items() if ref.startswith("stash/")))
+    stashed = any(ref.startswith("stash/") for ref in saved.saved)
+    stashes.remove(rig.repo, frozenset(oid for ref, oid in _saved_refs(rig, saved).items() if ref.startswith("stash/")) if stashed
+                   else frozenset())
     if os.path.isdir(home.tree):
         fsio.rename(home.tree, home.old_tree)
         try:
             _check_alone(rig, home)
-            fresh = worktree_state.look(rig, home.name, intent.fence, lease, tree=home.old_tree)
+            fresh = worktree_state.look(rig, home.name, intent.fence, lease, tree=home.old_tree, before=facts)
             if replace(fresh, stashes=()) != replace(facts, stashes=()) or fresh.stashes:
                 raise Changed(f"{rig.name}/{home.name} changed after it was saved", why="somebody still writes there")
         except BaseException:
@@ -208,13 +210,10 @@ def _drop_branch(rig: Rig, intent: Intent) -> None:
     """Delete the branch where it was saved; one that moved since is left for people to see."""
     if not intent.branch or not intent.tip:
         return
-    tip = git.run(rig.repo, "rev-parse", "--verify", "--quiet", "--end-of-options", intent.branch, check=False).line
-    if tip != intent.tip:
-        return
     try:
         git.update_refs(rig.repo, [(intent.branch, "", intent.tip)], intent.reason)
     except Conflict:
-        return  # moved between the look and the deletion: it keeps the new commits
+        return  # it moved, and keeps the new commits; or it is gone
 
 
 def _give_back(rig: Rig, home: Home, lease: Lease | None, saved: Salvage, intent: Intent, caller: Caller, now: int) -> None:

@@ -38,9 +38,9 @@ def send_workers(desk: Desk) -> list[str]:
 
 def _unanswered(desk: Desk) -> list[Request]:
     """Conflicts whose bead is open, nobody's, and still at the fence of the request."""
-    records = Ledger(desk.rig.beads).all()
-    found = [requests.parse(one) for one in queue.requests(desk.rig) if requests.is_usable(one)]
-    return [request for request in found if request.state == requests.CONFLICT and (bead := records.get(request.source)) is not None
+    ledger = Ledger(desk.rig.beads)
+    return [request for request in requests.usable(queue.requests(desk.rig))
+            if request.state == requests.CONFLICT and (bead := ledger.get(request.source)) is not None
             and bead.get("status") == "open" and not bead.get("assignee") and claims.fence(bead) == request.fence]
 
 

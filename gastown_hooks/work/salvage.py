@@ -57,7 +57,7 @@ def save(rig: Rig, name: str, fence: int, lease: Lease | None = None, *, needles
             if needless and facts.clean and _is_landed(rig, facts):
                 return Salvage("", [], _ignored(facts)), facts
             salvage = _write(rig, name, fence, lease, facts)
-            verify(rig, salvage, facts, worktree_state.look(rig, name, fence, lease))
+            verify(rig, salvage, facts, worktree_state.look(rig, name, fence, lease, before=facts))
             return salvage, facts
         except Changed:
             if last:

@@ -75,7 +75,7 @@ def _unlocked(repo: str) -> bool:
 def _lines(repo: str) -> list[bytes]:
     """The reflog's lines; where a killed deletion left the ref without one, a line for the ref."""
     lines = fsio.whole_lines(fsio.read(f"{repo}/logs/{REF}") or b"")
-    if lines:
+    if lines or not (os.path.lexists(f"{repo}/{REF}") or b" %s\n" % REF.encode() in (fsio.read(f"{repo}/packed-refs") or b"")):
         return lines
     ref = git.run(repo, "log", "-1", f"--format={git.ZERO} %H %cn <%ce> %ct +0000%x09%s", REF, "--", check=False)
     return fsio.whole_lines(ref.out.encode("utf-8", "surrogateescape")) if ref.code == 0 else []

@@ -87,6 +87,14 @@ def runner_is_free(home: Home) -> bool:
     return not lock.is_held(home.runner_lock)
 
 
+def is_unattended(rig: Rig) -> bool:
+    """Whether the rig has a worker without a runner, which is the witness's business."""
+    try:
+        return any(runner_is_free(rig.polecat(name)) for name in os.listdir(rig.polecats))
+    except FileNotFoundError:
+        return False
+
+
 def role_lock(town: Town, role: str, rig: str | None) -> str:
     return town.lock(_key(role, rig))
 

@@ -18,6 +18,10 @@ from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.snapshot import Entry, Files
 from gastown_hooks.work.stashes import Stash
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 CONFLICTS = {1: "base", 2: "ours", 3: "theirs"}
 ASSUMED, INTENT, SKIPPED = 0x8000, 1 << 29, 1 << 30
 # Operations in progress: what git keeps beside HEAD while they last.
@@ -28,6 +32,7 @@ _NO_STATE = frozenset(("ORIG_HEAD", "AUTO_MERGE"))
 _NAMED = 200  # commits that one state file may name
 _ENTRY = re.compile(r"(\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0(?:  [^\n]*\n){4}  size: \d+\tflags: ([0-9a-f]+)\n")
 _OID = re.compile(rb"\b[0-9a-f]{40}\b")
+_PLAIN = re.compile(r"[^\s\x00-\x20~^:?*\[\\\x7f]+")  # a name that is one line, and says no more than a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +90,32 @@ class Facts:
         return quiet and not self.files.embedded and staged == self.head_files and there == wanted
 
 
-def look(rig: Rig, name: str, fence: int, lease: Lease | None, *, tree: str | None = None) -> Facts:
-    """The facts of a worker's tree (at `tree` when it was moved aside). Raises Refused, Changed (see snapshot.look)."""
+def look(rig: Rig, name: str, fence: int, lease: Lease | None, *, tree: str | None = None, before: Facts | None = None) -> Facts:
+    """The facts of a worker's tree (at `tree` when it was moved aside). Raises Refused, Changed (see snapshot.look).
+
+    `before`: an earlier look, of which is taken what the head's commit holds, if the head is the same.
+    """
     home = rig.polecat(name)
     admin = admin_dir(rig, home.tree)
     tree = tree or home.tree
-    head_ref = _head_ref(admin)
+    head_ref, here = _head(admin)
     branch_name = lease.branch if lease else (head_ref or "").removeprefix("refs/heads/") or None
-    branch = _commit(rig.repo, f"refs/heads/{branch_name}") if branch_name else None
-    work = _commit(rig.repo, f"refs/gt/work/{name}/{fence}")
-    reflog = _existing(rig.repo, _reflog(rig, admin, branch_name))
-    head = (_commit(admin, "HEAD") if admin else None) or branch or (reflog[0] if reflog else None) or work
+    logged, base = _reflog(rig, admin, branch_name), lease.base if lease else None
+    asked = [f"refs/heads/{branch_name}" if branch_name else None, f"refs/gt/work/{name}/{fence}", here, base, *logged]
+    branch, work, there, known_base, *found = _commits(rig.repo, asked)
+    reflog = [oid for oid, one in zip(logged, found, strict=True) if oid == one]
+    head = there or (_commit(admin, "HEAD") if admin and not here else None) or branch or (reflog[0] if reflog else None) or work
     state = _state(admin)
     kept = [oid for oid in (head, branch, work) if oid]
-    named = [oid for _, data in state for oid in _OID.findall(data)[:_NAMED]]
-    extra = tuple(dict.fromkeys(oid for oid in _existing(rig.repo, named) if oid not in kept))
-    base = lease.base if lease else None
+    named = [oid.decode() for _, data in state for oid in _OID.findall(data)[:_NAMED]]
+    extra = tuple(dict.fromkeys(oid for oid, one in zip(named, _commits(rig.repo, named), strict=True) if oid == one and oid not in kept))
     index, raw = _index(rig.repo, admin, tree) if admin else (None, None)
     return Facts(
         name=name, head=head, head_ref=head_ref, branch_name=branch_name, branch=branch, work=work, base=base,
         index=index, raw_index=raw if index is None else None, files=_files(rig, admin, tree, index), state=state, extra=extra,
-        modules=_modules(f"{admin}/modules") if admin else (), lost=_lost(rig.repo, reflog, [*kept, *([base] if base else [])]),
+        modules=_modules(f"{admin}/modules") if admin else (), lost=_lost(rig.repo, reflog, [*kept, *([known_base] if known_base else [])]),
         stashes=tuple(stashes.own(rig.repo, lease, branch_name)),
-        head_files={path: (entry.mode, entry.oid) for path, entry in snapshot.listed(rig.repo, head).items()} if head else {})
+        head_files=before.head_files if before is not None and before.head == head else _files_of(rig.repo, head))
 
 
 def admin_dir(rig: Rig, tree: str) -> str | None:
@@ -121,9 +129,30 @@ def admin_dir(rig: Rig, tree: str) -> str | None:
     return None
 
 
-def _head_ref(admin: str | None) -> str | None:
-    data = fsio.read(f"{admin}/HEAD") if admin else None
-    return os.fsdecode(data[5:].strip()) if data is not None and data.startswith(b"ref: ") else None
+def _head(admin: str | None) -> tuple[str | None, str | None]:
+    """The ref that HEAD is, and what to ask the repository for it: a branch or a commit. Anything else the worktree's own git knows."""
+    data = (fsio.read(f"{admin}/HEAD") if admin else None) or b""
+    if data.startswith(b"ref: "):
+        ref = os.fsdecode(data[5:].strip())
+        return ref, ref if ref.startswith("refs/heads/") and _PLAIN.fullmatch(ref) else None
+    return None, data.strip().decode() if _OID.fullmatch(data.strip()) else None
+
+
+def _commits(repo: str, asked: Sequence[str | None]) -> list[str | None]:
+    """The commit that each full ref or id leads to; None where there is none."""
+    names = [name for name in asked if name]
+    if not names:
+        return [None for _ in asked]
+    lines = b"".join(os.fsencode(f"{name}^{{commit}}\n") for name in names)
+    done = git.run(repo, "cat-file", "--batch-check=%(objectname)", input=lines, check=False)
+    if done.code or not all(map(_PLAIN.fullmatch, names)):  # a damaged object ends the answer for all
+        return [_commit(repo, name) if name else None for name in asked]
+    found = iter(done.out.split("\n"))
+    return [line if name and _OID.fullmatch(os.fsencode(line := next(found))) else None for name in asked]
+
+
+def _files_of(repo: str, commit: str | None) -> dict[str, tuple[str, str]]:
+    return {path: (entry.mode, entry.oid) for path, entry in snapshot.listed(repo, commit).items()} if commit else {}
 
 
 def _commit(repo: str, rev: str) -> str | None:
@@ -131,30 +160,21 @@ def _commit(repo: str, rev: str) -> str | None:
     return found.line or None if found.code == 0 else None
 
 
-def _reflog(rig: Rig, admin: str | None, branch: str | None) -> list[bytes]:
+def _reflog(rig: Rig, admin: str | None, branch: str | None) -> list[str]:
     """Commits that the worktree's and the branch's reflog name, the newest first."""
     paths = ([f"{admin}/logs/HEAD"] if admin else []) + ([f"{rig.repo}/logs/refs/heads/{branch}"] if branch else [])
     found: list[bytes] = []
     for path in paths:
         for line in reversed(fsio.whole_lines(fsio.read(path) or b"")):
             found += [line[41:81], line[:40]]
-    return list(dict.fromkeys(oid for oid in found if _OID.fullmatch(oid) and oid.strip(b"0")))
-
-
-def _existing(repo: str, oids: list[bytes]) -> list[str]:
-    """Those that are commits here, in order."""
-    if not oids:
-        return []
-    out = git.run(repo, "cat-file", "--batch-check=%(objectname) %(objecttype)", input=b"\n".join(oids) + b"\n").out
-    return [line.split(" ")[0] for line in out.splitlines() if line.endswith(" commit")]
+    return list(dict.fromkeys(oid.decode() for oid in found if _OID.fullmatch(oid) and oid.strip(b"0")))
 
 
 def _lost(repo: str, reflog: list[str], kept: list[str]) -> tuple[str, ...]:
     """The tips of what only a reflog still reaches (amended, reset away, rebased)."""
-    if not reflog:
+    if set(reflog) <= set(kept):
         return ()
-    there = [oid for oid in kept if oid not in set(snapshot.missing(repo, kept))]
-    out = git.run(repo, "rev-list", "--parents", "--stdin", input="\n".join([*reflog, *(f"^{oid}" for oid in there)]).encode() + b"\n").out
+    out = git.run(repo, "rev-list", "--parents", "--stdin", input="\n".join([*reflog, *(f"^{oid}" for oid in kept)]).encode() + b"\n").out
     rows = [line.split(" ") for line in out.splitlines()]
     tips = {row[0] for row in rows} - {parent for row in rows for parent in row[1:]}
     return tuple(oid for oid in reflog if oid in tips)

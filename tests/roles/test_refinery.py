@@ -42,6 +42,15 @@ def test_a_patrol_lands_what_can_land(yard: Yard) -> None:
     assert "nothing to do" in builders.run(words(yard)).out
 
 
+def test_a_landing_wakes_the_witness_where_a_worker_has_no_runner(yard: Yard) -> None:
+    for name in ("attended", "alone"):
+        yard.submit(name)
+        if name == "alone":
+            Path(yard.rig.polecat("toast").root).mkdir(parents=True)
+        assert builders.run(words(yard)).code == 0
+        assert os.path.exists(yard.rig.town.flag("gp.witness")) == (name == "alone")
+
+
 def test_a_dry_run_changes_nothing(yard: Yard) -> None:
     one, tip = yard.submit("one"), yard.tip()
     done = builders.run(words(yard, "--dry-run"))
