@@ -95,7 +95,7 @@ def _click(name: str, words: list[str]) -> int:
         if any("\ud800" <= char <= "\udfff" for char in word):  # bytes that are no text: no file of ours could hold them
             raise errors.BadInput(f"{_escaped(word)} is not UTF-8 text")
     try:
-        result = loader.program(name, _SUMMARIES[name]).main(args=words, prog_name=name, standalone_mode=False)
+        result = loader.program(name, _SUMMARIES[name], json_help="--json" in words).main(args=words, prog_name=name, standalone_mode=False)
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError" and "--json" not in words:
             print(error.format_message())  # the whole help page

@@ -19,8 +19,10 @@ from gastown_hooks.stores import callers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import difflib
+
+    from gastown_hooks.cli import help_json
 else:
-    difflib = late("difflib")
+    difflib, help_json = late("difflib"), late("gastown_hooks.cli.help_json")
 
 _SHORT_HELP = re.compile(r'^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"', re.MULTILINE)
 JSON_WANTED = "gastown_hooks.json"
@@ -60,8 +62,9 @@ class Folder(Group):
     Files that begin with `_` are shared code, no commands.
     """
 
-    def __init__(self, package: str, **settings: Any) -> None:
+    def __init__(self, package: str, *, json_help: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
+        self._json_help = json_help
         self._package = package
         self._path: list[str] = list(importlib.import_module(package).__path__)
 
@@ -96,13 +99,16 @@ class Folder(Group):
         gc.enable()  # the entry scripts begin without: neither a hot verb nor an import leaves garbage
         assert isinstance(command, click.Command), f"{self._package}.{module} has no click command named cli"
         command.name = cmd_name
+        if self._json_help:
+            _explain_as_json(command)
         return command
 
 
-def program(name: str, summary: str) -> Folder:
-    """The top group of `gt` or `bd`; `--json`, `-C`, `--version` and bd's `--actor` may stand before the command."""
-    return Folder(
-        f"gastown_hooks.cli.{name}", name=name, help=summary, no_args_is_help=True, epilog=_FIRST_STEPS.get(name),
+def program(name: str, summary: str, *, json_help: bool = False) -> Folder:
+    """The top group of `gt` or `bd`; `--json`, `-C`, `--version` and bd's `--actor` may stand before the command. `json_help`: `--help`
+    prints JSON."""
+    top = Folder(
+        f"gastown_hooks.cli.{name}", name=name, json_help=json_help, help=summary, no_args_is_help=True, epilog=_FIRST_STEPS.get(name),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         params=[
             click.Option(["-C", "--directory", "folder"], metavar="DIR", callback=_enter, is_eager=True,
@@ -114,6 +120,15 @@ def program(name: str, summary: str) -> Folder:
             click.Option(["--version"], is_flag=True, callback=_version, is_eager=True, expose_value=False,
                          help="Show the version."),
         ])
+    if json_help:
+        _explain_as_json(top)
+    return top
+
+
+def _explain_as_json(command: click.Command) -> None:
+    command.get_help = lambda ctx: help_json.text(command, ctx)  # type: ignore[method-assign]  # its own, not its class's
+    for one in getattr(command, "commands", {}).values():
+        _explain_as_json(one)
 
 
 def unknown(what: str, word: str, known: list[str]) -> str:
