@@ -12,12 +12,13 @@ from gastown_hooks.work import world
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import graph
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import View
     from gastown_hooks.work import beadwrite
     from gastown_hooks.work.world import World
 else:
-    beadwrite = late("gastown_hooks.work.beadwrite")
+    beadwrite, graph = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.rules.graph")
 
 
 def run(words: list[str]) -> int | None:
@@ -35,8 +36,11 @@ def run(words: list[str]) -> int | None:
             return None
         wisps = where.wisps_on(ledger, name)
         page = ledger.view(lambda view, name=name, its=found, wisps=wisps: _page(where, view, name, its, wisps))  # type: ignore[misc]
-        if page is None or (where.routes is not None and page.get("issue_type") == "epic"):
-            return None  # an epic's children may be in any ledger
+        if page is None:
+            return None
+        if where.routes is not None and page.get("issue_type") == "epic":  # its children may be in any ledger
+            known = where.known([ledger])
+            page = _words.page(known[name], known, graph.dependents(known))
         pages.append(page)
     where.touch(pages[-1]["id"])
     if options[1]["as_json"]:

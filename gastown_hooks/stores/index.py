@@ -136,7 +136,9 @@ class Index:
         tests, values = self._tests(wanted)
         table = "bead"
         if _is_scoped(wanted) and (not grouped or by in _SCOPED):
-            tests, table = tests.replace("+", ""), "bead INDEXED BY by_scope"  # which alone answers
+            tests = tests.replace("+", "")  # the index alone answers
+            if any(column == "scope" for column, *_ in wanted):
+                table += " INDEXED BY by_scope"
         found: dict[Any, int] = {}
         for value, count in self._db.execute(f"SELECT {by}, count(*) FROM {table} WHERE TRUE{tests} {grouped}", values):
             found[value] = found.get(value, 0) + count

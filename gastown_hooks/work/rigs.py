@@ -8,7 +8,7 @@ from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.core.system import os
 from gastown_hooks.core.values import asdict, dataclass
 from gastown_hooks.rules import claims, convoys, requests
-from gastown_hooks.stores import config, known
+from gastown_hooks.stores import config, index, known
 from gastown_hooks.stores.ledger import Ledger
 
 TYPE_CHECKING = False
@@ -67,8 +67,9 @@ def _counts(ledger: Ledger) -> tuple[int, int]:
     """How many merge requests, and how many other beads, are open."""
     its = known.known(ledger)
     if its is not None:
-        wanted = [("status", False, ("closed", "tombstone")), ("kind", False, (requests.TYPE,))]
-        return its.index.count_listed(known.OPEN_REQUESTS), its.index.count_listed(wanted)
+        town = [("scope", True, (index.TOWN,)), ("status", False, ("closed", "tombstone")), ("kind", False, (requests.TYPE,))]
+        return (its.index.count_listed(known.OPEN_REQUESTS),
+                its.index.count_listed([("scope", True, (index.SHOWN,))]) + its.index.count_listed(town))
     there = [r for r in ledger.all().values() if r.get("status") not in ("closed", "tombstone")]
     return len(requests.among(there)), sum(r.get("issue_type") != requests.TYPE for r in there)
 
