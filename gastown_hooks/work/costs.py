@@ -6,10 +6,9 @@ could tell; `tokens` holds what is known by kind. No file: nothing was spent.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from gastown_hooks.core import clock, fsio, lock
+from gastown_hooks.core import clock, fsio, jsons, lock
 from gastown_hooks.core.errors import Corrupt
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.rules.reports import Report
@@ -25,9 +24,9 @@ def add(rig: Rig, lease: Lease, report: Report, now: int) -> None:
              "model": report.model, "session": report.session, "tokens": report.tokens, "cost": report.cost, "at": clock.stamp(now)}
     with lock.acquire(rig.lock("costs")):
         # Not by `read`: a line that somebody spoilt stops no worker but one that has a budget.
-        if b'{"key":%s,' % json.dumps(report.key).encode() in (fsio.read(rig.costs) or b""):
+        if b'{"key":%s,' % jsons.dumps_ascii(report.key).encode() in (fsio.read(rig.costs) or b""):
             return
-        fsio.append(rig.costs, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        fsio.append(rig.costs, jsons.dumps_ascii(entry).encode() + b"\n")
     events.emit(rig.town, "usage", lease.actor, {"bead": lease.bead, "tokens": report.tokens, "cost": report.cost}, now)
 
 
@@ -36,7 +35,7 @@ def read(rig: Rig) -> list[dict[str, Any]]:
     found = []
     for number, line in enumerate(fsio.whole_lines(fsio.read(rig.costs) or b""), 1):
         try:
-            entry = json.loads(line)
+            entry = jsons.loads(line.decode())
             found.append({**entry, "key": str(entry["key"]), "bead": str(entry["bead"]), "cost": _number(entry["cost"])})
         except (ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"{rig.costs} line {number}", why=str(error), next=f"sed -n {number}p {rig.costs}") from None

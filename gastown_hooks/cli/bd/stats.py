@@ -8,8 +8,14 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _facts, _shared, _track
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import ready, statistics, track
-from gastown_hooks.work import lately
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.work import lately
+else:
+    lately = late("gastown_hooks.work.lately")
 
 
 @click.command(short_help="Show the ledger in numbers.")
