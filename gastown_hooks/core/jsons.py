@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     Pairs = Callable[[list[tuple[str, Any]]], Any] | None
@@ -86,20 +86,31 @@ canonical = _encoder(False, True)
 
 def pretty(value: Any) -> str:
     """The value indented by two, as `json.dumps(value, ensure_ascii=False, indent=2)` gives it."""
-    return "".join(_indented(value, "\n"))
+    parts: list[str] = []
+    _indent(value, "\n", parts.append)
+    return "".join(parts)
 
 
-def _indented(value: Any, line: str) -> Iterator[str]:
-    if isinstance(value, (dict, list, tuple)) and value:
-        inner = line + "  "
-        keyed = isinstance(value, dict)
-        before = "{" if keyed else "["
-        for part in value:
-            yield before + inner
-            if keyed:
-                yield encode_basestring(part if isinstance(part, str) else dumps(part)) + ": "
-            yield from _indented(value[part] if keyed else part, inner)
+def _indent(value: Any, line: str, add: Callable[[str], object]) -> None:
+    if isinstance(value, str):
+        add(encode_basestring(value))
+    elif not value or not isinstance(value, (dict, list, tuple)):
+        add(dumps(value))
+    elif isinstance(value, dict):
+        before, inner = "{", line + "  "
+        for key, part in value.items():
+            name = encode_basestring(key if isinstance(key, str) else dumps(key))
+            if isinstance(part, str):  # most are
+                add(f"{before}{inner}{name}: {encode_basestring(part)}")
+            else:
+                add(f"{before}{inner}{name}: ")
+                _indent(part, inner, add)
             before = ","
-        yield line + ("}" if keyed else "]")
+        add(line + "}")
     else:
-        yield dumps(value)
+        before, inner = "[", line + "  "
+        for part in value:
+            add(before + inner)
+            _indent(part, inner, add)
+            before = ","
+        add(line + "]")

@@ -30,7 +30,7 @@ OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (
 CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
 _KEPT = ("merge-request", "convoy")  # while they are not settled
-_MANY = 100
+_FEW, _READ = 100, 20  # to read the whole file takes as long as to look up one bead of so many
 _SOME, _EACH = 500, 16  # a bead that is looked up takes up to so many times as long as one that is read with all others
 
 
@@ -104,10 +104,12 @@ class Known(Records):
         """The beads of which all of one of these is true."""
         found = dict(row for one in wanted for row in self.index.lines(one))
         missing = [name for name, line in found.items() if line is None and name not in self._found]
-        if len(missing) > max(_MANY, self._pair.count() // 3):
-            self._found = {**self._pair.records(), **self._found}
-        elif len(missing) > _MANY:
-            found |= self._pair.several(missing)
+        if len(missing) > _FEW:
+            share = self._pair.count() // len(missing)
+            if share < 3:
+                self._found = {**self._pair.records(), **self._found}
+            elif share < _READ:
+                found |= self._pair.several(missing)
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
         return {name: self[name] for name in sorted(found)}
 

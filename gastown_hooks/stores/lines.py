@@ -155,18 +155,18 @@ def find(data: bytes, bead_id: str, end: int | None = None) -> tuple[int, int, b
 
 
 def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str,
-            seen: dict[int, tuple[int, bytes]] | None = None) -> bytes | None:
+            seen: dict[int, tuple[int, bytes, bytes | None]] | None = None) -> bytes | None:
     """`find` in a file of which `read(start, length)` gives a part, up to `size`, its `sound`; only a few kilobytes are read.
 
-    `seen`: lines that were met on the way, by where they were looked for. Kept for the next search in the same file.
+    `seen`: lines that were met on the way, and their keys, by where they were looked for. Kept for the next search in the same file.
     """
     wanted, low, high, seen = bead_id.encode(), 0, size, {} if seen is None else seen
     while high - low > _ENOUGH:
         middle = (low + high) // 2
         if middle not in seen:
-            seen[middle] = _line_at(read, middle, low, high)
-        start, line = seen[middle]
-        key = key_of(line)
+            start, line = _line_at(read, middle, low, high)
+            seen[middle] = start, line, key_of(line)
+        start, line, key = seen[middle]
         if key == wanted:
             return line
         if key is None or key > wanted:

@@ -55,7 +55,7 @@ class Pair:
         self._beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
-        self._seen: dict[int, tuple[int, bytes]] = {}
+        self._seen: dict[int, tuple[int, bytes, bytes | None]] = {}
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
         self._sound: int | None = None
