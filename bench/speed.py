@@ -70,10 +70,12 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (8, "bd count --by-type"), (10, "bd search stream-flush"), (10, "bd search stream"), (4, "bd list -t bug"),
     (8, "bd children {epic}"), (4, "bd list --parent {epic}"), (4, "bd list --created-after 2026-07-01 -n 20"),
     (4, "bd list --title-contains stream"), (4, "bd list -l none"), (4, "bd list --label-pattern w*"), (4, "bd list --overdue"),
+    (4, "bd list --exclude-type bug"), (4, "bd list --priority-min 3"), (4, "bd list --no-labels"), (4, "bd list --deferred"),
+    (4, "bd list --pinned"), (8, "bd list --sort title"), (8, "bd list --long"), (8, "bd list --tree -n 20"),
     (8, "bd list --sort updated"), (8, "bd ready --parent {epic}"), (8, "bd show {epic}"), (8, "bd dep tree {any}"),
     (8, "bd dep list {any}"), (8, "bd epic status"), (8, "bd graph {small}"), (8, "bd swarm validate {epic}"), (8, "bd info"),
     (8, "bd label list-all"), (8, "bd comments {any}"), (8, "bd where"), (8, "bd query priority=0"), (8, "bd memories"),
-    (8, "bd audit --since 1h"), (8, "bd audit --bead {any}"), (8, "bd activity -n 20"), (0, "bd stats --actor overseer"),
+    (8, "bd audit --since 1h"), (8, "bd audit --bead {any}"), (8, "bd activity -n 20"), (8, "bd stats --actor overseer"),
     (8, "bd skills app/polecats/toast"), (0, "bd graph {epic}"), (0, "bd epic status --json"), (0, "bd duplicates"))]
 
 

@@ -29,7 +29,7 @@ _KEYS = {"at", "beads", "folder", "offline", "origin", "watched", "why"}
 
 def home(beads: Beads) -> Beads:
     """The ledger that configures the projects of this one."""
-    town = find_town(beads.root)
+    town = find_town(os.path.dirname(beads.root))
     return town.beads if town else beads
 
 
