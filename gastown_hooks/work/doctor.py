@@ -8,7 +8,7 @@ from functools import partial
 
 from gastown_hooks.core import fsio, ids, record
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.core.values import dataclass
+from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.rules import health
 from gastown_hooks.stores import archive, git, lines, quarantine
 from gastown_hooks.stores.callers import Caller
@@ -30,9 +30,12 @@ class Finding:
     remark: bool = False
 
 
-def examine(ledger: Ledger, caller: Caller) -> list[Finding]:
-    """Every finding, in the order of the checks; nothing is changed."""
-    return [*_lines(ledger), *_values(ledger), *_journal(ledger), *_archive(ledger), *_strays(ledger.beads), *_clone(ledger, caller)]
+def examine(ledger: Ledger, caller: Caller, wisps: Ledger | None = None) -> list[Finding]:
+    """Every finding, in the order of the checks; nothing is changed. `wisps`: the ledger's, looked at too."""
+    beside = [] if wisps is None else [*_lines(wisps), *_values(wisps), *_journal(wisps)]
+    return [*_lines(ledger), *_values(ledger), *_journal(ledger), *_archive(ledger), *_strays(ledger.beads), *_clone(ledger, caller),
+            *(replace(one, check="wisps", line=None, text=f"line {one.line} of {ledger.beads.wisps}: {one.text}" if one.line else one.text)
+              for one in beside)]
 
 
 def cure(findings: list[Finding]) -> list[Finding]:

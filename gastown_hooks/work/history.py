@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from gastown_hooks.core import clock, record
-from gastown_hooks.core.errors import NotFound
+from gastown_hooks.core.errors import NotFound, Refused
 from gastown_hooks.core.ids import shown
-from gastown_hooks.core.paths import TRACKED_ARCHIVE, TRACKED_LEDGER
+from gastown_hooks.core.paths import TRACKED_ARCHIVE, TRACKED_LEDGER, Wisps
 from gastown_hooks.rules import versions
 from gastown_hooks.stores import git
 from gastown_hooks.stores.ledger import Ledger
@@ -22,7 +22,7 @@ _FORMAT = "--format=%x00%H%x00%ct%x00%an%x00%s"
 
 def of_bead(where: World, ledger: Ledger, bead_id: str) -> list[Record]:
     """The versions of a bead, the newest first: {commit,date,author,message,changes}; `commit` None: not committed yet."""
-    place = ledger_git.place(ledger, where.caller)
+    place = _place(where, ledger)
     if place.resolve(place.tip) is None:
         return []
     pattern = f'"id":"{re.escape(bead_id)}"'
@@ -48,11 +48,17 @@ def of_bead(where: World, ledger: Ledger, bead_id: str) -> list[Record]:
 
 def at(where: World, ledger: Ledger, rev: str) -> dict[str, Record]:
     """The ledger's beads in that commit. Raises NotFound."""
-    place = ledger_git.place(ledger, where.caller)
+    place = _place(where, ledger)
     commit = place.resolve(rev)
     if commit is None:
         raise NotFound(f"no commit {shown(rev)}", why=f"in {place.repo}", next="git log --oneline")
     return _records(place.everything(commit))
+
+
+def _place(where: World, ledger: Ledger) -> ledger_git.Place:
+    if isinstance(ledger.beads, Wisps):
+        raise Refused("a wisp has no history", why="git never sees it", next="bd audit --bead ID")
+    return ledger_git.place(ledger, where.caller)
 
 
 def named_in_log(repo: str, bead_ids: Iterable[str]) -> dict[str, tuple[str, str]]:

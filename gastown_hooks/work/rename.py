@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids
@@ -35,8 +36,9 @@ def prefix(where: World, ledger: Ledger, new: str, now: int, *, dry_run: bool = 
     ids.prefix(new)
     if where.routes is not None:
         raise Refused("a rig's prefix cannot change", why="the town's routes, branches and records carry it", next="bd rename OLD NEW")
-    head = ledger.prefix + "-"
-    names = {bead_id: f"{new}-{bead_id.removeprefix(head)}" for bead_id, record in ledger.all().items()
+    head, wisps = ledger.prefix + "-", where.wisps(ledger)
+    names = {bead_id: f"{new}-{bead_id.removeprefix(head)}" for one in (ledger, wisps) if one is not None
+             for bead_id, record in one.all().items()
              if bead_id.startswith(head) and ready.status(record) != states.TOMBSTONE} if new != ledger.prefix else {}
     done = _rename(where, ledger, names, now, dry_run) if names else {}
     if not dry_run:  # last: killed before, the same command finds the rest
@@ -46,30 +48,40 @@ def prefix(where: World, ledger: Ledger, new: str, now: int, *, dry_run: bool = 
 
 
 def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dry_run: bool) -> dict[str, str]:
-    for other in [] if where.routes is None else [where.at(prefix) for prefix in sorted(where.prefixes())]:
-        if other.beads.root != ledger.beads.root:
-            for bead_id, record in other.all().items():
-                named = [edge.target for edge in graph.edges(record) if edge.target in names]
-                if named:
-                    raise Refused(f"{named[0]} cannot be renamed", why=f"{bead_id} in another ledger depends on it")
+    """The wisps first: killed between, what they wait for is not known here until the same command has run again."""
+    kept = where.beside(ledger)
+    near = [one for one in (where.wisps(kept), kept) if one is not None]
+    _check_others(where, near, names)
 
-    def fill(draft: Draft) -> None:
+    def fill(draft: Draft, own: Mapping[str, str]) -> None:
         for old, new in names.items():
             if draft.get(new) is not None:
                 raise Conflict(f"{new} is taken", next=f"bd show {new}")
-            if states.needs_landing(existing(draft, old)):
+            if old in own and states.needs_landing(existing(draft, old)):
                 raise Refused(f"{old} cannot be renamed", why="it was given to a worker, whose branch and landing carry its id")
         for bead_id, record in list(draft.all().items()):
             changed = renames.renamed(record, names)
             if changed is record or ready.status(record) == states.TOMBSTONE:
                 continue
             draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now)
-                      if bead_id not in names else {**changed, "updated_at": clock.stamp(now), "updated_by": where.caller.actor})
-            if bead_id in names:
+                      if bead_id not in own else {**changed, "updated_at": clock.stamp(now), "updated_by": where.caller.actor})
+            if bead_id in own:
                 draft.put(tombstone(record, _reason(names[bead_id]), where.caller.actor, now))
 
-    commit(ledger, fill, dry_run)
+    parts = [(there, {old: new for old, new in names.items() if where.holding(kept, old) is there}) for there in near]
+    for dry in ([True] if dry_run else [True, False] if len(parts) > 1 else [False]):
+        for there, own in parts:
+            commit(there, partial(fill, own=own), dry)
     return dict(names)
+
+
+def _check_others(where: World, near: Sequence[Ledger], names: Mapping[str, str]) -> None:
+    others = [] if where.routes is None else where.with_wisps([where.at(prefix) for prefix in sorted(where.prefixes())])
+    for other in others:
+        for bead_id, record in other.all().items() if other not in near else ():
+            named = [edge.target for edge in graph.edges(record) if edge.target in names]
+            if named:
+                raise Refused(f"{named[0]} cannot be renamed", why=f"{bead_id} in another ledger depends on it")
 
 
 def _reason(new: str) -> str:

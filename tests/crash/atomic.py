@@ -285,6 +285,18 @@ def somewhere(bead: str, *, kept: bool) -> tuple[Callable[[Story], list[str]], C
     return check, glance
 
 
+def waiting(root: str) -> None:
+    begun(root)
+    run(bd("create", "Wisp", "--ephemeral", "--id", "bd-w", "--deps", "bd-c", cwd=f"{root}/one"), root)
+
+
+def followed(story: Story) -> list[str]:
+    """What waits for a bead that has another id now waits for that one."""
+    path = Path(f"{story.root}/one/.beads/local/wisps.jsonl")
+    targets = [edge["depends_on_id"] for text in path.read_bytes().splitlines() for edge in json.loads(text).get("dependencies", ())]
+    return beads(story).violations + ([] if targets == ["bd-new"] and "bd-new" in beads(story).records else [f"it waits for {targets}"])
+
+
 def moved(name: str, setup: Callable[[str], None], bead: str, *, kept: bool) -> Scenario:
     check, glance = somewhere(bead, kept=kept)
     return Scenario(name, setup, act("update", bead, "--persistent" if kept else "--ephemeral"), check, glance=glance)
@@ -296,6 +308,7 @@ SCENARIOS = [
     row("bd-duplicate", ("duplicate", "bd-a", "--of", "bd-b"), put_aside("duplicates"), linked("duplicates")),
     row("bd-close-continue", ("close", "bd-e.1", "--continue"), {"bd-e.1": {"status": "closed"}, "bd-e.2": TAKEN}),
     row("bd-close-claim-next", ("close", "bd-a", "--claim-next"), {"bd-a": {"status": "closed"}, "bd-b": TAKEN}),
+    Scenario("bd-rename-wisps", waiting, act("rename", "bd-c", "bd-new"), followed, glance=lambda story: beads(story).violations),
     moved("bd-update-ephemeral", begun, "bd-c", kept=False),
     moved("bd-update-persistent", wisp, "bd-w", kept=True),
     Scenario("bd-delete-hard", named, act("delete", "bd-a", "--hard", "--force"), forgotten, glance=unnamed, retry=1),

@@ -107,6 +107,20 @@ def test_what_a_worker_was_given_ends_by_landing(tmp_path: Path) -> None:
     assert not there.wisps_of(ledger)
 
 
+def test_a_damaged_line_is_told_and_mended(tmp_path: Path) -> None:
+    repo = repository(tmp_path, True)
+    bd(repo, "create", "Wisp", "--ephemeral", "--id", "gp-wisp-a")
+    path = Path(Beads(str(repo / ".beads")).wisps)
+    path.write_bytes(path.read_bytes() + b'{"id":"gp-wisp-b"\n')
+    found = warm.run("bd", "list", "--include-ephemeral", cwd=repo)
+    assert "gp-wisp-a" in bd(repo, "show", "gp-wisp-a", "--short") and "wisps.jsonl" in found.err
+    told = warm.run("bd", "doctor", cwd=repo)
+    assert told.code == 1 and "wisps: line" in told.out
+    bd(repo, "doctor", "--fix")
+    assert "gp-wisp-b" not in path.read_text() and "gp-wisp-a" in bd(repo, "list", "--include-ephemeral")
+    assert 'gp-wisp-b' in Path(Wisps(Beads(str(repo / ".beads"))).quarantine).read_text()
+
+
 def test_the_file_is_where_the_paths_say(tmp_path: Path) -> None:
     beads = Beads(str(tmp_path / ".beads"))
     its = Wisps(beads)

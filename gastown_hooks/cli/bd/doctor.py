@@ -29,8 +29,10 @@ def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
     if dry_run and not fix:
         raise BadInput("--dry-run goes with --fix", why="without it nothing is changed")
     caller = callers.caller()
-    ledger = World(caller).home()
-    findings = doctor.examine(ledger, caller)
+    where = World(caller)
+    ledger = where.home()
+    wisps = where.wisps(ledger)
+    findings = doctor.examine(ledger, caller, wisps)
     curable = [finding for finding in findings if finding.fix]
     left = [finding for finding in findings if not finding.remark]
     if fix and not dry_run:
@@ -48,6 +50,8 @@ def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
         common.remark(f"bd: and {len(findings) - _SHOWN} more; --json lists them all")
     if any(finding.check == "lines" for finding in curable) and done == "fixed":
         common.say(f"  The lines as they were found: {ledger.beads.quarantine}")
+    if wisps is not None and any(finding.check == "wisps" for finding in curable) and done == "fixed":
+        common.say(f"  Those of wisps: {wisps.beads.quarantine}")
     common.say("✓ The ledger is sound" if not left else f"{len(left)} left")
     if caller.town is not None and ledger.beads.root == caller.town.beads.root and caller.town.rigs():
         common.say("  That is the town's own. Each rig's: bd -C RIG doctor")
