@@ -40,7 +40,7 @@ WORDS = ("parser", "cache", "login", "retry", "socket", "header", "build", "inde
 DAY = 86400 * clock.SECOND
 START = clock.parse("2026-01-01T00:00:00Z")
 _SMALL = "ap-small"
-# name, limit, words; `{any}` is a bead nobody else uses, `{new}` makes the values differ each time.
+# name, limit, words; `{any}` is a bead nobody else uses, `{step}` a child of an epic, `{new}` makes the values differ each time.
 COMMANDS: list[tuple[str, float, list[str]]] = [
     ("bd ready", 1.5, ["bd", "ready"]),
     ("bd show", 1.5, ["bd", "show", "{any}"]),
@@ -50,6 +50,7 @@ COMMANDS: list[tuple[str, float, list[str]]] = [
     ("bd update", 1.7, ["bd", "update", "{any}", "--notes", "{new}"]),
     ("bd create", 1.7, ["bd", "create", "A bead {new}"]),
     ("bd close", 1.7, ["bd", "close", "{any}", "--reason", "{new}"]),
+    ("bd close --continue", 1.7, ["bd", "close", "{step}", "--continue"]),
     ("bd ready, after a write", 1.6, ["bd", "ready"]),
     ("bd ready, after an outside edit", 0, ["bd", "ready"]),
     ("bd ready, no index", 0, ["bd", "ready"]),
@@ -86,6 +87,7 @@ class Place:
     root: str
     count: int
     names: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
     epic: str = ""
 
     @property
@@ -144,6 +146,8 @@ def make_place(folder: str, count: int) -> Place:
     run(["bd", "ready"], place.root)  # builds the index
     place.names = [str(b["id"]) for b in found if b["status"] == "open" and b["issue_type"] != "epic" and not b.get("dependencies")]
     random.Random(2).shuffle(place.names)
+    place.steps = [str(b["id"]) for b in found
+                   if b["status"] == "open" and [e["type"] for e in b.get("dependencies", ())] == ["parent-child"]]
     return place
 
 
@@ -247,8 +251,8 @@ def prepare(name: str, place: Place) -> None:
 
 def words_of(words: list[str], place: Place) -> list[str]:
     new = str(time.monotonic_ns())
-    return [word.replace("{new}", new).replace("{any}", place.names[-1]).replace("{epic}", place.epic)
-            .replace("{small}", _SMALL) for word in words]
+    values = {"{new}": new, "{any}": place.names[-1], "{step}": "".join(place.steps[-1:]), "{epic}": place.epic, "{small}": _SMALL}
+    return [word.replace(name, values[name]) for word in words for name in [next((one for one in values if one in word), "{new}")]]
 
 
 def measure(places: list[Place], rounds: int, only: list[str]) -> dict[tuple[str, int], Times]:
@@ -264,7 +268,7 @@ def measure(places: list[Place], rounds: int, only: list[str]) -> dict[tuple[str
                 prepare(name, place)
                 note(found, (name, place.count), run(words_of(words, place), place.root))
                 if "close" in name:
-                    place.names.pop()
+                    (place.steps if "continue" in name else place.names).pop()
     return found
 
 

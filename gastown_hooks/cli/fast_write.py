@@ -10,6 +10,7 @@ from gastown_hooks.cli import fast
 from gastown_hooks.cli.bd import _values
 from gastown_hooks.cli.plain import cleaned, emit_json, say
 from gastown_hooks.core import clock
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields, states
 from gastown_hooks.stores import callers
 from gastown_hooks.work import tracking, verbs
@@ -19,8 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from gastown_hooks.cli.bd import _words
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import steps
     from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.work import advance
+else:
+    _words, advance = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.work.advance")
 
 _COMMON: fast.Options = {
     "-t": ("issue_type", "one"), "--type": ("issue_type", "one"), "-p": ("priority", "one"), "--priority": ("priority", "one"),
@@ -31,7 +37,8 @@ _CREATE = fast.JSON | _COMMON | {"-l": ("labels", "many"), "--label": ("labels",
 _UPDATE = fast.JSON | _COMMON | {
     "-s": ("status", "one"), "--status": ("status", "one"), "--title": ("title", "one"), "--claim": ("claim", "flag"),
     "--append-notes": ("append_notes", "one"), "--add-label": ("add_labels", "many"), "--remove-label": ("remove_labels", "many")}
-_CLOSE = fast.JSON | {"-r": ("reasons", "many"), "--reason": ("reasons", "many"), "-f": ("force", "flag"), "--force": ("force", "flag")}
+_CLOSE = fast.JSON | {"-r": ("reasons", "many"), "--reason": ("reasons", "many"), "-f": ("force", "flag"), "--force": ("force", "flag"),
+                      "--continue": ("go_on", "flag"), "--no-auto": ("no_auto", "flag")}
 # What click gives for the options that are not plain.
 _ABSENT: dict[str, Any] = {"stdin": False, "body_file": None, "run": None, "external_ref": None, "estimate": None, "due": None,
                            "defer": None, "set_labels": ()}
@@ -100,17 +107,33 @@ def bd_close(words: list[str]) -> int | None:
     options = fast.parsed(words, _CLOSE)
     if options is None or len(options[1]["reasons"]) > 1:
         return None
+    given = options[1]
     now, where = clock.now(), World(callers.caller())
     place = _place(where, options[0])
     if place is None:
         return None
     ledger, names, found = place
+    if len(names) > 1 if given["go_on"] else given["no_auto"]:
+        return None
     if any(map(states.needs_landing, found)) or tracking.is_followed(where.caller.town, names):
         return None
-    after = verbs.close(ledger, where.caller, now, names, "".join(options[1]["reasons"]) or "Closed", force=options[1]["force"],
-                        session=fields.session(callers.variable("CLAUDE_SESSION_ID")))
+    reason, session = "".join(given["reasons"]) or "Closed", fields.session(callers.variable("CLAUDE_SESSION_ID"))
+    if given["go_on"]:
+        return _close_and_go_on(where, ledger, names, reason, now, given, session)
+    after = verbs.close(ledger, where.caller, now, names, reason, force=given["force"], session=session)
     where.touch(after[-1]["id"])
-    say_closed(after, as_json=options[1]["as_json"], dry_run=False)
+    say_closed(after, as_json=given["as_json"], dry_run=False)
+    return 0
+
+
+def _close_and_go_on(where: World, ledger: Ledger, names: list[str], reason: str, now: int, given: dict[str, Any], session: str) -> int:
+    no_auto = given["no_auto"]
+    onward = advance.next_step(where, where.known([ledger]), names[0], now, auto=not no_auto)
+    after, found = advance.close(where, ledger, names, reason, now, onward, force=given["force"], session=session, alone=True)
+    where.touch((after[0] if no_auto or found.step is None else found.step)["id"])
+    if not given["as_json"]:
+        say_closed(after, as_json=False, dry_run=False)
+    say_next(after, found, no_auto, given["as_json"])
     return 0
 
 
@@ -121,6 +144,26 @@ def say_closed(after: list[Record], *, as_json: bool, dry_run: bool) -> None:
         return
     for record in after:
         say(f"{'Would close' if dry_run else '✓ Closed'} {record['id']}: {cleaned(record.get('close_reason') or '')}")
+
+
+def say_next(after: list[Record], found: steps.Next, no_auto: bool, as_json: bool) -> None:
+    """The step after a closed one."""
+    if as_json:
+        step = {} if found.step is None else {"next_step": found.step}
+        emit_json({"closed": after, "continue": {
+            "closed_step": after[0], **step, "auto_advanced": found.step is not None and not no_auto,
+            "molecule_complete": found.complete, "molecule_id": found.molecule, "reason": found.why}})
+        return
+    if found.complete:
+        say(f"✓ Molecule {found.molecule} complete! All steps closed.")
+    elif found.step is not None:
+        say(f"\nNext ready in molecule:\n  {_words.brief(found.step)}")
+        if not no_auto:
+            say("→ Marked in_progress (use --no-auto to skip)")
+    else:
+        say("\nNo next step:")
+    for why in found.why:
+        say(f"  passed over {cleaned(why)}" if found.molecule else f"  {cleaned(why)}")
 
 
 def _place(where: World, texts: list[str]) -> tuple[Ledger, list[str], list[Record]] | None:

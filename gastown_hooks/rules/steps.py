@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Mapping
-from typing import Any
+from gastown_hooks.core.late import late
+from gastown_hooks.rules import graph, ready
 
-from gastown_hooks.core.values import dataclass
-from gastown_hooks.rules import graph, ready, waits
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import heapq
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
-Record = dict[str, Any]
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import waits
+else:
+    heapq, waits = late("heapq"), late("gastown_hooks.rules.waits")
+
 _WHOLES = ("molecule", "epic")
 
 
-@dataclass(frozen=True, slots=True)
 class Next:
     """What follows in a molecule: the step, if any, and in `why` what was passed over or why there is none."""
 
-    molecule: str | None
-    step: Record | None
-    complete: bool
-    why: list[str]
+    __slots__ = ("complete", "molecule", "step", "why")
+
+    def __init__(self, molecule: str | None, step: Record | None, complete: bool, why: list[str]) -> None:
+        self.molecule, self.step, self.complete, self.why = molecule, step, complete, why
 
 
-@dataclass(frozen=True, slots=True)
 class Resumed:
     """A step that may begin since its gate closed, and what it is a step of (without a molecule: itself)."""
 
-    whole: Record
-    gate: Record
-    step: Record
+    __slots__ = ("gate", "step", "whole")
+
+    def __init__(self, whole: Record, gate: Record, step: Record) -> None:
+        self.whole, self.gate, self.step = whole, gate, step
 
 
 def whole_of(records: Mapping[str, Record], step: str) -> str | None:

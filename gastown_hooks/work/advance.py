@@ -6,26 +6,32 @@ nothing twice and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
-
-from gastown_hooks.core.values import replace
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import ready, states, steps
 from gastown_hooks.stores.known import Together
-from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work import beads, take, verbs
-from gastown_hooks.work.beadwrite import Draft, existing
-from gastown_hooks.work.world import World
+from gastown_hooks.work import take, verbs
+from gastown_hooks.work.beadwrite import Draft, commit, existing
 
-Record = dict[str, Any]
-Take = Callable[[Record], "Record | None"]  # the bead as it is once taken; None where it is not to be had
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.stores.ledger import Ledger
+    from gastown_hooks.work import beads
+    from gastown_hooks.work.world import World
+
+    Take = Callable[[Record], "Record | None"]  # the bead as it is once taken; None where it is not to be had
+    T = TypeVar("T")
+else:
+    beads = late("gastown_hooks.work.beads")
 
 
 def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str | Mapping[str, str], now: int,
-          onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, session: str = "",
+          onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, session: str = "", alone: bool = False,
           dry_run: bool = False) -> tuple[list[Record], T]:
-    """Close beads of one ledger, then take what `onward(closed, take)` chooses."""
+    """Close beads of one ledger, then take what `onward(closed, take)` chooses. `alone`: no close must be proven, no convoy waits."""
     found: list[T] = []
     elsewhere: list[str] = []
 
@@ -46,7 +52,8 @@ def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str | M
             draft.put(closing(draft, existing(draft, bead_id)))
         found[:] = [onward(dict(draft.changed), inside)]
 
-    draft = beads.transact(ledger, where.caller, now, bead_ids, fill, dry_run=dry_run)
+    draft = (commit(ledger, lambda draft: fill(draft, {}), dry_run) if alone
+             else beads.transact(ledger, where.caller, now, bead_ids, fill, dry_run=dry_run))
     if elsewhere and not dry_run:
         found = [onward(draft.changed, lambda record: take.first(where, [record], now, now))]
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)], found[0]
@@ -63,7 +70,7 @@ def next_step(where: World, known: Mapping[str, Record], step: str, now: int, *,
                 return found
             taken = take(found.step)
             if taken is not None:
-                return replace(found, step=taken)
+                return steps.Next(found.molecule, taken, found.complete, found.why)
             seen = where.of(found.step["id"]).get(found.step["id"]) or {**found.step, "status": "tombstone"}
             # still as we saw it, but not ready in the ledger by now: this round ends with it passed over
             records[seen["id"]] = seen if seen != found.step else {**seen, "status": "blocked"}

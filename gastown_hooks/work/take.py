@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 from gastown_hooks.core import clock
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import ready
 from gastown_hooks.work.beadwrite import Around, Draft, each, existing
-from gastown_hooks.work.world import World
 
-Record = dict[str, Any]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.work.world import World
 
 
 def first(where: World, candidates: Iterable[Record], now: int, ready_at: int, *, dry_run: bool = False) -> Record | None:

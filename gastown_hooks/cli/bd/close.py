@@ -75,7 +75,7 @@ def cli(bead_ids: tuple[str, ...], reasons: tuple[str, ...], reason_file: str | 
         if not dry_run:
             where.touch(onto["id"] if isinstance(onto, dict) else after[-1]["id"])
         if isinstance(found, steps.Next):
-            _say_next(after, found, no_auto, as_json)
+            fast_write.say_next(after, found, no_auto, as_json)
         else:
             _say_claimed(after, found, as_json)
         return
@@ -94,25 +94,6 @@ def cli(bead_ids: tuple[str, ...], reasons: tuple[str, ...], reason_file: str | 
 def _say_closed(after: list[Record], as_json: bool, dry_run: bool) -> None:
     if not as_json:
         fast_write.say_closed(after, as_json=False, dry_run=dry_run)
-
-
-def _say_next(after: list[Record], found: steps.Next, no_auto: bool, as_json: bool) -> None:
-    if as_json:
-        step = {} if found.step is None else {"next_step": found.step}
-        common.emit_json({"closed": after, "continue": {
-            "closed_step": after[0], **step, "auto_advanced": found.step is not None and not no_auto,
-            "molecule_complete": found.complete, "molecule_id": found.molecule, "reason": found.why}})
-        return
-    if found.complete:
-        common.say(f"✓ Molecule {found.molecule} complete! All steps closed.")
-    elif found.step is not None:
-        common.say(f"\nNext ready in molecule:\n  {_words.brief(found.step)}")
-        if not no_auto:
-            common.say("→ Marked in_progress (use --no-auto to skip)")
-    else:
-        common.say("\nNo next step:")
-    for why in found.why:
-        common.say(f"  passed over {common.cleaned(why)}" if found.molecule else f"  {common.cleaned(why)}")
 
 
 def _say_claimed(after: list[Record], claimed: Record | None, as_json: bool) -> None:
