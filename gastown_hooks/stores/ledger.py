@@ -122,13 +122,9 @@ class Ledger:
         """Raises Fenced when the writer's claim is not in force: before an act outside the ledger."""
         self.view(self._check_claim)
 
-    def text(self, *, archived: bool = False) -> bytes:
-        """The whole ledger as issues.jsonl would be if everybody stopped writing: each line as it was written, sorted by id. `archived`: as
-        it would be if nothing were in the archive."""
-        def whole(pair: Pair) -> bytes:
-            text = lines.normal(pair.issues())
-            return lines.splice(text, {**(pair.lines() if archived else {}), **pair.journaled()})
-        return self.look(whole)
+    def text(self) -> bytes:
+        """The whole ledger as issues.jsonl would be if everybody stopped writing: each line as it was written, sorted by id."""
+        return self.look(lambda pair: lines.splice(lines.normal(pair.issues()), pair.journaled()))
 
     def problems(self) -> list[lines.Problem]:
         """The lines of issues.jsonl that are no bead, with their numbers."""

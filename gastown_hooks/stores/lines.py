@@ -211,6 +211,6 @@ def splice(data: bytes, changed: dict[str, bytes]) -> bytes:
         start, end, found = find(data, bead_id, sound_end)
         pieces += [data[at:start], changed[bead_id], b"\n"]
         at = end + 1 if found else start
-        if found and not is_bead(data[start:end]):
+        if found and data[start:end] != changed[bead_id] and not is_bead(data[start:end]):
             bad.append(data[start:at])
     return b"".join([*pieces, data[at:sound_end], *bad, data[sound_end:]])

@@ -176,7 +176,8 @@ class Pair:
                 now[bead_id] = record.decode(line)
             except ValueError as error:
                 now.pop(bead_id, None)  # what it was before is not what it is
-                self.problems.append(lines.Problem(0, f"of {self._beads.journal}: {bead_id}: {error}", line))
+                number = self._journal.count(b"\n", 0, self._journal.rfind(line)) + 1
+                self.problems.append(lines.Problem(number, f"of {self._beads.journal}: {bead_id}: {error}", line))
         return {**now, **{bead_id: bead for bead_id, bead in old.beads.items() if bead_id not in now}} if old.beads else now
 
     def lines(self) -> dict[str, bytes]:

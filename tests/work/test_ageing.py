@@ -80,7 +80,7 @@ def answers(ledger: Ledger) -> dict[str, Any]:
         "ready": [one["id"] for one in ready.ready(records, NOW)],
         "why": {name: [str(why) for why in ready.explain(records, name, NOW)] for name in sorted(records)},
         "lazily": {name: [str(why) for why in ready.explain(lazily, name, NOW)] for name in sorted(records)},
-        "lines": ledger.view(lambda view: dict(sorted(view.lines().items()))), "whole": ledger.text(archived=True),
+        "lines": ledger.view(lambda view: dict(sorted(view.lines().items()))),
         "index": its and (its.ready(NOW, 0), its.listed(0, []), {name: its.dependents(name) for name in sorted(records)})}
 
 

@@ -56,10 +56,10 @@ def test_what_is_archived_is_not_deleted_without_a_trace(tmp_path: Path) -> None
     bd(repo, "archive", "--days", "0")
     ledger, me = Ledger(Beads(str(repo / ".beads"))), Caller("me", str(repo), None)
     assert ledger.archived(["gp-a"])
-    before = ledger.text(archived=True)
+    before = ledger.view(lambda view: view.lines())
     with pytest.raises(Refused, match="in the archive"):
         removal.delete(ledger, me, NOW, ["gp-a"], hard=True)
-    assert ledger.text(archived=True) == before
+    assert ledger.view(lambda view: view.lines()) == before
     removal.delete(ledger, me, NOW, ["gp-a"])
     with pytest.raises(Refused, match="in the archive"):
         removal.delete(ledger, me, NOW, ["gp-a"], hard=True)

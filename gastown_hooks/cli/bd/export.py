@@ -13,7 +13,6 @@ from gastown_hooks.core import fsio, record
 from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules import fields, ready, states
-from gastown_hooks.stores.lines import parse
 
 
 @click.command(short_help="Write beads as JSON lines, for any program that reads them.")
@@ -35,21 +34,19 @@ def cli(output: str | None, status: str | None, kind: str | None, label: str | N
       bd export --status open --json
     """
     ledger = _shared.world().home()
-    text = ledger.text(archived=True)
+    beads, written, ledger.left_out = ledger.look(lambda pair: (pair.records(), pair.lines(), pair.problems))
     wanted = None
     if status or kind or label or no_tombstones:
         type_ = fields.issue_type(kind) if kind else None
         status = fields.status(status) if status else None
-        wanted = {name for name, bead in ledger.all().items()
+        wanted = {name for name, bead in beads.items()
                   if (not status or ready.status(bead) == status) and (not type_ or ready.kind(bead) == type_)
                   and (not label or label in (bead.get("labels") or ())) and not (no_tombstones and ready.status(bead) == states.TOMBSTONE)}
-    found = parse(text)
-    if found.problems:
-        ledger.left_out = ledger.problems()
-    lines = [line for name, line in found.lines.items() if wanted is None or name in wanted]
+    names = sorted(beads if wanted is None else wanted, key=str.encode)
+    lines = [written[name] for name in names]
     if output is None:
         if as_json:
-            common.emit_json([bead for name, bead in found.beads.items() if wanted is None or name in wanted])
+            common.emit_json([beads[name] for name in names])
         elif not dry_run:
             sys.stdout.flush()
             sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
