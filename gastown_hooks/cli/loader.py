@@ -6,7 +6,8 @@ import gc
 import importlib
 import os
 import re
-from typing import Any
+from copy import copy
+from typing import Any, TypeVar
 
 import click
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 else:
     difflib, help_json = late("difflib"), late("gastown_hooks.cli.help_json")
 
+T = TypeVar("T", bound=click.Command)
 _SHORT_HELP = re.compile(r'^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"', re.MULTILINE)
 JSON_WANTED = "gastown_hooks.json"
 _FIRST_STEPS = {
@@ -99,9 +101,7 @@ class Folder(Group):
         gc.enable()  # the entry scripts begin without: neither a hot verb nor an import leaves garbage
         assert isinstance(command, click.Command), f"{self._package}.{module} has no click command named cli"
         command.name = cmd_name
-        if self._json_help:
-            _explain_as_json(command)
-        return command
+        return _in_json(command) if self._json_help else command
 
 
 def program(name: str, summary: str, *, json_help: bool = False) -> Folder:
@@ -120,15 +120,16 @@ def program(name: str, summary: str, *, json_help: bool = False) -> Folder:
             click.Option(["--version"], is_flag=True, callback=_version, is_eager=True, expose_value=False,
                          help="Show the version."),
         ])
-    if json_help:
-        _explain_as_json(top)
-    return top
+    return _in_json(top) if json_help else top
 
 
-def _explain_as_json(command: click.Command) -> None:
-    command.get_help = lambda ctx: help_json.text(command, ctx)  # type: ignore[method-assign]  # its own, not its class's
-    for one in getattr(command, "commands", {}).values():
-        _explain_as_json(one)
+def _in_json(command: T) -> T:
+    """The same command, whose help, and that of the commands in it, is JSON."""
+    found = copy(command)
+    found.get_help = lambda ctx: help_json.text(found, ctx)  # type: ignore[method-assign]  # its own, not its class's
+    if isinstance(found, click.Group):
+        found.commands = {name: _in_json(one) for name, one in found.commands.items()}
+    return found
 
 
 def unknown(what: str, word: str, known: list[str]) -> str:

@@ -67,6 +67,8 @@ def _leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tu
     if not isinstance(command, click.Group):
         yield words, command
         return
+    if command.invoke_without_command:
+        yield words, command
     context = click.Context(command)
     for name in command.list_commands(context):
         found = command.get_command(context, name)

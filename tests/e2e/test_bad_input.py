@@ -96,7 +96,8 @@ def test_outside_of_a_town(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert list((tmp_path / "empty").iterdir()) == []
 
 
-NEEDED = {("gt", "stop"): {"everything": ["--all"]}, ("bd", "update"): {"title": ["T"]}}
+NEEDED = {("gt", "stop"): {"everything": ["--all"]}, ("bd", "update"): {"title": ["T"]},
+          ("bd", "audit", "record"): {"kind": ["llm_call"], "model": ["m"]}, ("bd", "audit", "label"): {"label": ["good"]}}
 BROKEN = {
     "settings/config.json": ['{"default_agnt": "exec"}', '{"agents": 3}', "{", "[]", "", '{"witness_seconds": "x"}', "\0"],
     "gp/settings/config.json": ['{"gatess": ["true"]}', '{"gates": 3}', '{"gate_timeout": -1}', "{", "[]", ""],

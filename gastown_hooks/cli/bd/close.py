@@ -19,7 +19,7 @@ Record = dict[str, Any]
 
 @click.command(short_help="Close beads.")
 @click.argument("bead_ids", nargs=-1, metavar="[ID...]")
-@click.option("-r", "--reason", "--resolution", "--message", "-m", "--comment", "reasons", multiple=True, metavar="TEXT",
+@click.option("-r", "--reason", "--resolution", "--message", "-m", "--comment", "reason", multiple=True, metavar="TEXT",
               help="Why (default: Closed); given more than once: one for each ID, in their order.")
 @click.option("--reason-file", metavar="FILE", help="Read the reason from a file (-: standard input).")
 @click.option("-f", "--force", is_flag=True, help="Against open blockers, open children, a pin or a gate. Never without a landing.")
@@ -30,7 +30,7 @@ Record = dict[str, Any]
 @click.option("--suggest-next", is_flag=True, help="Show what became ready.")
 @common.dry_run_option
 @common.json_option
-def cli(bead_ids: tuple[str, ...], reasons: tuple[str, ...], reason_file: str | None, force: bool, session: str | None, go_on: bool,
+def cli(bead_ids: tuple[str, ...], reason: tuple[str, ...], reason_file: str | None, force: bool, session: str | None, go_on: bool,
         no_auto: bool, claim_next: bool, suggest_next: bool, dry_run: bool, as_json: bool) -> None:
     """Close beads, all or none; without an ID the one that you touched last. A bead that is closed already stays as it is.
 
@@ -44,7 +44,7 @@ def cli(bead_ids: tuple[str, ...], reasons: tuple[str, ...], reason_file: str | 
       bd close gp-abc12 gp-def34 --suggest-next
       bd close gp-abc12 gp-def34 -r "was the cache" -r "came with it"
     """
-    if reasons and reason_file is not None:
+    if reason and reason_file is not None:
         raise BadInput("the reason is given twice", why="use one of --reason and --reason-file")
     if go_on + claim_next + suggest_next > 1 or (no_auto and not go_on):
         raise BadInput("use one of --continue (with or without --no-auto), --claim-next and --suggest-next")
@@ -54,12 +54,12 @@ def cli(bead_ids: tuple[str, ...], reasons: tuple[str, ...], reason_file: str | 
     by = fields.session(callers.variable("CLAUDE_SESSION_ID") if session is None else session)
     where = _shared.world()
     bead_ids = _shared.named(where, bead_ids)
-    text: str | dict[str, str] = common.one_text(reasons[0] if reasons else None, from_file=reason_file, what="reason") or "Closed"
-    if len(reasons) > 1:
+    text: str | dict[str, str] = common.one_text(reason[0] if reason else None, from_file=reason_file, what="reason") or "Closed"
+    if len(reason) > 1:
         whole = list(_shared.located(where, bead_ids, quiet=True))
-        if len(reasons) != len(whole):
-            raise BadInput(f"{len(reasons)} reasons for {len(whole)} beads", why="give one for all, or one for each")
-        text = dict(zip(whole, reasons, strict=True))
+        if len(reason) != len(whole):
+            raise BadInput(f"{len(reason)} reasons for {len(whole)} beads", why="give one for all, or one for each")
+        text = dict(zip(whole, reason, strict=True))
     if go_on or claim_next:
         names = _shared.located(where, bead_ids)
         ledgers = {ledger.beads.root: ledger for ledger in names.values()}

@@ -22,7 +22,9 @@ SHAPES: list[tuple[str, Any]] = [
     ("show bd-e", [ISSUE | {"epic_total_children", "epic_closed_children", "epic_closeable"}]), ("show bd-e.1", [ISSUE | {"parent"}]),
     ("list", [LISTED]), ("ready", [LISTED]), ("search One", [LISTED]), ("query status=open", [LISTED]), ("stale -d 0", [LISTED]),
     ("children bd-e", [LISTED | {"parent"}]), ("blocked", [ISSUE | {"blocked_by_count", "blocked_by"}]),
-    ("ready --explain", {"ready", "blocked", "cycles", "summary"}), ("count", {"count"}), ("count --by-status", {"total", "groups"}),
+    ("ready --mol bd-e", {"molecule_id", "molecule_title", "total_steps", "ready_steps", "steps", "parallel_groups"}),
+    ("ready --gated", {"molecules", "count"}), ("ready --explain", {"ready", "blocked", "cycles", "summary"}),
+    ("count", {"count"}), ("count --by-status", {"total", "groups"}),
     ("update bd-x -p 1", [ISSUE]), ("close bd-x", [ISSUE | {"closed_at", "close_reason"}]),
     ("close bd-x --suggest-next", {"closed", "unblocked"}),
     ("close bd-x --continue", {"closed", "continue"}), ("close bd-x --claim-next", {"closed", "claimed"}), ("reopen bd-x", [ISSUE]),
@@ -51,11 +53,12 @@ SHAPES: list[tuple[str, Any]] = [
     ("export -o out.jsonl", {"path", "count"}), ("import out.jsonl", {"source", "created", "skipped", "ids", "dry_run"}),
     ("sync", {"branch", "received", "sent", "pushed"}), ("hooks list", {"folder", "hooks"}), ("hooks install --dry-run", {"acts"}),
     ("activity -n 1", {"timestamp", "type", "issue_id", "symbol", "message"}), ("audit -n 1", [{"ts", "type", "actor", "payload"}]),
+    ("audit record --kind llm_call --model m", {"id", "kind", "created_at", "actor"}),
     ("config list", {"issue_prefix"}), ("external list", [])]
 # Not in the table: other names of those in it, what prints no JSON of its own, and what the tests of its subject show.
 ELSEWHERE = {"comments list", "dep rm", "graph show", "label rm", "status", "view",
              "merge", "hooks run", "hooks uninstall", "init", "archive", "compact",
-             "batch", "skills", "validate", "external refresh", "config get", "config set", "config unset", "config explain"}
+             "batch", "skills", "validate", "external refresh", "audit label", "config get", "config set", "config unset", "config explain"}
 
 
 @pytest.fixture
