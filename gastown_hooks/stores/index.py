@@ -8,7 +8,7 @@ can have reached.
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, jsons
+from gastown_hooks.core import clock, jsons, lock
 from gastown_hooks.core.errors import LockTimeout, StorageFailed
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
@@ -279,7 +279,19 @@ def current(ledger: Ledger) -> Index | None:
 
 
 def opened(beads: Beads, *, whole: bool = True) -> Index | None:
-    """The index as it is, if it has seen all that is in the ledger's files; not `whole`: all but some of the journal."""
+    """The index as it is, if it has seen all that is in the ledger's files; not `whole`: all but some of the journal.
+
+    Nobody writes to it meanwhile, or puts a copy in its place: who opens the old file would take the new one's journal for its own.
+    """
+    held = lock.share(beads.index_lock)
+    if held is None:
+        return None
+    with held:
+        return look(beads, whole)
+
+
+def look(beads: Beads, whole: bool = True) -> Index | None:
+    """The same for who has the lock."""
     try:
         os.stat(beads.index)
         journal, issues = os.stat(beads.journal), os.stat(beads.issues)

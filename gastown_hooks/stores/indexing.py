@@ -65,7 +65,7 @@ def caught_up(ledger: Ledger) -> index.Index | None:
     if not os.path.exists(beads.journal):
         return None  # nothing was written through us yet, perhaps there is no ledger at all: no file of ours goes there
     with lock.acquire(beads.index_lock):
-        found = index.opened(beads)
+        found = index.look(beads)
         if found is not None:
             return found  # somebody else was at it
         status = os.stat(beads.journal)
