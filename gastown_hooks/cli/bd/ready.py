@@ -86,9 +86,9 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
     if root is not None:
         _ready_views.say_molecule(known, root, found, at, as_json)
         return
-    held = [r for r, _ in ready.blocked(known, at, wisps=wisps) if r["id"] in own and fits(r)] if explain else []
+    held = [one for one in ready.blocked(known, at, wisps=wisps) if one[0]["id"] in own and fits(one[0])] if explain else []
     if as_json:
-        common.emit_json(_explained(found, held, known, at) if explain else _words.counted(found, known), len(every))
+        common.emit_json(_explained(found, held, known) if explain else _words.counted(found, known), len(every))
         return
     if pretty and found:
         _listing.say_tree(found)
@@ -96,14 +96,14 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
         _words.say_ready(found, any(
             ready.status(record) == "open" and ready.unfit(record, at, wisps=wisps) is None for record in own.values()))
     if explain:
-        _say_held(held, known, at)
+        _say_held(held)
 
 
-def _say_held(held: list[Record], known: dict[str, Record], at: int) -> None:
+def _say_held(held: list[tuple[Record, list[ready.Reason]]]) -> None:
     common.say(f"\nNot ready ({len(held)}):")
-    for record in held:
+    for record, reasons in held:
         common.say(_words.line(record))
-        for reason in ready.blockers(known, record["id"], at):
+        for reason in reasons:
             common.say(f"    {common.cleaned(reason.text)}")
 
 
@@ -116,10 +116,9 @@ def _say_claimed(record: Record | None, dry_run: bool, as_json: bool) -> None:
         common.say(f"{'Would claim' if dry_run else '✓ Claimed'} {_words.brief(record)}")
 
 
-def _explained(found: list[Record], held: list[Record], known: dict[str, Record], now: int) -> Record:
+def _explained(found: list[Record], held: list[tuple[Record, list[ready.Reason]]], known: dict[str, Record]) -> Record:
     blocked = []
-    for record in held:
-        reasons = ready.blockers(known, record["id"], now)
+    for record, reasons in held:
         by = [_words.stub(bead_id, known) for bead_id in dict.fromkeys(reason.bead for reason in reasons if reason.bead)]
         blocked.append({**record, "blocked_by": [{key: bead.get(key) for key in ("id", "title", "status", "priority")} for bead in by],
                         "blocked_by_count": len(by), "reasons": [{"rule": r.rule, "text": r.text} for r in reasons]})
