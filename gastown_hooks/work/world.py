@@ -150,9 +150,9 @@ class World:
         among = [ledger] if name == text else self.shown()
         known = {i: there for there in among for i, record in {**there.all(), **self.wisps_of(there)}.items()
                  if record.get("status") != "tombstone"}
-        for problem in ledger.left_out:
+        for path, problem in ((there.beads.issues, problem) for there in self._open.values() for problem in there.left_out):
             if f'"id":"{name}"'.encode() in problem.line.replace(b" ", b""):
-                raise Corrupt(f"{ids.shown(name)} is damaged", why=f"{ledger.beads.issues} {problem}", next="mend the line, or bd doctor")
+                raise Corrupt(f"{ids.shown(name)} is damaged", why=f"{path} {problem}", next="mend the line, or bd doctor")
         fits = [bead_id for there in among for bead_id in _fitting([i for i in known if known[i] is there], text, there.prefix)]
         if len(fits) == 1:
             return self.holding(known[fits[0]], fits[0]), fits[0]

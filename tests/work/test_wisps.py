@@ -114,6 +114,7 @@ def test_a_damaged_line_is_told_and_mended(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b'{"id":"gp-wisp-b"\n')
     found = warm.run("bd", "list", "--include-ephemeral", cwd=repo)
     assert "gp-wisp-a" in bd(repo, "show", "gp-wisp-a", "--short") and "wisps.jsonl" in found.err
+    assert "gp-wisp-b is damaged: " in warm.run("bd", "show", "gp-wisp-b", cwd=repo).err
     told = warm.run("bd", "doctor", cwd=repo)
     assert told.code == 1 and "wisps: line" in told.out
     bd(repo, "doctor", "--fix")
