@@ -85,9 +85,9 @@ def objections(records: Mapping[str, Record], bead_id: str, now: int, *, landed:
 
 
 def unblocked_by(before: Mapping[str, Record], after: Mapping[str, Record], now: int) -> list[Record]:
-    """The beads that became ready through a change."""
-    was = {record["id"] for record in ready.ready(before, now)}
-    return [record for record in ready.ready(after, now) if record["id"] not in was and record["id"] in before]
+    """The beads, wisps too, that became ready through a change."""
+    was = {record["id"] for record in ready.ready(before, now, wisps=True)}
+    return [record for record in ready.ready(after, now, wisps=True) if record["id"] not in was and record["id"] in before]
 
 
 def child_number(records: Mapping[str, Record], parent: str) -> int:

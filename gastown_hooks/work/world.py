@@ -105,7 +105,10 @@ class World:
 
     def wisps_on(self, ledger: Ledger, bead_id: str) -> list[tuple[str, str]]:
         """(id, kind) of the ledger's wisps that depend on a bead."""
-        return list(graph.dependents(self.wisps_of(ledger)).get(bead_id, ())) if self.wisps(ledger) else []
+        its = self.wisps(ledger)
+        found = graph.dependents(known.beads(its)).get(bead_id, ()) if its else ()
+        kept = ledger.some(name for name, _ in found) if found else {}
+        return [one for one in found if states.is_away(kept.get(one[0]))]
 
     def beside(self, ledger: Ledger) -> Ledger:
         """The ledger of which these are the wisps; any other itself."""

@@ -79,7 +79,8 @@ def cli(bead_ids: tuple[str, ...], reason: tuple[str, ...], reason_file: str | N
         else:
             _say_claimed(after, found, as_json)
         return
-    before = where.around(_shared.everything(where.shown())) if suggest_next else {}
+    shown = where.shown() if suggest_next else []
+    before = where.around({**_shared.everything(shown), **where.wisps_of(*shown)}) if suggest_next else {}
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, text, force=force, session=by, dry_run=dry), dry_run)
     if not dry_run:
