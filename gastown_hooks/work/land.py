@@ -150,7 +150,7 @@ def _searched(desk: Desk, members: list[Member], reds: Reds) -> None:
             trials.keep(prefixes)
             last = prefixes[-1]
             keys = {prefix: _key(desk, members, prefix, word) for prefix in prefixes}
-            ended = {prefix: found for prefix in prefixes if (found := reds.find(keys[prefix]))}
+            ended = {prefix: found for prefix in prefixes if (found := reds.take(keys[prefix]))}
             if word == batching.PROBE and not ended:
                 for prefix in prefixes:
                     if prefix not in trials.running:

@@ -18,17 +18,19 @@ from gastown_hooks.work.trial import Verdict
 
 
 class Reds:
-    """Those of one search."""
+    """Those of one search; of those that were left each is taken once."""
 
     def __init__(self, rig: Rig) -> None:
         self._path, self._configuration = rig.refinery.reds, passes.configuration(rig)
-        self._found = self._left()
+        self._left = self._read()
+        self._found = dict(self._left)
 
-    def find(self, key: str) -> Verdict | None:
-        """What the gates said then, if that was red."""
+    def take(self, key: str) -> Verdict | None:
+        """What the gates said in the round that was killed, if that was red."""
         try:
-            found = self._found.get(key)
-            return None if found is None else Verdict(**{**found, "tests": tuple(found["tests"]), "runs": 0})
+            found = self._left.pop(key, None)
+            verdict = found and Verdict(**{**found, "tests": tuple(found["tests"]), "runs": 0})
+            return verdict if verdict and verdict.red else None
         except (KeyError, TypeError):
             return None
 
@@ -39,7 +41,7 @@ class Reds:
     def forget(self) -> None:
         fsio.remove(self._path)
 
-    def _left(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(fsio.read(self._path) or b"{}")
             return dict(found["reds"]) if found["configuration"] == self._configuration else {}
