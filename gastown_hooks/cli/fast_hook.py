@@ -36,6 +36,8 @@ def say_hook(caller: callers.Caller, found: list[Record], as_json: bool) -> None
         return
     if not found:
         say(f"{caller.actor}: nothing on the hook. Ready work: bd ready")
+        return
+    following = tracking.convoys_of(caller.in_town(), [one["id"] for one in found])
     for one in found:
-        batches = ", ".join(tracking.convoys_of(caller.in_town(), one["id"]))
+        batches = ", ".join(following[one["id"]])
         say(f"{one['id']} [P{one.get('priority', 2)}] [{one.get('status')}] {one.get('title', '')}" + (f" ({batches})" if batches else ""))

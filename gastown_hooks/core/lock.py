@@ -83,20 +83,6 @@ def attempt(path: str) -> Lock | None:
         lock.release()
 
 
-def share(path: str) -> Lock | None:
-    """The lock beside others who share it; None while somebody has it for himself, and where nobody ever took it. Creates nothing."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return Lock(path, fd)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-
-
 def is_held(path: str) -> bool:
     """Whether somebody holds the lock now; a missing file is not held. Creates nothing.
 

@@ -8,7 +8,7 @@ can have reached.
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, jsons, lock
+from gastown_hooks.core import clock, jsons, sharing
 from gastown_hooks.core.errors import LockTimeout, StorageFailed
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
@@ -283,7 +283,7 @@ def opened(beads: Beads, *, whole: bool = True) -> Index | None:
 
     Nobody writes to it meanwhile, or puts a copy in its place: who opens the old file would take the new one's journal for its own.
     """
-    held = lock.share(beads.index_lock)
+    held = sharing.share(beads.index_lock)
     if held is None:
         return None
     with held:

@@ -35,7 +35,8 @@ def _candidates(ledger: Ledger, actor: str) -> list[Record]:
     found = index.current(ledger)
     if found is None:
         return list(ledger.all().values())
-    return [bead for bead_id in found.held_by(actor) if (bead := ledger.get(bead_id)) is not None]
+    names = found.held_by(actor)
+    return list(ledger.some(names).values()) if names else []
 
 
 def attach(caller: Caller, bead_id: str, now: int) -> Record:

@@ -43,7 +43,7 @@ def text(caller: Caller, now: int) -> str:
 
 def _work(caller: Caller, bead: Record) -> str:
     lines = [f"On your hook: {bead['id']} (P{bead.get('priority', 2)} {bead.get('issue_type', 'task')}, {bead.get('status')})",
-             *(f"Its convoy: {name}" for name in tracking.convoys_of(caller.in_town(), bead["id"])[:3]), FENCE,
+             *(f"Its convoy: {name}" for name in tracking.convoys_of(caller.in_town(), [bead["id"]])[bead["id"]][:3]), FENCE,
              cut(str(bead.get("title", "")), 200)]
     for key, room in (("description", 1200), ("acceptance_criteria", 500), ("notes", 600)):
         if bead.get(key):

@@ -13,7 +13,7 @@ from gastown_hooks.stores.ledger import Ledger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gastown_hooks.core.paths import Town
     from gastown_hooks.rules import convoys
@@ -43,14 +43,15 @@ def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
     return Ledger(town.beads).look(named)
 
 
-def convoys_of(town: Town, bead_id: str) -> list[str]:
-    """The open convoys that track the bead, by id; or why that cannot be told: nobody's work waits for it."""
+def convoys_of(town: Town, bead_ids: Sequence[str]) -> dict[str, list[str]]:
+    """By bead the open convoys that track it; or why that cannot be told: nobody's work waits for it."""
     ledger = Ledger(town.beads)
     try:
         found = index.current(ledger)
         if found is None or found.odd:
-            return sorted(convoys.following(ledger.all().values()).get(bead_id, []))
+            following = convoys.following(ledger.all().values())
+            return {bead_id: sorted(following.get(bead_id, [])) for bead_id in bead_ids}
     except GastownError as error:
-        return [f"unknown ({error})"]
-    names = [name for name, kind in found.dependents(bead_id) if kind == "tracks"]
-    return sorted(found.ids((*known.OPEN_CONVOYS, ("id", True, names)))) if names else []
+        return {bead_id: [f"unknown ({error})"] for bead_id in bead_ids}
+    tracked = {bead_id: [name for name, kind in found.dependents(bead_id) if kind == "tracks"] for bead_id in bead_ids}
+    return {bead_id: sorted(found.ids((*known.OPEN_CONVOYS, ("id", True, names)))) if names else [] for bead_id, names in tracked.items()}

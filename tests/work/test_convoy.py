@@ -249,16 +249,16 @@ def test_a_hook_names_the_convoys_of_its_bead(yard: Yard, monkeypatch: pytest.Mo
     batches = sorted([yard.create(one, two), yard.create(one)])
     over = yard.create(one)
     convoy.close(yard.town, over, "not wanted", force=True, caller=yard.me, now=NOW)
-    assert tracking.convoys_of(yard.town, one) == batches and tracking.convoys_of(yard.town, "ap-none") == []
+    assert tracking.convoys_of(yard.town, [one, "ap-none"]) == {one: batches, "ap-none": []}
     sling.sling(yard.town, [one], yard.town.rig("api"), caller=yard.me, now=NOW)
     worker = Caller("api/polecats/toast", yard.town.root, yard.town, bead=one, fence=1)
     assert all(f"Its convoy: {batch}\n" in prime.text(worker, NOW) for batch in batches)
     fast_hook.say_hook(worker, hook.hooked(worker), False)
     assert f"({', '.join(batches)})" in capsys.readouterr().out
     monkeypatch.setattr(index, "current", lambda ledger: None)
-    assert tracking.convoys_of(yard.town, one) == batches and tracking.convoys_of(yard.town, "ap-none") == []
+    assert tracking.convoys_of(yard.town, [one, "ap-none"]) == {one: batches, "ap-none": []}
     Path(yard.town.beads.issues).unlink()
-    assert "unknown (" in tracking.convoys_of(yard.town, one)[0]
+    assert "unknown (" in tracking.convoys_of(yard.town, [one])[one][0]
 
 
 def test_a_request_waits_for_another_rigs_bead(yard: Yard) -> None:
