@@ -116,7 +116,7 @@ def commit(ledger: Ledger, fill: Callable[[Draft], object], dry_run: bool) -> Dr
         return list(drafts[0].changed.values())
 
     if dry_run:
-        change(Still(ledger.all()))
+        ledger.view(change)
         return drafts[0]
     ledger.transact(change)
     return drafts[0]

@@ -8,7 +8,7 @@ the same command again finishes what is left to tidy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gastown_hooks.core import fsio
@@ -32,6 +32,9 @@ class _None(Ledger):
 
     def all(self) -> dict[str, Record]:
         return {}
+
+    def view(self, take: Callable[[Any], Any]) -> Any:
+        return take(Still({}))
 
 
 def place(where: World, ledger: Ledger, *, dry_run: bool) -> Ledger:

@@ -43,11 +43,12 @@ def order_options(default: str = "priority") -> Callable[[Callable[..., Any]], C
 
 
 class Found:
-    """The beads of a listing, and all that were looked at; whether wisps are among them; how many there are, if not all are here."""
+    """The beads of a listing, and all that were looked at; whether wisps are among them; how many there are, if not all are here; whether
+    an index told what was wanted."""
 
     def __init__(self, where: World, known: Mapping[str, Record], records: list[Record], wisps: bool = False,
-                 count: int | None = None) -> None:
-        self.where, self.known, self.records, self.wisps = where, known, records, wisps
+                 count: int | None = None, told: bool = False) -> None:
+        self.where, self.known, self.records, self.wisps, self.told = where, known, records, wisps, told
         self.count = len(records) if count is None else count
 
     def only(self, test: filters.Test) -> Found:
@@ -73,9 +74,9 @@ def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wan
     if is_told and exact and first and first[2] and not wisps:
         page, count = _first(parts, told, *first)
         if all(map(fits, page)):
-            return Found(where, every, page, count=count)
+            return Found(where, every, page, count=count, told=True)
     among = {name: record for part in parts for name, record in part.those(told).items()} | wisps if is_told else every
-    return Found(where, every, [record for record in among.values() if fits(record)], bool(wisps))
+    return Found(where, every, [record for record in among.values() if fits(record)], bool(wisps), told=is_told)
 
 
 def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, sort: str, reverse: bool, limit: int) -> tuple[list[Record], int]:

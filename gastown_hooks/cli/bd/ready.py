@@ -9,14 +9,23 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _filters, _listing, _ready_views, _shared, _words
+from gastown_hooks.cli.fast_rows import trusted
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import graph, ready, steps
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import take
+from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 _RECENT = 48 * 3600 * clock.SECOND
 _FOR_EVER = 1 << 62
+
+
+_ORDERS = {"priority": "priority", "oldest": "created"}  # as the index calls them
+_TRIED = 20  # to claim
+_WHATEVER_STATE = {"everything": True, "statuses": (), "names": (), "include_templates": False, "include_gates": False,
+                   "include_infra": False}
 
 
 def _sorts(now: int) -> dict[str, Callable[[Record], Any]]:
@@ -53,19 +62,16 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
       bd ready --mol gp-mol1
       bd ready --gated --json
     """
-    for wrong, what in (
-            (explain and claim, "--explain and --claim contradict each other"),
-            (pretty and (plain or as_json or claim), "--pretty, --plain, --claim and --json contradict each other"),
-            ((mol is not None) + gated + explain + pretty > 1, "--mol, --gated, --explain and --pretty contradict each other"),
-            (gated and (claim or include_deferred), "--gated, --claim and --include-deferred contradict each other"),
-            (dry_run and not claim, "--dry-run without --claim: bd ready changes nothing")):
-        if wrong:
-            raise BadInput(what)
+    _check(claim, explain, mol, gated, pretty, plain, include_deferred, dry_run, as_json)
     now = clock.now()
     at = _FOR_EVER if include_deferred else now
     where = _shared.world()
     ledgers = where.shown(prefix)
     its = where.wisps_of(*ledgers) if mol is not None or gated else _filters.wisps(where, ledgers, given)
+    if not (explain or gated or include_deferred or mol is not None):
+        quick = _by_index(where, ledgers, prefix, given, sort, limit, claim)
+        if quick is not None and _say_quick(quick, sort, limit, claim, pretty, dry_run, as_json):
+            return
     wisps, own = bool(its), {**_shared.everything(ledgers), **its}
     root = None if mol is None else next(iter(_shared.located(where, [mol], quiet=True)))
     known = where.around(own, [root] if root else [])
@@ -77,10 +83,7 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
     among = set(graph.descendants(known, root)) if root else own
     every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in among and fits(r)), key=_sorts(now)[sort])
     if claim:
-        taken = take.first(where, every, now, at, dry_run=dry_run)
-        if taken is not None and not dry_run:
-            where.touch(taken["id"])
-        _say_claimed(taken, dry_run, as_json)
+        _claim(where, every, at, dry_run, as_json)
         return
     found = _listing.limited(every, limit, as_json)
     if root is not None:
@@ -99,12 +102,62 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
         _say_held(held)
 
 
+def _check(claim: bool, explain: bool, mol: str | None, gated: bool, pretty: bool, plain: bool, include_deferred: bool, dry_run: bool,
+           as_json: bool) -> None:
+    for wrong, what in (
+            (explain and claim, "--explain and --claim contradict each other"),
+            (pretty and (plain or as_json or claim), "--pretty, --plain, --claim and --json contradict each other"),
+            ((mol is not None) + gated + explain + pretty > 1, "--mol, --gated, --explain and --pretty contradict each other"),
+            (gated and (claim or include_deferred), "--gated, --claim and --include-deferred contradict each other"),
+            (dry_run and not claim, "--dry-run without --claim: bd ready changes nothing")):
+        if wrong:
+            raise BadInput(what)
+
+
+def _by_index(where: World, ledgers: list[Ledger], prefix: str | None, given: Record, sort: str, limit: int,
+              claim: bool) -> _listing.Found | None:
+    """The first ready beads and how many there are, or to be claimed the first that are nobody else's; None where the index cannot tell."""
+    if sort not in _ORDERS or any(where.wisps(one) or trusted(where, one, True) is None for one in ledgers):
+        return None
+    free = [("assignee", True, ["", where.caller.actor])] if claim else []
+    found = _listing.found(prefix, {**given, **_WHATEVER_STATE}, wanted=[("ready_from", "<=", [clock.now()]), *free],
+                           first=(_ORDERS[sort], False, _TRIED if claim else limit))
+    return found if found.told else None
+
+
+def _say_quick(quick: _listing.Found, sort: str, limit: int, claim: bool, pretty: bool, dry_run: bool, as_json: bool) -> bool:
+    """Whether that was all: not where others took all of the first, or there is none and the reason is to be told."""
+    now = clock.now()
+    found = sorted(quick.records, key=_sorts(now)[sort])
+    if claim:
+        return _claim(quick.where, found, now, dry_run, as_json, whole=quick.count <= len(found))
+    found = _listing.limited(found, limit, as_json, quick.count)
+    if as_json and found:
+        common.emit_json(_words.counted(found, quick.known), quick.count)
+    elif found and pretty:
+        _listing.say_tree(found)
+    elif found:
+        _words.say_ready(found, True)
+    return bool(found)
+
+
 def _say_held(held: list[tuple[Record, list[ready.Reason]]]) -> None:
     common.say(f"\nNot ready ({len(held)}):")
     for record, reasons in held:
         common.say(_words.line(record))
         for reason in reasons:
             common.say(f"    {common.cleaned(reason.text)}")
+
+
+def _claim(where: World, candidates: list[Record], at: int, dry_run: bool, as_json: bool, *, whole: bool = True) -> bool:
+    """Take the first that is free; whether that was all there is to try (`whole`: these are all)."""
+    taken = take.first(where, candidates, clock.now(), at, dry_run=dry_run)
+    if taken is None and not whole:
+        return False
+    if taken is not None and not dry_run:
+        where.touch(taken["id"])
+    _say_claimed(taken, dry_run, as_json)
+    return True
 
 
 def _say_claimed(record: Record | None, dry_run: bool, as_json: bool) -> None:
