@@ -175,9 +175,48 @@ def plan(root: str) -> None:
 BATCH = changes({"bd-a": {"priority": 0}, "bd-b": {"status": "closed"}, "bd-e.1": {"assignee": "me"}, "bd-c": {}})
 
 
-def row(name: str, words: tuple[str, ...], want: Want, *also: Callable[[Story], list[str]]) -> Scenario:
+def row(name: str, words: tuple[str, ...], want: Want, *also: Callable[[Story], list[str]],
+        setup: Callable[[str], None] = begun, retry: int = 0) -> Scenario:
     check, glance = changes(want)
-    return Scenario(name, begun, act(*words), both(check, *also), glance=both(glance, *also))
+    return Scenario(name, setup, act(*words), both(check, *also), glance=both(glance, *also), retry=retry)
+
+
+# ---- one word about one bead
+
+def after(*words: str) -> Callable[[str], None]:
+    def setup(root: str) -> None:
+        begun(root)
+        run(bd(*words, cwd=f"{root}/one"), root)
+    return setup
+
+
+def adding(name: str, field: str, words: tuple[str, ...]) -> Scenario:
+    """A verb that adds anew each time: no more often than it was said, and at least once."""
+    def glance(story: Story) -> list[str]:
+        found = beads(story)
+        count = len(found.records["bd-a"].get(field, []))
+        return found.violations + checker.untouched(found, checker.Ledger(f"{story.template}/one/.beads"), {"bd-a"}) + (
+            [] if count <= len(story.runs) else [f"bd-a has {count} {field} after {len(story.runs)} commands"])
+
+    def check(story: Story) -> list[str]:
+        return glance(story) + ([] if beads(story).records["bd-a"].get(field) else [f"bd-a has no {field}"])
+    return Scenario(name, begun, act(*words), check, glance=glance)
+
+
+def related(story: Story) -> list[str]:
+    """Either both say so or neither."""
+    said = [[edge["depends_on_id"] for edge in beads(story).records[bead].get("dependencies", [])] for bead in ("bd-a", "bd-b")]
+    return [] if said in ([[], []], [["bd-b"], ["bd-a"]]) else [f"related: {said}"]
+
+
+def remembered(story: Story) -> list[str]:
+    found = [record for record in beads(story).records.values() if record.get("description") == "the sky"]
+    return beads(story).violations + ([] if len(found) == 1 else [f"remembered {len(found)} times"])
+
+
+def at_most_once(story: Story) -> list[str]:
+    found = [record for record in beads(story).records.values() if record.get("description") == "the sky"]
+    return beads(story).violations + ([] if len(found) <= 1 else [f"remembered {len(found)} times"])
 
 
 # ---- the archive
@@ -304,6 +343,15 @@ def moved(name: str, setup: Callable[[str], None], bead: str, *, kept: bool) -> 
 
 TAKEN = {"status": "in_progress", "assignee": "overseer"}
 SCENARIOS = [
+    row("bd-label", ("label", "add", "bd-a", "x"), {"bd-a": {"labels": ["x"]}}),
+    row("bd-defer", ("defer", "bd-a", "--until", "2099-01-01"), {"bd-a": {"defer_until": "2099-01-01T00:00:00.000000Z"}}),
+    row("bd-delete", ("delete", "bd-b", "--force"), {"bd-b": {"status": "tombstone"}}, retry=1),
+    row("bd-restore", ("restore", "bd-b"), {"bd-b": {"status": "open", "title": "bd-b"}}, setup=after("delete", "bd-b", "--force")),
+    row("bd-reopen", ("reopen", "bd-b"), {"bd-b": {"status": "open", "closed_at": None}}, setup=after("close", "bd-b")),
+    row("bd-relate", ("dep", "relate", "bd-a", "bd-b"), {"bd-a": {}, "bd-b": {}}, related),
+    adding("bd-comment", "comments", ("comment", "bd-a", "hello")),
+    adding("bd-validate", "validations", ("validate", "bd-a", "--pass")),
+    Scenario("bd-remember", begun, act("remember", "the sky"), remembered, glance=at_most_once),
     row("bd-supersede", ("supersede", "bd-a", "--with", "bd-b"), put_aside("supersedes"), linked("supersedes")),
     row("bd-duplicate", ("duplicate", "bd-a", "--of", "bd-b"), put_aside("duplicates"), linked("duplicates")),
     row("bd-close-continue", ("close", "bd-e.1", "--continue"), {"bd-e.1": {"status": "closed"}, "bd-e.2": TAKEN}),
