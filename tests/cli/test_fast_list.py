@@ -38,6 +38,7 @@ FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix g
          "list --long -n 3", "list --long -n 3 --sort title -r", "list --tree -n 5", "list --all --format {{.ID}} -n 2 --sort closed",
          "lint -n 2", "lint -n 2 --all -t bug", "search T --long -n 3", "stale -d 0 --long -n 2", "list --prefix gp -n 2 --no-pinned",
          "query type=bug --long -n 1", "list --long -n 2 --desc-contains two", "list --ready --long -n 2",
+         "ready --pretty -n 3", "ready --sort oldest -n 3",
          "list --ready", "list --no-parent -p 1", "search T --long --no-labels", "stale -d 0 --long", "list --metadata-field a=b", "lint",
          "count --by-type --by-label", "dep list gp-001 gp-009", "dep list gp-002 --direction up -t blocks", "dep tree gp-050 -d 3",
          "dep tree gp-001 --direction both", "dep tree gp-003 --reverse -s open", "dep tree 001", "dep tree gp-030 --show-all-paths",

@@ -9,10 +9,12 @@ import click
 
 from gastown_hooks.cli import fast_wanted
 from gastown_hooks.cli.bd import _filters, _shared, _words
+from gastown_hooks.cli.fast_rows import trusted
 from gastown_hooks.cli.plain import cleaned, emit_json, remark, say
 from gastown_hooks.core import clock
 from gastown_hooks.rules import filters, graph, ready
 from gastown_hooks.stores import known
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
@@ -87,6 +89,13 @@ def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, sort: str, 
         count += part.index.count_listed(wanted) if len(names) == limit else len(names)
         page += [part[name] for name in names]
     return page, count
+
+
+def may_begin(where: World, ledgers: Sequence[Ledger], now: int) -> fast_wanted.Wanted | None:
+    """What the index takes for ready; None where it cannot tell: a bead may wait for one of another ledger, or for a wisp."""
+    if any(where.wisps(one) or trusted(where, one, True) is None for one in ledgers):
+        return None
+    return [("ready_from", "<=", [now])]
 
 
 def limited(records: list[Record], limit: int, quiet: bool = False, count: int | None = None) -> list[Record]:

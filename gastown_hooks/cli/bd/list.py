@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _filters, _listing, _watch
+from gastown_hooks.cli.bd import _filters, _listing, _shared, _watch
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import drawing, ready, template
@@ -49,11 +49,12 @@ def _show(prefix: str | None, only_ready: bool, sort: str, reverse: bool, long: 
         raise BadInput("--ready and --status contradict each other", why="ready beads are open")
     if (tree + flat + bool(form) > 1) or (as_json and form):
         raise BadInput("--tree, --flat, --format and --json contradict each other")
-    found = _listing.found(prefix, given, first=None if only_ready else (sort, reverse, limit))
-    if only_ready:
-        now = clock.now()
-        may_begin = {record["id"] for record in ready.ready(found.where.around(found.known), now, wisps=found.wisps)}
-        found = found.only(lambda record: record["id"] in may_begin)
+    now, where = clock.now(), _shared.world()
+    may_begin = _listing.may_begin(where, where.shown(prefix), now) if only_ready else []
+    found = _listing.found(prefix, given, wanted=may_begin, first=None if may_begin is None else (sort, reverse, limit))
+    if only_ready and not (may_begin and found.told):
+        names = {record["id"] for record in ready.ready(found.where.around(found.known), now, wisps=found.wisps)}
+        found = found.only(lambda record: record["id"] in names)
     if as_json or not (tree or form):
         _listing.show(found, sort=sort, reverse=reverse, limit=limit, as_json=as_json, long=long)
         return

@@ -9,7 +9,6 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _filters, _listing, _ready_views, _shared, _words
-from gastown_hooks.cli.fast_rows import trusted
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import graph, ready, steps
@@ -117,10 +116,11 @@ def _check(claim: bool, explain: bool, mol: str | None, gated: bool, pretty: boo
 def _by_index(where: World, ledgers: list[Ledger], prefix: str | None, given: Record, sort: str, limit: int,
               claim: bool) -> _listing.Found | None:
     """The first ready beads and how many there are, or to be claimed the first that are nobody else's; None where the index cannot tell."""
-    if sort not in _ORDERS or any(where.wisps(one) or trusted(where, one, True) is None for one in ledgers):
+    wanted = _listing.may_begin(where, ledgers, clock.now())
+    if wanted is None or sort not in _ORDERS:
         return None
     free = [("assignee", True, ["", where.caller.actor])] if claim else []
-    found = _listing.found(prefix, {**given, **_WHATEVER_STATE}, wanted=[("ready_from", "<=", [clock.now()]), *free],
+    found = _listing.found(prefix, {**given, **_WHATEVER_STATE}, wanted=[*wanted, *free],
                            first=(_ORDERS[sort], False, _TRIED if claim else limit))
     return found if found.told else None
 
