@@ -6,7 +6,7 @@ from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import ready, waits
@@ -90,7 +90,7 @@ def unblocked_by(before: Mapping[str, Record], after: Mapping[str, Record], now:
     return [record for record in ready.ready(after, now, wisps=True) if record["id"] not in was and record["id"] in before]
 
 
-def child_number(records: Mapping[str, Record], parent: str) -> int:
+def child_number(records: Iterable[str], parent: str) -> int:
     """The next free N of `<parent>.N`, deleted children counted: an id is never given twice."""
     head = f"{parent}."
     taken = [int(tail) for bead_id in records if bead_id.startswith(head) and (tail := bead_id[len(head):]).isdigit()]

@@ -113,6 +113,10 @@ class Known(Records):
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
         return {name: self[name] for name in sorted(found)}
 
+    def named(self, head: str) -> list[str]:
+        """The ids that begin so, those of deleted beads too."""
+        return self.index.named(head)
+
     def kept(self) -> list[Record]:
         """Those of which `is_kept` is true."""
         return [record.decode(line) for line in self.index.kept()]
@@ -120,6 +124,31 @@ class Known(Records):
     def claims(self) -> list[Record]:
         """Of the beads that workers may hold: id, status, assignee and claim_fence."""
         return [dict(zip(("id", "status", "assignee", "claim_fence"), row, strict=True)) for row in self.index.claims()]
+
+
+class Changed(graph.Linked):
+    """Beads with some of them changed, or new, and not written yet."""
+
+    def __init__(self, below: graph.Linked, changed: Mapping[str, Record]) -> None:
+        self._below, self._changed = below, changed
+        self.family = Asked(lambda name: sorted([*(one for one in below.family.get(name, ()) if one not in changed),
+                                                 *(one for one, record in self._own() if name in graph.parents(record))]),
+                            lambda: [*below.family, *(name for _, record in self._own() for name in graph.parents(record))])
+        self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in changed), *(
+            (one, edge.kind) for one, record in self._own() for edge in graph.edges(record) if edge.target == name)]),
+            lambda: [*below.above, *(edge.target for _, record in self._own() for edge in graph.edges(record))])
+
+    def _own(self) -> list[tuple[str, Record]]:
+        return [(name, record) for name, record in self._changed.items() if record.get("status") != states.TOMBSTONE]
+
+    def __getitem__(self, bead_id: str) -> Record:
+        return self._changed[bead_id] if bead_id in self._changed else self._below[bead_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._below, *self._changed]))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Together(graph.Linked):
@@ -161,6 +190,13 @@ def known(ledger: Ledger) -> Known | None:
         if its.seen == (jsons.dumps(list(pair.base)), pair.inode, len(pair.journal())):
             return Known(ledger.beads, pair, its)
     return None
+
+
+def at(pair: Pair) -> Known | None:
+    """The beads of this very moment; None where the index does not have it, or cannot tell."""
+    its = index.opened(pair.beads)
+    is_now = its is not None and not its.odd and its.seen == (jsons.dumps(list(pair.base)), pair.inode, len(pair.journal()))
+    return Known(pair.beads, pair, its) if its is not None and is_now else None
 
 
 def is_kept(bead: Record) -> bool:

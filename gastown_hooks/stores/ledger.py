@@ -17,14 +17,14 @@ from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
     from gastown_hooks.core import lock, record
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
-    from gastown_hooks.stores import archive, audit, lines, pairs, quarantine
+    from gastown_hooks.stores import archive, audit, known, lines, pairs, quarantine
     from gastown_hooks.stores.callers import Writer
     from gastown_hooks.stores.pairs import Pair
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 else:
     lock, record, merge3 = late("gastown_hooks.core.lock"), late("gastown_hooks.core.record"), late("gastown_hooks.rules.merge3")
     lines, pairs = late("gastown_hooks.stores.lines"), late("gastown_hooks.stores.pairs")
-    archive = late("gastown_hooks.stores.archive")
+    archive, known = late("gastown_hooks.stores.archive"), late("gastown_hooks.stores.known")
     quarantine, audit = late("gastown_hooks.stores.quarantine"), late("gastown_hooks.stores.audit")
 
 CODE_BRANCH = "code-branch"
@@ -60,6 +60,11 @@ class View:
 
     def all(self) -> dict[str, Record]:
         return self._pair.records()
+
+    def linked(self) -> Mapping[str, Record]:
+        """`all`, of which each is read when it is asked for, where the index has this very moment."""
+        found = known.at(self._pair)
+        return self.all() if found is None else found
 
     def ids(self) -> set[str]:
         return set(self._pair.records())

@@ -52,7 +52,7 @@ class Pair:
     """The journal's whole lines and the file, read in this order; `matches` tells whether they belong together."""
 
     def __init__(self, beads: Beads, journal: bytes, inode: int, has_journal: bool, fd: int) -> None:
-        self._beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
+        self.beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
         self._seen: dict[int, tuple[int, bytes, bytes | None]] = {}
@@ -128,7 +128,7 @@ class Pair:
         return self._shelved(bead_id) if found is None else found
 
     def _shelved(self, bead_id: str) -> bytes | None:
-        return archive.line(self._beads, bead_id) if os.path.isdir(self._beads.archive) else None  # most ledgers have none
+        return archive.line(self.beads, bead_id) if os.path.isdir(self.beads.archive) else None  # most ledgers have none
 
     def filed(self, bead_id: str) -> bytes | None:
         """The bead's line in the ledger."""
@@ -168,7 +168,7 @@ class Pair:
 
     def records(self) -> dict[str, Record]:
         """Every bead, by id, the archive's too."""
-        found, old = uncollected(lambda: (lines.parse(self.issues()), archive.everything(self._beads)))
+        found, old = uncollected(lambda: (lines.parse(self.issues()), archive.everything(self.beads)))
         self.problems, self._parsed = found.problems + old.problems, found.lines
         now = found.beads
         for bead_id, line in self.journaled().items():
@@ -177,12 +177,12 @@ class Pair:
             except ValueError as error:
                 now.pop(bead_id, None)  # what it was before is not what it is
                 number = self._journal.count(b"\n", 0, self._journal.rfind(line)) + 1
-                self.problems.append(lines.Problem(number, f"of {self._beads.journal}: {bead_id}: {error}", line))
+                self.problems.append(lines.Problem(number, f"of {self.beads.journal}: {bead_id}: {error}", line))
         return {**now, **{bead_id: bead for bead_id, bead in old.beads.items() if bead_id not in now}} if old.beads else now
 
     def lines(self) -> dict[str, bytes]:
         """Every bead's line, by id, the archive's too."""
-        return {**archive.everything(self._beads).lines, **self._lines(), **self.journaled()}
+        return {**archive.everything(self.beads).lines, **self._lines(), **self.journaled()}
 
     def _lines(self) -> dict[str, bytes]:
         if self._parsed is None:

@@ -30,16 +30,19 @@ def run(where: World, operations: Sequence[Operation], now: int, *, dry_run: boo
                                next="a batch for each")
             ledger = there
     assert ledger is not None, "rules/batch gives at least one"
-    around = where.around({}, [one.beads[1] for one in wanted if len(one.beads) > 1])
+    linked = any(len(one.beads) > 1 for one in wanted)
+    if linked:
+        where.beyond(ledger)  # before the lock is taken
     done: list[Operation] = []
 
     def fill(draft: Draft, landed: Mapping[str, verbs.Proof]) -> None:
         done.clear()
         for one in wanted:
             with told(one.line):
-                done.append(_carry_out(where, ledger, draft, one, now, landed, around))
+                done.append(_carry_out(where, ledger, draft, one, now, landed))
 
-    beads.transact(ledger, where.caller, now, [one.beads[0] for one in wanted if _closes(one)], fill, dry_run=dry_run)
+    beads.transact(ledger, where.caller, now, [one.beads[0] for one in wanted if _closes(one)], fill, dry_run=dry_run,
+                   linked=linked)
     return done
 
 
@@ -47,13 +50,13 @@ def _closes(one: Operation) -> bool:
     return one.verb == "close" or one.values.get("status") == "closed"
 
 
-def _carry_out(where: World, ledger: Ledger, draft: Draft, one: Operation, now: int, landed: Mapping[str, verbs.Proof],
-               around: Mapping[str, Record]) -> Operation:
+def _carry_out(where: World, ledger: Ledger, draft: Draft, one: Operation, now: int,
+               landed: Mapping[str, verbs.Proof]) -> Operation:
     if one.verb == "create":
         made = verbs.put_new(draft, ledger, where.caller, now, one.values)
         return replace(one, beads=(made["id"],))
     if one.verb == "dep add":
-        links.link(where, draft, around, (*one.beads, one.text or "blocks"), now)  # type: ignore[arg-type]  # two words
+        links.link(where, draft, (*one.beads, one.text or "blocks"), now)  # type: ignore[arg-type]  # two words
     elif one.verb == "dep remove":
         links.unlink(where, draft, (*one.beads, one.text or None), now)  # type: ignore[arg-type]
     else:

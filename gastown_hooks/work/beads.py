@@ -30,11 +30,12 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
 
 
 def transact(ledger: Ledger, caller: Caller, now: int, closed: Sequence[str], fill: Callable[[Draft, Mapping[str, Proof]], None], *,
-             dry_run: bool) -> Draft:
-    """One transaction in which these beads may close: `fill(draft, landed)` is given what git proves of their landings."""
+             dry_run: bool, linked: bool = False) -> Draft:
+    """One transaction in which these beads may close: `fill(draft, landed)` is given what git proves of their landings. `linked`: see
+    `beadwrite.commit`."""
     landed = _landings(World(caller), ledger, closed)
     followed = tracking.is_followed(caller.town, closed)
-    draft = commit(ledger, lambda draft: fill(draft, landed), dry_run)
+    draft = commit(ledger, lambda draft: fill(draft, landed), dry_run, linked=linked)
     if followed and not dry_run:
         _wake_deacon(caller)
     return draft

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import fields, graph, ready, states
+    from gastown_hooks.stores import index, known
     from gastown_hooks.stores.callers import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.world import World
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
         def all(self) -> dict[str, Record]: ...
 
     class Counted(Snapshot, Protocol):
-        """One that also knows about how many beads it has."""
+        """One that also knows about how many beads it has, and their edges."""
 
         def count(self) -> int: ...
+        def linked(self) -> Mapping[str, Record]: ...
 else:
     fields, graph = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.graph")
     ready, states = late("gastown_hooks.rules.ready"), late("gastown_hooks.rules.states")
+    index, known = late("gastown_hooks.stores.index"), late("gastown_hooks.stores.known")
 
 
 class Draft:
@@ -39,6 +42,7 @@ class Draft:
     def __init__(self, below: Counted) -> None:
         self._below = below
         self._all: dict[str, Record] | None = None
+        self._linked: Mapping[str, Record] | None = None
         self.changed: dict[str, Record] = {}
 
     def get(self, bead_id: str) -> Record | None:
@@ -48,6 +52,18 @@ class Draft:
         if self._all is None:
             self._all = {**self._below.all(), **self.changed}
         return self._all
+
+    def linked(self, *others: Record) -> Mapping[str, Record]:
+        """`all`, with these records, of which each is read when it is asked for, where the ledger's index allows it (see `commit`)."""
+        self._linked = self._below.linked() if self._linked is None else self._linked
+        changed = {**self.changed, **{record["id"]: record for record in others}}
+        return known.Changed(self._linked, changed) if isinstance(self._linked, graph.Linked) else {**self.all(), **changed}
+
+    def named(self, head: str) -> list[str]:
+        """The ids that begin so, those of deleted beads too."""
+        self._linked = self._below.linked() if self._linked is None else self._linked
+        below = self._linked.named(head) if isinstance(self._linked, known.Known) else self._linked
+        return [name for name in (*below, *self.changed) if name.startswith(head)]
 
     def count(self) -> int:
         """About how many beads there are."""
@@ -71,6 +87,9 @@ class Still:
 
     def all(self) -> dict[str, Record]:
         return dict(self._records)
+
+    def linked(self) -> Mapping[str, Record]:
+        return self.all()
 
     def count(self) -> int:
         return len(self._records)
@@ -106,9 +125,12 @@ class Around(Mapping[str, "Record"]):
         return len(self._all())
 
 
-def commit(ledger: Ledger, fill: Callable[[Draft], object], dry_run: bool) -> Draft:
-    """Fill a draft under the ledger's lock and write it, all or nothing."""
+def commit(ledger: Ledger, fill: Callable[[Draft], object], dry_run: bool, *, linked: bool = False) -> Draft:
+    """Fill a draft under the ledger's lock and write it, all or nothing. `linked`: it will ask for edges, so first the index is brought up
+    to date: under the lock nobody would."""
     drafts: list[Draft] = []
+    if linked:
+        index.current(ledger)
 
     def change(view: Counted) -> list[Record]:
         drafts[:] = [Draft(view)]
@@ -123,13 +145,13 @@ def commit(ledger: Ledger, fill: Callable[[Draft], object], dry_run: bool) -> Dr
 
 
 def each(ledger: Ledger, bead_ids: Sequence[str], one: Callable[[Draft, Record], Record],
-         dry_run: bool) -> list[Record]:
+         dry_run: bool, *, linked: bool = False) -> list[Record]:
     """Change several beads of one ledger in one transaction; the records as they stand then, in the order asked for."""
     def fill(draft: Draft) -> None:
         for bead_id in bead_ids:
             draft.put(one(draft, existing(draft, bead_id)))
 
-    draft = commit(ledger, fill, dry_run)
+    draft = commit(ledger, fill, dry_run, linked=linked)
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]
 
 

@@ -9,6 +9,7 @@ from gastown_hooks.core import ids
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import convoys, graph
+from gastown_hooks.stores.known import Together
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, convoy, verbs
 from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
@@ -22,8 +23,7 @@ _T = TypeVar("_T", bound="tuple[Any, ...]")
 
 def add(where: World, edges: Sequence[Edge], now: int, *, dry_run: bool = False) -> None:
     """All or none, each checked with those before it. A closed convoy that tracks more is open again."""
-    around = where.around({}, [target for _, target, _ in edges])
-    _all(where, edges, lambda draft, one: link(where, draft, around, one, now), now, dry_run)
+    _all(where, edges, lambda draft, one: link(where, draft, one, now), now, dry_run)
 
 
 def remove(where: World, edges: Sequence[Loose], now: int, *, dry_run: bool = False) -> None:
@@ -31,13 +31,13 @@ def remove(where: World, edges: Sequence[Loose], now: int, *, dry_run: bool = Fa
     _all(where, edges, lambda draft, one: unlink(where, draft, one, now), now, dry_run)
 
 
-def link(where: World, draft: Draft, around: Mapping[str, Record], wanted: Edge, now: int) -> None:
-    """A dependency into a draft; the same one twice is one. `around`: beads of elsewhere that it leads to. Raises Refused for a cycle."""
+def link(where: World, draft: Draft, wanted: Edge, now: int) -> None:
+    """A dependency into a draft; the same one twice is one. Raises Refused for a cycle."""
     child, target, kind = wanted
     record = existing(draft, child)
     if any((found.kind, found.target) == (kind, target) for found in graph.edges(record)):
         return
-    check_edge({**around, **draft.all()}, child, kind, target)
+    check_edge(Together([draft.linked(), where.beyond(where.of(child))]), child, kind, target)
     found = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
     again = convoy.reopening(record) if kind == convoys.TRACKS else {}
     draft.put(touched(record, {"dependencies": found, **again}, where.caller.actor, now))
@@ -57,16 +57,16 @@ def unlink(where: World, draft: Draft, wanted: Loose, now: int) -> None:
 
 def replace(where: World, pairs: Sequence[tuple[str, str]], kind: str, now: int, *, dry_run: bool = False) -> list[Record]:
     """Close beads because others stand for them (`kind`: duplicates or supersedes), each with the edge that says so."""
-    around = where.around({}, [new for _, new in pairs])
     words = "Duplicate of" if kind == "duplicates" else "Superseded by"
     after: dict[str, Record] = {}
 
     def whole(ledger: Ledger, group: list[tuple[str, str]], dry: bool) -> None:
         def fill(draft: Draft, landed: Mapping[str, verbs.Proof]) -> None:
             for old, new in group:
-                link(where, draft, around, (old, new, kind), now)
+                link(where, draft, (old, new, kind), now)
                 draft.put(verbs.closing(where, now, f"{words} {new}", landed=landed)(draft, existing(draft, old)))
-        after.update(beads.transact(ledger, where.caller, now, [old for old, _ in group], fill, dry_run=dry).changed)
+        where.beyond(ledger)  # before the lock is taken
+        after.update(beads.transact(ledger, where.caller, now, [old for old, _ in group], fill, dry_run=dry, linked=True).changed)
 
     _each_ledger(where, pairs, whole, dry_run)
     return [after[old] for old, _ in pairs]
@@ -77,7 +77,8 @@ def _all(where: World, edges: Sequence[_T], one: Callable[[Draft, _T], None], no
         def fill(draft: Draft) -> None:
             for wanted in group:
                 one(draft, wanted)
-        commit(ledger, fill, dry)
+        where.beyond(ledger)  # before the lock is taken
+        commit(ledger, fill, dry, linked=True)
     _each_ledger(where, edges, whole, dry_run)
 
 

@@ -19,8 +19,7 @@ Record = dict[str, Any]
 
 def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = False) -> dict[str, Record]:
     """Key to the bead made, in the plan's order. Ids in the plan are whole ids. Raises NotFound, Refused (a cycle)."""
-    named = [end.name for link in plan.edges for end in link[:2] if not end.is_key]
-    around = where.around({}, named)
+    around = where.beyond(ledger)
     ids: dict[str, str] = {}
 
     def fill(draft: Draft) -> None:
@@ -42,7 +41,7 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
             _link(where, draft, around, (_id(ids, start), _id(ids, end), kind), now)
         _check_circles(draft, {name for link in plan.edges for name in (_id(ids, link[0]), _id(ids, link[1]))})
 
-    draft = commit(ledger, fill, dry_run)
+    draft = commit(ledger, fill, dry_run, linked=True)
     return {key: draft.changed[bead_id] for key, bead_id in ids.items()}
 
 
@@ -62,6 +61,6 @@ def _link(where: World, draft: Draft, around: Mapping[str, Record], link: tuple[
 
 
 def _check_circles(draft: Draft, linked: set[str]) -> None:
-    for circle in graph.cycles(draft.all()) if linked else ():
+    for circle in graph.cycles(draft.linked(), linked) if linked else ():
         if linked & set(circle):
             raise Refused("the plan makes a cycle", why=" -> ".join([*circle[:8], circle[0]]), next="bd dep cycles")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
+from gastown_hooks.core.late import late
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.work.beadwrite import Around, Draft, check_edge, commit, each, edge, existing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import known
     from gastown_hooks.stores.callers import Caller
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work.beadwrite import Snapshot
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     Proofs = Mapping[str, "Proof"]
     Change = Callable[[Draft, Record], Record]  # what becomes of one bead of a draft
+else:
+    known = late("gastown_hooks.stores.known")
 
 DEEPEST = 3
 CLOSING = ("closed_at", "close_reason", "closed_by_session")
@@ -59,7 +63,7 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
     world = World(caller)
     if bead_id is not None and world.holding(world.beside(ledger), bead_id).get(bead_id) is not None:
         raise _taken(bead_id)
-    around = world.around({}, [target for _, target in edges])
+    around = world.beyond(ledger) if edges else None
     above = ledger
     if parent:
         above = world.of(parent) if world.routes is not None else world.holding(world.beside(ledger), parent)
@@ -68,7 +72,8 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
 
     own = parent if above.beads.root == ledger.beads.root else None
     return next(iter(commit(ledger, lambda draft: put_new(
-        draft, ledger, caller, now, given, bead_id=bead_id, parent=own, edges=edges, around=around, gate=gate), dry_run).changed.values()))
+        draft, ledger, caller, now, given, bead_id=bead_id, parent=own, edges=edges, around=around, gate=gate), dry_run,
+        linked=bool(edges)).changed.values()))
 
 
 def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mapping[str, Any], *, bead_id: str | None = None,
@@ -78,9 +83,8 @@ def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mappi
     at = clock.stamp(now)
     new = {"id": _new_id(ledger, draft, bead_id, parent, wisp=bool(given.get("ephemeral"))), "status": "open", **given, "created_at": at,
            "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
-    records = {**(around or {}), **draft.all(), new["id"]: new} if edges else {}
     for kind, target in edges:
-        check_edge(records, new["id"], kind, target)
+        check_edge(known.Together([draft.linked(new), around or {}]), new["id"], kind, target)
         new["dependencies"].append(edge(new["id"], kind, target, caller, now))
         if gate is not None and kind == "waits-for":
             new["dependencies"][-1]["metadata"] = jsons.dumps({"gate": gate})
@@ -98,7 +102,7 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
     _open_parent(draft, parent)
     if states.depth(parent) >= DEEPEST:
         raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
-    return f"{parent}.{states.child_number(draft.all(), parent)}"
+    return f"{parent}.{states.child_number(draft.named(f'{parent}.'), parent)}"
 
 
 def _taken(bead_id: str) -> Conflict:
@@ -122,7 +126,8 @@ def update(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], va
     """
     return each(ledger, bead_ids, updating(
         World(caller), now, values, add_labels=add_labels, remove_labels=remove_labels, append_notes=append_notes,
-        set_metadata=set_metadata, unset_metadata=unset_metadata, parent=parent, claim=claim, force=force, landed=landed), dry_run)
+        set_metadata=set_metadata, unset_metadata=unset_metadata, parent=parent, claim=claim, force=force, landed=landed), dry_run,
+        linked=bool(parent))
 
 
 def updating(world: World, now: int, values: Mapping[str, Any] | None = None, *, add_labels: Iterable[str] = (),
@@ -131,7 +136,6 @@ def updating(world: World, now: int, values: Mapping[str, Any] | None = None, *,
              landed: Proofs | None = None) -> Change:
     """`update` of one bead of a draft."""
     values, caller = dict(values or {}), world.caller
-    around = world.around({}, [parent] if parent else [])
 
     def one(draft: Draft, record: Record) -> Record:
         changes = dict(values)
@@ -146,7 +150,7 @@ def updating(world: World, now: int, values: Mapping[str, Any] | None = None, *,
         if labels != (record.get("labels") or []):
             changes["labels"] = labels or None
         if parent is not None:
-            changes["dependencies"] = _moved(draft, around, record, parent, caller, now)
+            changes["dependencies"] = _moved(draft, world, record, parent, now)
         if "status" in changes:
             changes = _restated(world, draft, record, changes, landed or {}, now, force)
         return touched(record, changes, caller.actor, now)
@@ -186,15 +190,15 @@ def _restated(world: World, draft: Draft, record: Record, changes: Record, lande
     return changes
 
 
-def _moved(draft: Draft, around: Mapping[str, Record], record: Record, parent: str, caller: Caller, now: int) -> list[Record] | None:
+def _moved(draft: Draft, world: World, record: Record, parent: str, now: int) -> list[Record] | None:
     """The dependencies with another parent (one parent only)."""
     kept = [found.raw for found in graph.edges(record) if found.kind != graph.PARENT]
     if parent and parent in graph.parents(record):
         return record.get("dependencies")
     if parent:
-        records = {**around, **draft.all(), record["id"]: {**record, "dependencies": kept}}
-        check_edge(records, record["id"], graph.PARENT, parent)
-        kept = [*kept, edge(record["id"], graph.PARENT, parent, caller, now)]
+        around = world.beyond(world.of(record["id"]))
+        check_edge(known.Together([draft.linked({**record, "dependencies": kept}), around]), record["id"], graph.PARENT, parent)
+        kept = [*kept, edge(record["id"], graph.PARENT, parent, world.caller, now)]
     return kept or None
 
 

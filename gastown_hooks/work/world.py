@@ -42,6 +42,7 @@ class World:
         self.caller = caller
         self.routes = Routes(caller.town) if caller.town else None
         self._open: dict[str, Ledger] = {}
+        self._beyond: dict[str, Mapping[str, Record]] = {}
         self._home: Ledger | None = None
 
     def touch(self, bead_id: str) -> None:
@@ -219,6 +220,14 @@ class World:
         parts = [*([wisps] if wisps else []), *(known.beads(ledger) for ledger in ledgers)]
         parts = [self._with_foreign(part) if isinstance(part, dict) else part for part in parts]
         return parts[0] if len(parts) == 1 else known.Together(parts)
+
+    def beyond(self, ledger: Ledger) -> Mapping[str, Record]:
+        """The beads of the other ledgers that edges of this one's may lead to, or from, as they are when this is asked first."""
+        if ledger.beads.root not in self._beyond:
+            around = {one.beads.root: one for one in self.with_wisps([self.beside(ledger), *self._routed()])}
+            around.pop(ledger.beads.root)
+            self._beyond[ledger.beads.root] = known.Together([known.beads(one) for one in around.values()])
+        return self._beyond[ledger.beads.root]
 
     def those(self, *wanted: Wanted) -> dict[str, Record]:
         """At least the town's beads of which all of one of these is true."""
