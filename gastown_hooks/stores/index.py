@@ -99,10 +99,9 @@ class Index:
         tests = tests.replace("+", "")
         return self._db.execute(f"SELECT id, line FROM bead LEFT JOIN kept USING (id) WHERE TRUE{tests}", values).fetchall()
 
-    def named(self, head: str) -> list[str]:
-        """The ids that begin so, those of deleted beads too."""
-        found = self._db.execute("SELECT id FROM bead INDEXED BY by_id WHERE id >= ? AND id < ?", (head, f"{head}\U0010ffff"))
-        return [row[0] for row in found]
+    def named(self, head: str) -> dict[str, str]:
+        """The ids that begin so, those of deleted beads too, and the beads' states."""
+        return dict(self._db.execute("SELECT id, status FROM bead INDEXED BY by_id WHERE id >= ? AND id < ?", (head, f"{head}\U0010ffff")))
 
     def kept(self) -> list[bytes]:
         """The lines of the beads that everybody asks for all the time."""

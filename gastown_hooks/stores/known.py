@@ -115,7 +115,7 @@ class Known(Records):
 
     def named(self, head: str) -> list[str]:
         """The ids that begin so, those of deleted beads too."""
-        return self.index.named(head)
+        return list(self.index.named(head))
 
     def kept(self) -> list[Record]:
         """Those of which `is_kept` is true."""

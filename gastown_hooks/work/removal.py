@@ -49,24 +49,24 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
         left = [bead_id for bead_id in bead_ids if bead_id not in buried]
         for bead_id in left:
             existing(draft, bead_id)
-        above = graph.dependents(draft.all())
+        above = graph.dependents(draft.linked())
         gone = _all(above, left) if cascade else list(dict.fromkeys(left))
         if hard:
             _check_shelves(ledger, [*gone, *buried])
         for bead_id in gone:
             _check(draft, above, bead_id, set(gone))
         near = {other for bead_id in gone for other, _ in above.get(bead_id, ())}
-        near |= {edge.target for bead_id in gone for edge in graph.edges(draft.all()[bead_id])}
+        near |= {edge.target for bead_id in gone for edge in graph.edges(existing(draft, bead_id))}
         for bead_id in sorted(near - set(gone)):
             _let_go(draft, bead_id, gone, done, caller, now)
         for bead_id in gone:
-            record = draft.all()[bead_id]
+            record = existing(draft, bead_id)
             changes = {"status": states.TOMBSTONE, "deleted_at": clock.stamp(now), "deleted_by": caller.actor,
                        "delete_reason": fields.text(reason, "reason") or None, "original_type": ready.kind(record)}
             draft.put(touched(record, changes, caller.actor, now))
             done.deleted.append(draft.changed[bead_id])
 
-    commit(ledger, fill, dry_run)
+    commit(ledger, fill, dry_run, linked=True)
     if hard:
         done.deleted += [found for bead_id in dict.fromkeys(buried) if (found := ledger.get(bead_id))]
     if hard and not dry_run:
@@ -129,7 +129,7 @@ def _all(above: Mapping[str, list[tuple[str, str]]], bead_ids: Sequence[str]) ->
 
 
 def _check(draft: Draft, above: Mapping[str, list[tuple[str, str]]], bead_id: str, gone: set[str]) -> None:
-    record = draft.all()[bead_id]
+    record = existing(draft, bead_id)
     if states.needs_landing(record) and ready.status(record) in states.CLAIMED:
         raise Refused(f"{bead_id} cannot be deleted", why=f"{record.get('assignee')} works on it", next=f"bd show {bead_id}")
     children = [other for other, kind in above.get(bead_id, ()) if kind == graph.PARENT and other not in gone]
@@ -139,7 +139,7 @@ def _check(draft: Draft, above: Mapping[str, list[tuple[str, str]]], bead_id: st
 
 
 def _let_go(draft: Draft, bead_id: str, gone: Sequence[str], done: Removal, caller: Caller, now: int) -> None:
-    record = draft.all().get(bead_id)
+    record = draft.get(bead_id)
     if record is None or ready.status(record) == states.TOMBSTONE:
         return
     there = record.get("dependencies") or []

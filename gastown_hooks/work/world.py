@@ -32,6 +32,7 @@ else:
     states = late("gastown_hooks.rules.states")
 
 SHORTEST = 3  # letters of an id that may stand for it
+_LARGE = 1 << 22  # bytes of a ledger that are not read to guess what somebody meant
 MAIN = "main worktree of this linked one"  # which has no ledger itself
 
 
@@ -152,8 +153,7 @@ class World:
             raise BadInput(f"{ids.shown(text)} is another project's bead", why="it is changed there", next=f"bd show {ids.shown(text)}")
         ledger, name = self.place(text)
         among = [ledger] if name == text else self.shown()
-        known = {i: there for there in among for i, record in {**there.all(), **self.wisps_of(there)}.items()
-                 if record.get("status") != "tombstone"}
+        known = {bead_id: there for there in among for bead_id in self._like(there, text)}
         for path, problem in ((there.beads.issues, problem) for there in self._open.values() for problem in there.left_out):
             if f'"id":"{name}"'.encode() in problem.line.replace(b" ", b""):
                 raise Corrupt(f"{ids.shown(name)} is damaged", why=f"{path} {problem}", next="mend the line, or bd doctor")
@@ -165,6 +165,16 @@ class World:
         local = {ids.local_part(bead_id, there.prefix): bead_id for bead_id, there in known.items()}
         close = [local[part] for part in ids.close(ids.local_part(name, ledger.prefix), list(local))]
         raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
+
+    def _like(self, ledger: Ledger, text: str) -> list[str]:
+        """The ids, wisps' too, that may be what a text means: of a large ledger those that begin with it, of a small one all."""
+        local = text.removeprefix(f"{ledger.prefix}-")
+        is_large = len(local) >= SHORTEST and os.path.exists(ledger.beads.issues) and os.stat(ledger.beads.issues).st_size > _LARGE
+        its = index.current(ledger) if is_large else None
+        there = {**(ledger.all() if its is None or its.odd else {}), **self.wisps_of(ledger)}
+        found = {} if its is None or its.odd else its.named(f"{ledger.prefix}-{local}") | its.named(local)
+        found |= {name: record.get("status") or "" for name, record in there.items()}
+        return [name for name, status in found.items() if status != states.TOMBSTONE]
 
     def elsewhere(self, bead_id: str) -> Record | None:
         """The bead, if its prefix leads to a ledger of the town, or it is another project's."""
