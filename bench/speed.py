@@ -77,7 +77,9 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (8, "bd dep list {any}"), (8, "bd epic status"), (8, "bd graph {small}"), (8, "bd swarm validate {epic}"), (8, "bd info"),
     (8, "bd label list-all"), (8, "bd comments {any}"), (8, "bd where"), (8, "bd query priority=0"), (8, "bd memories"),
     (8, "bd audit --since 1h"), (8, "bd audit --bead {any}"), (8, "bd activity -n 20"), (8, "bd stats --actor overseer"),
-    (8, "bd skills app/polecats/toast"), (0, "bd graph {epic}"), (0, "bd epic status --json"), (0, "bd duplicates"))]
+    (8, "bd skills app/polecats/toast"), (0, "bd graph {epic}"), (0, "bd epic status --json"), (0, "bd duplicates"),
+    (8, "bd label add {any} l{new}"), (8, "bd dep add {any} ap-small.1 --dry-run"), (8, "bd create Kid{new} --parent {epic}"),
+    (8, "bd delete {any} --dry-run"))]
 
 
 @dataclass

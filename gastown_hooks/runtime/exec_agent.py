@@ -71,8 +71,8 @@ def _claim(caller: Caller) -> tuple[Rig, Home, Lease, Ledger]:
 
 def _is_committed(home: Home, lease: Lease, title: str) -> bool:
     """A turn before got as far as the commit: the script is not run again on its own result."""
-    head = git.run(home.tree, "log", "-1", "--format=%H %s").out.rstrip("\n")
-    return head.partition(" ")[0] != lease.base and head.partition(" ")[2] == " ".join(title.split()) and not changes.uncommitted(home.tree)
+    head, *words = git.run(home.tree, "log", "-1", "--format=%H %s").out.split()
+    return head != lease.base and words == title.split() and not changes.uncommitted(home.tree)
 
 
 def _set_aside(rig: Rig, home: Home, lease: Lease) -> None:

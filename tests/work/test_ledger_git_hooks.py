@@ -103,7 +103,7 @@ def test_a_hooks_folder_of_the_project_is_used_and_one_of_everybody_refused(repo
     assert done.code == 1 and "other repositories may use that folder too" in done.err and not (tmp_path / "everybodys").exists()
 
 
-@pytest.mark.parametrize("words", [["hooks"], ["hooks", "run"], ["hooks", "run", "post-everything"], ["hooks", "instal"]])
+@pytest.mark.parametrize("words", [["hooks", "run"], ["hooks", "run", "post-everything"], ["hooks", "instal"]])
 def test_wrong_words(words: list[str], repo: Path, run_cli: builders.Run) -> None:
     done = run_cli("bd", *words, cwd=repo)
     assert done.code == 2 and done.err.startswith("bd: ")
