@@ -84,7 +84,8 @@ class Yard:
             self.bead(name, priority=priority, worker=worker, fence=fence, **more)
         branch = self.branch(name, worker, fence)
         if head is None:
-            head = self.commit(branch, files if files is not None else {f"{name}.txt": f"{name}\n"}, base=base)
+            wanted = files if files is not None else {f"{name}.txt": f"{name}\n"}
+            head = self.commit(branch, wanted, base=base, message=f"work on {name}")  # or two of one second would be one commit
         self.now += clock.SECOND
         made = queue.submit(self.rig, self.get(bead_id), head=head, branch=branch, worker=f"gp/polecats/{worker}", fence=fence,
                             target="main", caller=self.worker(bead_id, worker, fence), now=self.now)

@@ -44,7 +44,7 @@ def test_a_batch_lands_as_a_chain_whose_tip_is_the_tested_tree(yard: Yard, run_c
     chain = log(yard, f"{old}..main", "%H")
     assert result.landed == list(zip(made, chain, strict=True)) and yard.runs() == 1
     assert log(yard, f"{old}..main", "%P") == [old, *chain[:2]] and yard.tip("refs/gt/landed/main") == chain[-1]
-    assert log(yard, f"{old}..main", "%an %s") == ["Test Owner work"] * 3
+    assert log(yard, f"{old}..main", "%an %s") == [f"Test Owner work on b{n}" for n in range(3)]
     assert log(yard, f"{old}..main", "%cn %(trailers:key=Bead,valueonly,separator=%x20)") == [f"gp/refinery gp-b{n}" for n in range(3)]
     for n, (one, commit, head) in enumerate(zip(made, chain, heads, strict=True)):
         bead = yard.get(f"gp-b{n}")
