@@ -235,7 +235,7 @@ class World:
         """The beads of the other ledgers that edges of this one's may lead to, or from, as they are when this is asked first."""
         if ledger.beads.root not in self._beyond:
             around = {one.beads.root: one for one in self.with_wisps([self.beside(ledger), *self._routed()])}
-            around.pop(ledger.beads.root)
+            around.pop(ledger.beads.root, None)  # the wisps of a dry run: none yet
             self._beyond[ledger.beads.root] = known.Together([known.beads(one) for one in around.values()])
         return self._beyond[ledger.beads.root]
 
