@@ -30,13 +30,14 @@ def add(beads: Beads, entry: Entry, actor: str, now: int) -> Entry:
 
 def backwards(beads: Beads) -> Iterator[Entry]:
     """The entries, the newest first. Raises Corrupt for a line that is none."""
-    for line in reversed(fsio.whole_lines(fsio.read(beads.interactions) or b"")):
+    lines = fsio.whole_lines(fsio.read(beads.interactions) or b"")
+    for number in range(len(lines), 0, -1):
         try:
-            found = jsons.loads(line.decode())
-        except ValueError:
+            found = jsons.loads(lines[number - 1].decode())
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in ("id", "kind", "created_at", "actor")):
-            raise Corrupt(f"{beads.interactions} is damaged", why="a line of it is no interaction", next="mend or remove that line")
+            raise Corrupt(f"{beads.interactions} line {number}", why="it is no interaction", next="mend or remove that line")
         yield found
 
 

@@ -50,8 +50,9 @@ def recent(ledgers: Iterable[Ledger], town: Town | None, wanted: Wanted, limit: 
     first."""
     sources: list[Iterator[Event]] = []
     for ledger in ledgers:
-        sources += [audit.look(ledger).backwards(wanted.since, wanted.holding()),
-                    map(interactions.event, interactions.backwards(ledger.beads))]
+        sources.append(audit.look(ledger).backwards(wanted.since, wanted.holding()))
+        if not wanted.types or set(wanted.types) & set(interactions.KINDS):
+            sources.append(map(interactions.event, interactions.backwards(ledger.beads)))
     if town is not None:
         sources.append(events.backwards(town, wanted.since, wanted.holding()))
     return _in_order([event for source in sources for event in _newest(source, wanted.test(), limit)], limit)

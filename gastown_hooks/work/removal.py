@@ -18,6 +18,7 @@ from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import ageing
 from gastown_hooks.work.beadwrite import Draft, commit, existing
+from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 _TEXTS = ("description", "design", "acceptance_criteria", "notes")
@@ -39,9 +40,11 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
     """Beads to tombstones; `cascade`: also all that depends on them. Others lose their edges to them, and name them `[deleted:ID]`.
     `hard`: then not even the tombstones stay, nor those of beads that were deleted before.
 
-    Raises Refused while a worker has one of them, a child would stay without its parent, or, `hard`, for one in the archive.
+    Raises Refused while a worker has one of them, a child would stay without its parent, or, `hard`, for one that is in the archive or
+    that a wisp or a bead of another ledger depends on.
     """
     done = Removal()
+    beyond = graph.dependents(World(caller).beyond(ledger)) if hard else {}
     buried = [bead_id for bead_id in bead_ids if hard and ready.status(ledger.get(bead_id) or {}) == states.TOMBSTONE]
 
     def fill(draft: Draft) -> None:
@@ -53,6 +56,7 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
         gone = _all(above, left) if cascade else list(dict.fromkeys(left))
         if hard:
             _check_shelves(ledger, [*gone, *buried])
+            _check_beyond(beyond, [*gone, *buried])
         for bead_id in gone:
             _check(draft, above, bead_id, set(gone))
         near = {other for bead_id in gone for other, _ in above.get(bead_id, ())}
@@ -80,6 +84,13 @@ def _check_shelves(ledger: Ledger, bead_ids: Sequence[str]) -> None:
     if there is not None:
         raise Refused(f"{there} cannot be deleted without a trace", why="it is in the archive, from which it would come back",
                       next=f"bd delete {there}, without --hard")
+
+
+def _check_beyond(beyond: Mapping[str, list[tuple[str, str]]], bead_ids: Sequence[str]) -> None:
+    for bead_id in bead_ids:
+        for other, _ in beyond.get(bead_id, ()):
+            raise Refused(f"{bead_id} cannot be deleted without a trace", why=f"{other} would depend on what is not known",
+                          next=f"bd dep remove {other} {bead_id}")
 
 
 def _bury(ledger: Ledger, bead_ids: set[str]) -> None:

@@ -48,6 +48,17 @@ def test_what_is_in_no_git_has_no_commits(tmp_path: Path) -> None:
     assert found == {"commit_count": 0, "issues_reopened": 0}
 
 
+def test_a_damaged_interaction_is_named_where_they_are_asked_for(tmp_path: Path) -> None:
+    repo = builders.make_repo(tmp_path / "proj", {"README.md": "hello\n"})
+    bd(repo, "init", "-q", "--prefix", "gp")
+    bd(repo, "audit", "record", "--kind", "llm_call", "--model", "m1")
+    with open(Beads(str(repo / ".beads")).interactions, "a") as file:
+        file.write("no line of ours\n")
+    bd(repo, "stats", "--json")
+    found = warm.run("bd", "audit", cwd=repo)
+    assert found.code == 1 and "interactions.jsonl line 2: it is no interaction" in found.err
+
+
 def test_what_is_archived_is_not_deleted_without_a_trace(tmp_path: Path) -> None:
     repo = builders.make_repo(tmp_path / "proj", {"README.md": "hello\n"})
     bd(repo, "init", "-q", "--prefix", "gp", "--own-branch")
