@@ -72,6 +72,11 @@ def following(convoys: Iterable[Record]) -> dict[str, list[str]]:
     return found
 
 
+def followers(records: Records, bead_id: str) -> list[str]:
+    """The open convoys among these beads that track this one."""
+    return [name for name, kind in graph.dependents(records).get(bead_id, ()) if kind == TRACKS and is_open(records[name])]
+
+
 def has_landed(convoy: Record, records: Records) -> bool:
     """Whether it tracks something, and all of it is closed. What is not known is not closed."""
     beads = tracked(convoy)

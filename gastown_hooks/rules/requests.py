@@ -13,7 +13,7 @@ from gastown_hooks.core.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from typing import Any
 
     from gastown_hooks.core.record import Record
@@ -137,11 +137,6 @@ def open_claims(records: Iterable[Record]) -> dict[tuple[str, int], Record]:
         if isinstance(claim[0], str) and type(claim[1]) is int:
             found.setdefault((claim[0], claim[1]), one)
     return found
-
-
-def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
-    """The bead's unsettled merge request of its present fence, among these records."""
-    return open_claims(records.values()).get((bead["id"], bead.get("claim_fence") or 0))
 
 
 def landed_ref(target: str) -> str:

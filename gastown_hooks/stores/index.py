@@ -103,15 +103,22 @@ class Index:
         """The ids that begin so, those of deleted beads too, and the beads' states."""
         return dict(self._db.execute("SELECT id, status FROM bead INDEXED BY by_id WHERE id >= ? AND id < ?", (head, f"{head}\U0010ffff")))
 
-    def kept(self) -> list[bytes]:
-        """The lines of the beads that everybody asks for all the time."""
-        return [row[0] for row in self._db.execute("SELECT line FROM kept")]
+    def kept(self, holding: str = "") -> list[bytes]:
+        """The lines of the beads that everybody asks for all the time, those that hold this text."""
+        return [row[0] for row in self._db.execute("SELECT line FROM kept WHERE instr(line, ?)", (holding.encode(),))]
 
     def claims(self) -> list[tuple[str, str, str, int]]:
         """(id, status, assignee, fence) of the beads that workers may hold."""
         marks = ", ".join("?" * len(states.CLAIMED))
         return self._db.execute(f"SELECT id, status, assignee, fence FROM bead INDEXED BY by_fence WHERE fence > 0 AND status IN ({marks})",
                                 states.CLAIMED).fetchall()
+
+    def last_fence(self) -> int:
+        """The highest fence of all; 0 where there is none."""
+        statuses = ("WITH RECURSIVE found(one) AS (SELECT min(status) FROM bead WHERE fence > 0 UNION ALL SELECT (SELECT min(status) FROM "
+                    "bead WHERE fence > 0 AND status > one) FROM found WHERE one IS NOT NULL) SELECT one FROM found")  # one step each
+        highest = f"SELECT max((SELECT max(fence) FROM bead INDEXED BY by_fence WHERE fence > 0 AND status = one)) FROM ({statuses})"
+        return self._db.execute(highest).fetchone()[0] or 0
 
     def outlook(self, names: Sequence[str], now: int) -> dict[str, tuple[Record, bool]]:
         """Of these beads, where it can tell: as much as says what it is up to, and whether others hold an open one."""

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import claims as holding
+    from gastown_hooks.rules import requests
     from gastown_hooks.stores import external
     from gastown_hooks.stores.index import Index, Wanted
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.stores.pairs import Pair
 else:
-    external = late("gastown_hooks.stores.external")
+    external, requests = late("gastown_hooks.stores.external"), late("gastown_hooks.rules.requests")
+    holding = late("gastown_hooks.rules.claims")
 
 REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, ("closed", states.TOMBSTONE)))
@@ -117,9 +120,9 @@ class Known(Records):
         """The ids that begin so, those of deleted beads too."""
         return list(self.index.named(head))
 
-    def kept(self) -> list[Record]:
-        """Those of which `is_kept` is true."""
-        return [record.decode(line) for line in self.index.kept()]
+    def kept(self, naming: str = "") -> list[Record]:
+        """Those of which `is_kept` is true; with a bead's id at least those of them that name the bead."""
+        return [record.decode(line) for line in self.index.kept(naming)]
 
     def claims(self) -> list[Record]:
         """Of the beads that workers may hold: id, status, assignee and claim_fence."""
@@ -221,6 +224,28 @@ def kept(ledger: Ledger) -> list[Record]:
     """At least the merge requests and convoys of which something is still to be done."""
     its = known(ledger)
     return list(ledger.all().values()) if its is None else its.kept()
+
+
+def at_work(records: Mapping[str, Record]) -> Mapping[str, Record]:
+    """Of one ledger's beads at least the claims, as `claims` has them, and the unsettled merge requests."""
+    if not isinstance(records, Known):
+        return records
+    return {bead["id"]: bead for bead in records.claims()} | records.those(OPEN_REQUESTS)
+
+
+def naming(records: Mapping[str, Record], bead_id: str) -> list[Record]:
+    """Of one ledger's beads at least those which `kept` has and which name the bead."""
+    return records.kept(bead_id) if isinstance(records, Known) else list(records.values())
+
+
+def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
+    """The bead's unsettled merge request of its present fence, among one ledger's beads."""
+    return requests.open_claims(naming(records, bead["id"])).get((bead["id"], holding.fence(bead)))
+
+
+def last_fence(records: Mapping[str, Record]) -> int:
+    """The highest fence among one ledger's beads."""
+    return records.index.last_fence() if isinstance(records, Known) else max(map(holding.fence, records.values()), default=0)
 
 
 def beads(ledger: Ledger) -> Mapping[str, Record]:

@@ -116,13 +116,12 @@ def ensure(town: Town, claimed: Sequence[Record], caller: Caller, now: int) -> N
     name = ids.derived(PREFIX, *sorted(f"{bead['id']}@{bead.get('claim_fence')}" for bead in claimed))
 
     def fill(draft: Draft) -> None:
-        followed = rules.following(draft.all().values())
-        left = [bead for bead in claimed if bead["id"] not in followed]
+        left = [bead for bead in claimed if not rules.followers(draft.linked(), bead["id"])]
         if left and draft.get(name) is None:
             more = f" and {len(left) - 1} more" if len(left) > 1 else ""
             draft.put(_fresh(name, f"Work: {left[0].get('title', '')}"[:480] + more, [bead["id"] for bead in left], {}, caller, now))
 
-    commit(ledger, fill, dry_run=False)
+    commit(ledger, fill, dry_run=False, linked=True)
 
 
 def add(town: Town, convoy_id: str, beads: Sequence[str], caller: Caller, now: int, dry_run: bool = False) -> Record:

@@ -32,8 +32,7 @@ def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str], agents: Se
     wanted = list(skills) or list(track.skills(bead))
     jobs = work.jobs([Ledger(one.beads) for one in town.rigs()], town)
     own = f"{rig.name}/polecats/"
-    held = {claim["id"]: claim for claim in known.claims(ledger)} | known.those(ledger, known.OPEN_REQUESTS)
-    taken = sling.names_in_use(rig, held)
+    taken = sling.names_in_use(rig, known.at_work(known.beads(ledger)))
     worker = dispatch.best(jobs, wanted, lambda job: job.actor.removeprefix(own) if job.actor.startswith(own) else "",
                            lambda name: name not in taken, "worker")
     why = [worker.why]

@@ -10,8 +10,8 @@ from gastown_hooks.core.errors import BadInput, Conflict, Fenced, GitFailed, Ref
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
-from gastown_hooks.rules import claims, requests
-from gastown_hooks.stores import changes, config, events, git, mail
+from gastown_hooks.rules import claims
+from gastown_hooks.stores import changes, config, events, git, known, mail
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.repo import Repo
@@ -38,7 +38,7 @@ def done(caller: Caller, now: int, *, status: str = COMPLETED, no_code: bool = F
     bead = existing(ledger, lease.bead)
     if lease.state == leases.DONE or bead.get("status") == "closed":
         leases.advance(home, lease, leases.DONE)
-        return requests.open_request(Ledger(rig.beads).all(), bead)
+        return known.open_request(known.beads(Ledger(rig.beads)), bead)
     if status == COMPLETED and not no_code:
         request = _submit(rig, home, lease, bead, caller, now)
     else:

@@ -26,7 +26,7 @@ from gastown_hooks.rules.requests import (
     usable,
 )
 from gastown_hooks.rules.turn import turn
-from gastown_hooks.stores import events, known
+from gastown_hooks.stores import events, index, known
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.config import rig_config, rig_settings
 from gastown_hooks.stores.ledger import Ledger
@@ -146,10 +146,13 @@ def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fen
         there = view.get(request_id)
         if there is not None:
             return []
-        older = [found for found in among(view.all().values()) if is_usable(found) and parse(found).source == source["id"]]
+        older = [found for found in among(known.naming(view.linked(), source["id"]))
+                 if is_usable(found) and parse(found).source == source["id"]]
         return [fresh, *(moved(found, SUPERSEDED, now, caller.actor, reason=f"superseded by {request_id}") for found in older)]
 
-    written = Routes(rig.town).open(rig.beads, caller).transact(change)
+    ledger = Routes(rig.town).open(rig.beads, caller)
+    index.current(ledger)  # under the ledger's lock nobody would bring it up to date
+    written = ledger.transact(change)
     if written:
         events.emit(rig.town, "merge_queued", caller.actor, {"request": request_id, "bead": source["id"], "head": head}, now)
     return find(rig, request_id).record

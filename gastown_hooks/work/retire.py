@@ -16,8 +16,8 @@ from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
 from gastown_hooks.core.values import asdict, dataclass, replace
-from gastown_hooks.rules import claims, requests
-from gastown_hooks.stores import beats, events, git, processes, worktrees
+from gastown_hooks.rules import claims
+from gastown_hooks.stores import beats, events, git, index, known, processes, worktrees
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import lease as leases
@@ -227,11 +227,13 @@ def _give_back(rig: Rig, home: Home, lease: Lease | None, saved: Salvage, intent
         bead = view.get(lease.bead)
         if bead is None or bead.get("status") not in claims.CLAIMED or bead.get("assignee") != lease.actor:
             return []
-        if bead.get("claim_fence") != lease.fence or requests.open_request(view.all(), bead) is not None:
+        if bead.get("claim_fence") != lease.fence or known.open_request(view.linked(), bead) is not None:
             return []
         return [touched(bead, {"status": "open", "assignee": None, "notes": noted(bead, note)}, caller.actor, now)]
 
-    Ledger(rig.beads).transact(change)
+    ledger = Ledger(rig.beads)
+    index.current(ledger)  # under the ledger's lock nobody would bring it up to date
+    ledger.transact(change)
 
 
 # ---- processes

@@ -15,8 +15,8 @@ from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.record import touched
 from gastown_hooks.core.values import dataclass
-from gastown_hooks.rules import claims, names, ready, requests
-from gastown_hooks.stores import callers, config, events, git, stubs, worktrees
+from gastown_hooks.rules import claims, names, ready
+from gastown_hooks.stores import callers, config, events, git, known, stubs, worktrees
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.routes import Routes
@@ -60,7 +60,7 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
     config.town_id(town)
     config.mode(town)
     config.town_settings(town)
-    Ledger(town.beads).all()  # all that is needed later is readable, or nothing is claimed
+    known.beads(Ledger(town.beads))  # all that is needed later is readable, or nothing is claimed
     ledger = _ledger_for(town, bead_ids, rig, caller)
     if name is not None and len(bead_ids) > 1:
         raise BadInput(f"{rig.name}/{name} takes one bead", why="a worker has one hook", next=f"gt sling BEAD… {rig.name}")
@@ -70,7 +70,7 @@ def sling(town: Town, bead_ids: list[str], rig: Rig, *, agent: str | None = None
             convoy.ensure(town, half_made, caller, now)
         return [_assignment(rig, bead, False) if dry_run else _complete(rig, bead, now, start) for bead in half_made]
     if dry_run:
-        chosen = _choose(rig, bead_ids, name, World(caller).around(ledger.all()), now)
+        chosen = _choose(rig, bead_ids, name, ledger, World(caller), now)
         return [_assignment(rig, {"id": b, "assignee": f"{rig.name}/polecats/{n}", "claim_fence": 0}, False) for b, n in chosen.items()]
     claimed, held = _claim(rig, ledger, bead_ids, agent, name, caller, now)
     try:
@@ -138,8 +138,9 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
     """Names, runner locks and claims under the rig's pool lock. The caller releases the locks."""
     held: list[Lock] = []
     with lock.acquire(rig.lock("pool"), timeout=60):
-        known = World(caller).around(ledger.all())  # what blocks a bead may be another rig's
-        chosen = _choose(rig, bead_ids, name, known, now)
+        where = World(caller)
+        chosen = _choose(rig, bead_ids, name, ledger, where, now)
+        beyond = where.beyond(ledger)  # before the ledger's lock is taken
         try:
             for worker in chosen.values():
                 fsio.make_folder(rig.polecat(worker).root)
@@ -150,10 +151,10 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
                 held.append(mine)
 
             def change(view: View) -> list[Record]:
-                records = view.all()
+                own = view.linked()
                 for bead_id in chosen:  # again, under the ledger's lock: others close and update too
-                    _check_free({**known, **records}, bead_id, now)
-                fence = max((claims.fence(r) for r in records.values()), default=0)
+                    _check_free(own, known.Together([own, beyond]), bead_id, now)
+                fence = known.last_fence(own)
                 return [_claimed(view, bead_id, f"{rig.name}/polecats/{worker}", fence + step, agent, caller, now)
                         for step, (bead_id, worker) in enumerate(chosen.items(), 1)]
 
@@ -174,11 +175,12 @@ def _claimed(view: View, bead_id: str, actor: str, fence: int, agent: str | None
     return touched(bead, changes, caller.actor, now)
 
 
-def _choose(rig: Rig, bead_ids: list[str], name: str | None, records: dict[str, Record], now: int) -> dict[str, str]:
+def _choose(rig: Rig, bead_ids: list[str], name: str | None, ledger: Ledger, where: World, now: int) -> dict[str, str]:
     """Bead to worker name. Raises what stands in the way of any of them."""
+    own, around = known.beads(ledger), where.known([ledger])  # what blocks a bead may be another rig's
     for bead_id in bead_ids:
-        _check_free(records, bead_id, now)
-    taken = names_in_use(rig, records)
+        _check_free(own, around, bead_id, now)
+    taken = names_in_use(rig, known.at_work(own))
     if len(taken) + len(bead_ids) > (limit := config.rig_settings(rig).max_workers):
         raise Refused(f"{rig.name} has {len(taken)} workers", why=f"max_workers is {limit}", next=f"gt polecat list {rig.name}")
     if name is not None and ids.name(name, "polecat") in taken:
@@ -189,8 +191,9 @@ def _choose(rig: Rig, bead_ids: list[str], name: str | None, records: dict[str, 
     return chosen
 
 
-def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
-    bead = records.get(bead_id)
+def _check_free(own: Mapping[str, Record], around: Mapping[str, Record], bead_id: str, now: int) -> None:
+    """Raises why the bead cannot be claimed. `own`: its ledger's beads, `around`: those of elsewhere too."""
+    bead = own.get(bead_id)
     if bead is None or bead.get("status") == "tombstone":
         raise NotFound(f"no bead {ids.shown(bead_id)}", next="bd list")
     status = bead.get("status", "open")
@@ -198,10 +201,10 @@ def _check_free(records: dict[str, Record], bead_id: str, now: int) -> None:
         raise Conflict(f"{bead_id} is with {bead.get('assignee') or 'somebody'}", why=f"status {status}", next=f"bd show {bead_id}")
     if status != "open":
         raise Refused(f"{bead_id} is {status}", next=f"bd reopen {bead_id}" if status == "closed" else f"bd update {bead_id} --status open")
-    reasons = ready.blockers(records, bead_id, now)
+    reasons = ready.blockers(around, bead_id, now)
     if reasons:
         raise Refused(f"{bead_id} is not ready", why="; ".join(str(reason) for reason in reasons[:3]), next=f"bd show {bead_id}")
-    request = requests.open_request(records, bead)
+    request = known.open_request(own, bead)
     if request is not None and request["status"] == "open":
         raise Conflict(f"{bead_id} is submitted", why=f"{request['id']} waits in the merge queue", next=f"gt mq status {request['id']}")
 
@@ -238,7 +241,7 @@ def _is_left(rig: Rig, bead: Record, start: bool) -> bool | None:
 
 def _is_ready(rig: Rig, bead: Record) -> bool:
     lease = leases.read(worker_home(rig, bead))
-    return (lease is not None and lease.state != leases.PREPARING) or requests.open_request(Ledger(rig.beads).all(), bead) is not None
+    return (lease is not None and lease.state != leases.PREPARING) or known.open_request(known.beads(Ledger(rig.beads)), bead) is not None
 
 
 # ---- the slot ----------------------------------------------------------------------------------------------

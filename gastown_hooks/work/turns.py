@@ -14,10 +14,10 @@ from gastown_hooks.core.errors import Corrupt, GastownError
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.record import noted, touched
 from gastown_hooks.core.values import asdict, replace
-from gastown_hooks.rules import claims, requests
+from gastown_hooks.rules import claims
 from gastown_hooks.rules import turns as rules
 from gastown_hooks.rules.turns import Facts, Record
-from gastown_hooks.stores import callers, changes, config, events, git, gitdir, mail, processes
+from gastown_hooks.stores import callers, changes, config, events, git, gitdir, known, mail, processes
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work import done, sling, strays
@@ -170,12 +170,12 @@ def _claim(rig: Rig, lease: Lease) -> tuple[bool | None, bool]:
     if lease.state == DONE:
         return True, True
     try:
-        records = Ledger(rig.beads).all()
+        records = known.beads(Ledger(rig.beads))
+        bead = records.get(lease.bead)
+        mine = claimed(bead, lease)
+        request = known.open_request(records, bead) if bead is not None and mine else None
     except GastownError:
         return None, False
-    bead = records.get(lease.bead)
-    mine = claimed(bead, lease)
-    request = requests.open_request(records, bead) if bead is not None and mine else None
     return mine, request is not None and request.get("status") == "open"
 
 

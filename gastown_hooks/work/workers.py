@@ -36,9 +36,7 @@ class Survey:
 def survey(rig: Rig) -> Survey:
     """Raises what reading the ledger raises."""
     beads = known.beads(Ledger(rig.beads))
-    some = beads
-    if isinstance(beads, known.Known):
-        some = {bead["id"]: bead for bead in beads.claims()} | beads.those(known.OPEN_REQUESTS)
+    some = known.at_work(beads)
     return Survey(beads, claims.unsubmitted(rig.name, some), requests.open_claims(some.values()))
 
 

@@ -59,11 +59,12 @@ def any_bead(dice: random.Random) -> Bead:
     if more["status"] == "closed":
         more["close_reason"] = dice.choice(("done", "it failed"))
     if dice.random() < 0.3:
-        more |= {"assignee": dice.choice(("a", "b")), "claim_fence": dice.randrange(2)}
+        more |= {"assignee": dice.choice(("a", "b")), "claim_fence": dice.randrange(4)}
     if dice.random() < 0.1:
         more["pinned"] = True
     if dice.random() < 0.2:
-        more["metadata"] = {"pull": dice.choice(({"state": "open"}, {"state": "closed"}, "open"))}
+        more["metadata"] = dice.choice([{"pull": {"state": "open"}}, {"pull": {"state": "closed"}}, {"pull": "open"},
+                                        {"source": dice.choice(IDS), "fence": dice.randrange(2)}])
     return bead(bead_id, **more)
 
 
@@ -254,5 +255,8 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
         keys = ("id", "status", "assignee", "claim_fence")
         assert sorted([one[key] for key in keys] for one in known.claims(ledger)) == sorted(
             [one.get(key, "") for key in keys] for one in records.values() if one["status"] in states.CLAIMED and one.get("claim_fence"))
+        assert known.last_fence(found) == known.last_fence(records)
+        for one in records.values():
+            assert known.open_request(found, one) == known.open_request(records, one)
         assert dict(known.Together([found])) == records
         assert ready.ready_among(found, [*IDS, "gp-none"], START) == ready.ready(records, START) == ready.ready_among(records, IDS, START)
