@@ -248,7 +248,7 @@ def prepare(name: str, place: Place) -> None:
     elif name.endswith("no index"):
         fsio.remove(getattr(beads_, "index", f"{beads_.local}/none"))
     elif "ready" in name:
-        run(["bd", "ready"], place.root)
+        run(["bd", "blocked"], place.root)  # brings the index up to date, which `bd ready` leaves alone after few writes
 
 
 def words_of(words: list[str], place: Place) -> list[str]:

@@ -19,16 +19,15 @@ from gastown_hooks.core import fsio
 
 NAMES = ("gt", "bd")
 _HOT = """
-            front core core.clock core.data core.digest core.errors core.fsio core.ids core.jsons core.late core.lock core.mapping
-    core.paths     core.record core.sharing core.system core.values rules rules.agent_states rules.claims rules.convoys rules.fields
-    rules.foreign     rules.graph     rules.lint rules.liveness rules.merge3 rules.merge_files rules.order rules.pulls rules.ready
-    rules.requests     rules.states rules.steps rules.turn     stores stores.archive stores.beats stores.callers stores.config
-    stores.events     stores.external stores.index stores.indexing     stores.known stores.ledger stores.lines stores.mail
-    stores.maildir stores.pairs     stores.processes stores.routes stores.sqlite     stores.touched work work.addresses work.advance
-    work.beadwrite work.convoy     work.hook work.lease work.queue work.rigs work.status work.take work.targets     work.tracking
-    work.verbs work.wake work.world cli     cli.bd cli.bd._facts cli.bd._near cli.bd._values cli.bd._words cli.fast     cli.fast_facts
-    cli.fast_merge cli.fast_hook     cli.fast_list cli.fast_ready cli.fast_rows cli.fast_show cli.fast_town cli.fast_wanted
-    cli.fast_write cli.gt cli.gt._words     cli.plain
+    front core core.clock core.data core.digest core.errors core.fsio core.ids core.jsons core.late core.lock core.mapping core.paths
+    core.record core.sharing core.system core.values rules rules.agent_states rules.claims rules.convoys rules.fields rules.foreign
+    rules.graph rules.lint rules.liveness rules.merge3 rules.merge_files rules.order rules.pulls rules.ready rules.requests rules.states
+    rules.steps rules.turn stores stores.archive stores.beats stores.callers stores.config stores.events stores.external stores.index
+    stores.indexing stores.known stores.ledger stores.lines stores.mail stores.maildir stores.pairs stores.processes stores.routes
+    stores.sqlite stores.touched stores.unseen work work.addresses work.advance work.beadwrite work.convoy work.hook work.lease
+    work.queue work.rigs work.status work.take work.targets work.tracking work.verbs work.wake work.world cli cli.bd cli.bd._facts
+    cli.bd._near cli.bd._values cli.bd._words cli.fast cli.fast_facts cli.fast_merge cli.fast_hook cli.fast_list cli.fast_ready
+    cli.fast_rows cli.fast_show cli.fast_town cli.fast_wanted cli.fast_write cli.gt cli.gt._words cli.plain
 """
 HOT = ("gastown_hooks", *(f"gastown_hooks.{name}" for name in _HOT.split()))
 _LIBRARIES = ("_json", "_sqlite3", "fcntl")

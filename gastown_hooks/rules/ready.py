@@ -18,7 +18,7 @@ from gastown_hooks.core.record import status as status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import graph, waits
@@ -33,6 +33,9 @@ NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "
 HIDDEN = NOT_WORK - {"molecule", "convoy"}
 # States of work that others may hold back.
 _UNDONE = frozenset(("open", "in_progress", "blocked", "hooked"))
+# Fields on which nobody's readiness hangs.
+QUIET = frozenset(("title", "description", "design", "acceptance_criteria", "notes", "assignee", "claim_fence", "estimated_minutes",
+                   "external_ref", "comments", "started_at", "due_at", "updated_at", "updated_by"))
 # A conditional blocker lets go when its close_reason tells a failure.
 FAILURES = ("failed", "rejected", "wontfix", "won't fix", "canceled", "cancelled", "abandoned", "blocked", "error", "timeout",
             "aborted")
@@ -87,6 +90,24 @@ def when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id
         end = max(end, until)
     may_begin = status(record) == "open" and not _open_children(records, family, record)
     return max(begin, end) if may_begin else None, (begin, end) if begin < end else None
+
+
+def effect(old: Record | None, new: Record, alone: Callable[[], bool]) -> str | None:
+    """What one bead's change does to what `ready` lists, where the bead tells: it "stays" as it was, "leaves", or "comes" (a new one that
+    depends on nothing: since `when`). None: others may be moved by it. `alone`: whether no edge leads to it."""
+    if old is None:
+        return "comes" if not new.get("dependencies") and alone() else None
+    is_alike = _loud(old) == _loud(new)
+    is_quiet = is_alike and (status(old) == status(new) or _UNDONE.issuperset((status(old), status(new))))
+    if not is_quiet and not (alone() and not any(graph.parents(one) for one in (old, new) if one.get("dependencies"))):
+        return None
+    if status(new) != "open":
+        return "leaves"
+    return "stays" if is_alike and status(old) == "open" else None
+
+
+def _loud(record: Record) -> Record:
+    return {key: value for key, value in record.items() if key not in QUIET and key != "status"}
 
 
 def _line(records: Mapping[str, Record], bead_id: str) -> Iterator[Record]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
-    from gastown_hooks.stores import external, indexing
+    from gastown_hooks.stores import external, indexing, unseen
     from gastown_hooks.stores.ledger import Ledger
 
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
+    unseen = late("gastown_hooks.stores.unseen")
 
 VERSION = 12
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
@@ -58,20 +59,32 @@ STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready,
 class Index:
     """One look at an index that was current when it was opened."""
 
-    def __init__(self, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int]) -> None:
+    def __init__(self, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int], tail: bytes, whole: bool) -> None:
         self._db, self.odd, self._ready = db, odd, now_ready
-        self.seen = seen  # the file, the journal's inode, how much of it
+        self.seen, self.tail = seen, tail  # the file, the journal's inode, how much of it; its last bytes
+        self.whole = whole  # whether that was all of the journal
         self._functions = 0
+        self._beside: dict[str, tuple[int | None, int | None, tuple[Any, ...]]] = {}
         self._held: dict[tuple[Any, ...], tuple[str, int]] = {}
 
     def __del__(self) -> None:
         self._db.close()  # a connection is in a circle with its cache: left alone it would keep its lock
 
+    def put_beside(self, row: tuple[Any, ...], effect: str, since: int | None) -> None:
+        """For `ready` without filters: a bead's COLUMNS by now, what its change does (`rules.ready.effect`), from when it may begin."""
+        was = next((start for start, in self._db.execute("SELECT ready_from FROM bead WHERE id = ?", (row[2],))), None)
+        self._beside[row[2]] = (was, was if effect == "stays" else since, row)
+
     def ready(self, now: int, limit: int, wanted: Wanted = ()) -> list[tuple[Any, ...]]:
         """The first beads that may begin, in order, each as COLUMNS; limit 0: all."""
         tests, values = self._tests(wanted)
-        return self._db.execute(f"SELECT {COLUMNS} FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests} "
-                                "ORDER BY priority, created, id LIMIT ?", (now, *values, limit or -1)).fetchall()
+        most = limit + len(self._beside) if limit else -1
+        rows = self._db.execute(f"SELECT {COLUMNS} FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests} "
+                                "ORDER BY priority, created, id LIMIT ?", (now, *values, most)).fetchall()
+        if not self._beside:
+            return rows
+        fresh = [row for _, since, row in self._beside.values() if since is not None and since <= now]
+        return sorted([*(row for row in rows if row[2] not in self._beside), *fresh])[:limit or None]
 
     def count_ready(self, now: int, wanted: Wanted = ()) -> int:
         """How many `ready` has in all."""
@@ -80,7 +93,8 @@ class Index:
             found = self._db.execute(f"SELECT count(*) FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests}", (now, *values))
             return int(found.fetchone()[0])
         later = self._db.execute("SELECT count(*) FROM bead INDEXED BY later WHERE ready_from > 0 AND ready_from <= ?", (now,))
-        return self._ready + int(later.fetchone()[0])
+        moved = sum((since is not None and since <= now) - (was is not None and was <= now) for was, since, _ in self._beside.values())
+        return self._ready + int(later.fetchone()[0]) + moved
 
     def listed(self, limit: int, wanted: Wanted, order: str = "priority", reverse: bool = False) -> list[tuple[Any, ...]]:
         """The first beads of which all this is true, in one of ORDERS, each as COLUMNS; limit 0: all."""
@@ -289,6 +303,19 @@ def current(ledger: Ledger) -> Index | None:
         return None  # slow, and right
 
 
+def for_ready(ledger: Ledger) -> Index | None:
+    """`current` for who asks only what is ready, without filters: a little that it has not seen is looked at beside it."""
+    return _nearly(ledger) or current(ledger)
+
+
+def _nearly(ledger: Ledger) -> Index | None:
+    try:
+        found = None if ledger.write_through else opened(ledger.beads, whole=False)
+        return found if found is not None and (found.whole or unseen.put_beside(ledger, found)) else None
+    except (sqlite.Error, StorageFailed, LockTimeout):
+        return None
+
+
 def opened(beads: Beads, *, whole: bool = True) -> Index | None:
     """The index as it is, if it has seen all that is in the ledger's files; not `whole`: all but some of the journal.
 
@@ -321,7 +348,7 @@ def look(beads: Beads, whole: bool = True) -> Index | None:
             row[10] != "{}" and row[10] != standing(external.look(beads, jsons.loads(row[10])))):
         db.close()
         return None
-    return Index(db, row[8], row[9], (row[2], row[3], row[6]))
+    return Index(db, row[8], row[9], (row[2], row[3], row[6]), row[7], row[:6] == seen[:6])
 
 
 def standing(foreign: Mapping[str, Record]) -> str:

@@ -117,7 +117,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
     except BaseException:
         db.close()
         raise
-    return index.Index(db, odd, now_ready, (jsons.dumps(list(pair.base)), pair.inode, seen))
+    return index.Index(db, odd, now_ready, (jsons.dumps(list(pair.base)), pair.inode, seen), pair.journal()[max(0, seen - _TAIL):], True)
 
 
 def _writable(beads: Beads) -> sqlite.Connection:

@@ -9,7 +9,7 @@ from gastown_hooks.core import jsons, record
 from gastown_hooks.core.late import late
 from gastown_hooks.core.mapping import Mapping
 from gastown_hooks.rules import fields, graph, states
-from gastown_hooks.stores import index
+from gastown_hooks.stores import index, unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (
 CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
 _KEPT = ("merge-request", "convoy")  # while they are not settled
+_ALL = 1 << 40
 _FEW, _READ = 100, 20  # to read the whole file takes as long as to look up one bead of so many
 _SOME, _EACH = 500, 16  # a bead that is looked up takes up to so many times as long as one that is read with all others
 
@@ -97,15 +98,21 @@ class Asked(Mapping[str, "list[Any]"]):
 
 
 class Known(Records):
-    """One ledger's beads, with what its index knows of them."""
+    """One ledger's beads, with what its index knows of them. `behind`: those that were written since, as they are."""
 
-    def __init__(self, beads: Beads, pair: Pair, its: Index) -> None:
+    def __init__(self, beads: Beads, pair: Pair, its: Index, behind: Mapping[str, Record] | None = None) -> None:
         super().__init__(beads, pair, Asked(its.children, its.targets))
-        self.index, self.above = its, Asked(its.dependents, its.targets)
+        self.index, self.above, self.behind = its, Asked(its.dependents, its.targets), behind or {}
+        if behind:
+            seen = Records(beads, pair, self.family)
+            seen.above = self.above
+            now = Changed(seen, behind)
+            self.family, self.above = now.family, now.above
+            self._found |= behind
 
     def those(self, *wanted: Wanted) -> dict[str, Record]:
         """The beads of which all of one of these is true."""
-        found = dict(row for one in wanted for row in self.index.lines(one))
+        found = dict(row for one in wanted for row in self.index.lines(one)) | dict.fromkeys(self.behind)
         missing = [name for name, line in found.items() if line is None and name not in self._found]
         if len(missing) > _FEW:
             share = self._pair.count() // len(missing)
@@ -118,15 +125,17 @@ class Known(Records):
 
     def named(self, head: str) -> list[str]:
         """The ids that begin so, those of deleted beads too."""
-        return list(self.index.named(head))
+        return list({**self.index.named(head), **{name: "" for name in self.behind if name.startswith(head)}})
 
     def kept(self, naming: str = "") -> list[Record]:
         """Those of which `is_kept` is true; with a bead's id at least those of them that name the bead."""
-        return [record.decode(line) for line in self.index.kept(naming)]
+        found = (record.decode(line) for line in self.index.kept(naming))
+        return [*(bead for bead in found if bead["id"] not in self.behind), *self.behind.values()]
 
     def claims(self) -> list[Record]:
         """Of the beads that workers may hold: id, status, assignee and claim_fence."""
-        return [dict(zip(("id", "status", "assignee", "claim_fence"), row, strict=True)) for row in self.index.claims()]
+        found = (dict(zip(("id", "status", "assignee", "claim_fence"), row, strict=True)) for row in self.index.claims())
+        return [*(bead for bead in found if bead["id"] not in self.behind), *self.behind.values()]
 
 
 class Changed(graph.Linked):
@@ -138,8 +147,8 @@ class Changed(graph.Linked):
                                                  *(one for one, record in self._own() if name in graph.parents(record))]),
                             lambda: [*below.family, *(name for _, record in self._own() for name in graph.parents(record))])
         self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in changed), *(
-            (one, edge.kind) for one, record in self._own() for edge in graph.edges(record) if edge.target == name)]),
-            lambda: [*below.above, *(edge.target for _, record in self._own() for edge in graph.edges(record))])
+            (one, edge.kind) for one, record in self._own() for edge in graph.edges(record) if edge.target == name)],
+            key=lambda one: one[0]), lambda: [*below.above, *(edge.target for _, record in self._own() for edge in graph.edges(record))])
 
     def _own(self) -> list[tuple[str, Record]]:
         return [(name, record) for name, record in self._changed.items() if record.get("status") != states.TOMBSTONE]
@@ -195,11 +204,11 @@ def known(ledger: Ledger) -> Known | None:
     return None
 
 
-def at(pair: Pair) -> Known | None:
-    """The beads of this very moment; None where the index does not have it, or cannot tell."""
-    its = index.opened(pair.beads)
-    is_now = its is not None and not its.odd and its.seen == (jsons.dumps(list(pair.base)), pair.inode, len(pair.journal()))
-    return Known(pair.beads, pair, its) if its is not None and is_now else None
+def at(pair: Pair, most: int = _ALL) -> Known | None:
+    """The beads of this very moment; None where the index cannot tell, or has not seen more than so many bytes of the journal."""
+    its = index.opened(pair.beads, whole=False)
+    behind = None if its is None or its.odd else unseen.behind(pair, its, most)
+    return None if its is None or behind is None else Known(pair.beads, pair, its, behind)
 
 
 def is_kept(bead: Record) -> bool:
@@ -245,12 +254,13 @@ def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
 
 def last_fence(records: Mapping[str, Record]) -> int:
     """The highest fence among one ledger's beads."""
-    return records.index.last_fence() if isinstance(records, Known) else max(map(holding.fence, records.values()), default=0)
+    its = records if isinstance(records, Known) else None
+    return max(its.index.last_fence() if its else 0, *map(holding.fence, (its.behind if its else records).values()), 0)
 
 
 def beads(ledger: Ledger) -> Mapping[str, Record]:
     """The ledger's beads: each read when it is asked for, or, where the index cannot tell, all."""
-    its = known(ledger)
+    its = ledger.look(lambda pair: at(pair, unseen.LITTLE)) or known(ledger)
     return ledger.all() if its is None else its
 
 

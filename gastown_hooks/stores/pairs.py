@@ -118,6 +118,14 @@ class Pair:
                 _collect(line, self._history)
         return self._history
 
+    def since(self, place: int) -> dict[str, tuple[bytes | None, bytes]]:
+        """Per bead that the journal writes behind that place, what it was there (None: nothing) and what it is."""
+        found: dict[str, list[bytes | None]] = {}
+        for line in self._journal[place:].split(b"\n"):
+            _collect(line, found)
+        return {name: (values[0] if values[0] is not None else self._last(name, place), values[-1])
+                for name, values in found.items() if values[-1] is not None}
+
     def journaled(self) -> dict[str, bytes]:
         """Per bead of the journal its last value."""
         return {bead_id: values[-1] for bead_id, values in self.history().items() if values[-1] is not None}
@@ -152,10 +160,10 @@ class Pair:
                 found[bead_id] = there_now
         return found
 
-    def _last(self, bead_id: str) -> bytes | None:
+    def _last(self, bead_id: str, before: int | None = None) -> bytes | None:
         """The bead's last value in the journal. JSON of ours holds neither tab nor newline, so what stands behind one is a name."""
         name = bead_id.encode() + b" "
-        at = max(self._journal.rfind(b"\n" + name), self._journal.rfind(b"\t" + name))
+        at = max(self._journal.rfind(b"\n" + name, 0, before), self._journal.rfind(b"\t" + name, 0, before))
         if at < 0:
             return None
         at += 1 + len(name)

@@ -14,7 +14,7 @@ from gastown_hooks.core import clock, fsio, record
 from gastown_hooks.core.errors import NotATown
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import external, index, indexing, known
+from gastown_hooks.stores import external, index, indexing, known, unseen
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 
 Bead = dict[str, Any]
@@ -106,6 +106,41 @@ def test_index_and_rules_agree_over_random_histories(ledger: Ledger, seed: int) 
             fsio.remove(ledger.beads.index)
         if dice.random() < 0.7 and fsio.read(ledger.beads.journal):
             check(ledger)
+
+
+def small_change(dice: random.Random, records: dict[str, Bead]) -> Bead:
+    """What somebody does to one bead: more often what moves no other."""
+    old = records.get(dice.choice(IDS))
+    kind = dice.choice(("note", "note", "claim", "claim", "close", "reopen", "defer", "delete", "new", "any"))
+    if old is None or kind == "new":
+        return bead(f"gp-n{dice.randrange(999)}", priority=dice.randrange(5), labels=["template"] if dice.random() < 0.1 else [])
+    return any_bead(dice) if kind == "any" else record.updated(old, {
+        "note": {"notes": "x", "title": f"t{dice.randrange(99)}", "estimated_minutes": 5},
+        "claim": {"status": "in_progress", "assignee": "a"},
+        "close": {"status": "closed", "close_reason": "done"}, "reopen": {"status": "open", "close_reason": None},
+        "defer": {"defer_until": clock.stamp(START + dice.randrange(-9, 9) * DAY)}, "delete": {"status": "tombstone"}}[kind])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_little_that_was_not_seen_is_looked_at_beside_the_index(ledger: Ledger, seed: int) -> None:
+    dice = random.Random(seed)
+    put(ledger, *{one["id"]: one for one in (any_bead(dice) for _ in range(40))}.values())
+    beside = 0
+    for _ in range(40):
+        index.current(ledger)
+        for _ in range(dice.randrange(1, 4)):
+            put(ledger, small_change(dice, ledger.all()))
+        if dice.random() < 0.1:
+            ledger.fold()
+        found, records = index.for_ready(ledger), ledger.all()
+        assert found is not None
+        beside += not found.whole
+        for now in NOWS:
+            wanted = [unseen.row(one) for one in ready.ready(records, now)]
+            assert [row[:6] for row in found.ready(now, 0)] == [row[:6] for row in wanted]
+            assert [row[2] for row in found.ready(now, 3)] == [row[2] for row in wanted[:3]]
+            assert found.count_ready(now) == len(wanted)
+    assert beside > 5
 
 
 def test_when_a_bead_alone_is_ready_or_blocked_is_what_the_lists_say() -> None:
@@ -227,6 +262,26 @@ def test_ledgers_without_a_journal_have_none(ledger: Ledger, tmp_path: Path) -> 
     os.unlink(ledger.beads.issues)
     with pytest.raises(NotATown):
         index.current(ledger)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_index_that_lags_still_tells_the_edges(ledger: Ledger, seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(6):
+        put(ledger, *{one["id"]: one for one in (any_bead(dice) for _ in range(8))}.values())
+        index.current(ledger)
+        put(ledger, *{one["id"]: one for one in (any_bead(dice) for _ in range(5))}.values())
+        records, found = ledger.all(), ledger.view(lambda view: view.linked())
+        assert isinstance(found, known.Known) and len(found.behind) > 1
+        for name in [*IDS, "gp-none"]:
+            assert found.get(name) == records.get(name)
+            assert found.family.get(name, []) == graph.children(records).get(name, [])
+            assert found.above.get(name, []) == graph.dependents(records).get(name, [])
+        assert sorted(found.named("gp-1")) == sorted(name for name in records if name.startswith("gp-1"))
+        held = {name for name, one in records.items() if one["status"] in states.CLAIMED and one.get("claim_fence")}
+        assert held <= {one["id"] for one in found.claims()}
+        assert all(found.those(known.OPEN_REQUESTS)[name] == one for name, one in records.items()
+                   if one.get("issue_type") == "merge-request" and one["status"] in OPEN)
 
 
 @pytest.mark.parametrize("seed", range(4))
