@@ -3,8 +3,9 @@
 Equal sides give that; only one side changed gives that side; both changed goes by the field's kind: sets element by element,
 dependencies by (target, type), comments and notes keep both, texts by line, times by their sense, metadata key by key, priority
 the more urgent, status base-aware (a reopen is a change). Where one value must go, the later `updated_at` stays (of one moment: the
-value that sorts last) and the other is kept as a comment. A removal is a change; a tombstone is for ever; unknown fields are treated
-like any other. Comments that were merged stand by time; those of one moment have one order too, so that merging again changes nothing.
+value that sorts last) and the other is kept as a comment. A removal is a change; a tombstone is for ever, but for who takes it back
+knowing it (`bd restore`, a rename to and fro); unknown fields are treated like any other. Comments that were merged stand by time; those
+of one moment have one order too, so that merging again changes nothing.
 """
 
 from __future__ import annotations
@@ -65,13 +66,20 @@ def merge_record(base: Record | None, ours: Record | None, theirs: Record | None
         return _one_gone(base, theirs if ours is None else ours)
     if canonical(ours) == canonical(theirs):
         return Merged(min(ours, theirs, key=dumps), [])
-    if base is not None and base.get("status") != "tombstone":
-        if canonical(base) == canonical(ours):
+    if base is not None:
+        if canonical(base) == canonical(ours) and _may_stand(base, theirs):
             return Merged(theirs, [])
-        if canonical(base) == canonical(theirs):
+        if canonical(base) == canonical(theirs) and _may_stand(base, ours):
             return Merged(ours, [])
     low, high = sorted((ours, theirs), key=_age)
     return _Merge(base or {}, low, high).result()
+
+
+def _may_stand(base: Record, side: Record) -> bool:
+    """Whether a side is a bead that was not deleted before, or that was taken back since."""
+    if base.get("status") != "tombstone":
+        return True
+    return side.get("status") != "tombstone" and _moment(side) > (instant(base.get("deleted_at")) or _moment(base))
 
 
 def _said(value: Any) -> str:
@@ -171,7 +179,7 @@ class _Merge:
 
     def _status(self) -> str:
         old, low, high = ((side.get("status") or "open") for side in (self.base, self.low, self.high))
-        if "tombstone" in (old, low, high):
+        if "tombstone" in (low, high) or not (_may_stand(self.base, self.low) and _may_stand(self.base, self.high)):
             return "tombstone"
         if low == high or not self._restated(self.low):
             return str(high)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
+from gastown_hooks.core.paths import Wisps
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import graph, ready, renames, states
 from gastown_hooks.stores.ledger import Ledger
@@ -31,20 +32,40 @@ def one(where: World, ledger: Ledger, old: str, new: str, now: int, *, dry_run: 
     return _rename(where, ledger, names, now, dry_run)
 
 
-def prefix(where: World, ledger: Ledger, new: str, now: int, *, dry_run: bool = False) -> dict[str, str]:
-    """Every bead of a plain repository's ledger to another prefix, which new beads have from then on."""
+def prefix(where: World, ledger: Ledger, new: str, now: int, *, repair: bool = False, dry_run: bool = False) -> dict[str, str]:
+    """Every bead of a plain repository's ledger to another prefix, which new beads have from then on. `repair`: also those that have
+    neither the old one nor this."""
     ids.prefix(new)
     if where.routes is not None:
         raise Refused("a rig's prefix cannot change", why="the town's routes, branches and records carry it", next="bd rename OLD NEW")
-    head, wisps = ledger.prefix + "-", where.wisps(ledger)
-    names = {bead_id: f"{new}-{bead_id.removeprefix(head)}" for one in (ledger, wisps) if one is not None
-             for bead_id, record in one.all().items()
-             if bead_id.startswith(head) and ready.status(record) != states.TOMBSTONE} if new != ledger.prefix else {}
+    beads = {**ledger.all(), **where.wisps_of(ledger)}
+    alive = [bead_id for bead_id, record in beads.items() if ready.status(record) != states.TOMBSTONE]
+    head = ledger.prefix + "-"
+    own = [name for name in alive if name.startswith(head) and new != ledger.prefix and not _has_become(beads, head, new, name)]
+    names = {bead_id: f"{new}-{bead_id.removeprefix(head)}" for bead_id in own}
+    if repair:
+        names |= _repaired([name for name in alive if not name.startswith((head, f"{new}-"))], new, {*beads, *names.values()})
     done = _rename(where, ledger, names, now, dry_run) if names else {}
     if not dry_run:  # last: killed before, the same command finds the rest
         found = fsio.read_json(ledger.beads.config)
         fsio.write_json(ledger.beads.config, {**(found if isinstance(found, dict) else {}), "issue_prefix": new})
     return done
+
+
+def _has_become(beads: Mapping[str, Record], head: str, new: str, bead_id: str) -> bool:
+    """Whether this is the name of a bead that was renamed by a run that was cut off: gp-a to gp-web-a, which has the old prefix too."""
+    before = beads.get(head + bead_id.removeprefix(f"{new}-")) if bead_id.startswith(f"{new}-") else None
+    return before is not None and before.get("delete_reason") == _reason(bead_id)
+
+
+def _repaired(strangers: Sequence[str], new: str, taken: set[str]) -> dict[str, str]:
+    """What comes behind the last hyphen, under this prefix, or where that is taken the whole id. Children follow their parent."""
+    names: dict[str, str] = {}
+    for top in sorted({bead_id.partition(".")[0] for bead_id in strangers}):
+        short = f"{new}-{top.rpartition('-')[2]}"
+        names[top] = ids.bead(f"{new}-{top}" if short in taken else short)
+        taken.add(names[top])
+    return {bead_id: names[bead_id.partition(".")[0]] + "".join(bead_id.partition(".")[1:]) for bead_id in strangers}
 
 
 def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dry_run: bool) -> dict[str, str]:
@@ -53,10 +74,9 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
     near = [one for one in (where.wisps(kept), kept) if one is not None]
     _check_others(where, near, names)
 
-    def fill(draft: Draft, own: Mapping[str, str]) -> None:
+    def fill(draft: Draft, own: Mapping[str, str], in_wisps: bool) -> None:
         for old, new in names.items():
-            if draft.get(new) is not None:
-                raise Conflict(f"{new} is taken", next=f"bd show {new}")
+            _check_free(draft, old, new, is_here=old in own, in_wisps=in_wisps)
             if old in own and states.needs_landing(existing(draft, old)):
                 raise Refused(f"{old} cannot be renamed", why="it was given to a worker, whose branch and landing carry its id")
         for bead_id, record in list(draft.all().items()):
@@ -71,7 +91,7 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
     parts = [(there, {old: new for old, new in names.items() if where.holding(kept, old) is there}) for there in near]
     for dry in ([True] if dry_run else [True, False] if len(parts) > 1 else [False]):
         for there, own in parts:
-            commit(there, partial(fill, own=own), dry)
+            commit(there, partial(fill, own=own, in_wisps=isinstance(there.beads, Wisps)), dry)
     return dict(names)
 
 
@@ -82,6 +102,21 @@ def _check_others(where: World, near: Sequence[Ledger], names: Mapping[str, str]
             named = [edge.target for edge in graph.edges(record) if edge.target in names]
             if named:
                 raise Refused(f"{named[0]} cannot be renamed", why=f"{bead_id} in another ledger depends on it")
+
+
+def _check_free(draft: Draft, old: str, new: str, *, is_here: bool, in_wisps: bool) -> None:
+    """Raises Conflict where another bead has the new id, or had it; the very same one may have it back."""
+    there = draft.get(new)
+    if there is None:
+        return
+    if ready.status(there) != states.TOMBSTONE:
+        raise Conflict(f"{new} is taken", next=f"bd show {new}")
+    former, seen = new, set[str]()
+    while former not in seen and former != old:
+        seen.add(former)
+        former = str((draft.get(former) or {}).get("delete_reason") or "").removeprefix("now ")
+    if former != old and (is_here or not (in_wisps or states.is_away(there))):
+        raise Conflict(f"{new} is taken", why="a bead that was deleted had it", next=f"bd rename {old} NEW")
 
 
 def _reason(new: str) -> str:

@@ -69,19 +69,26 @@ def both(*checks: Callable[[Story], list[str]]) -> Callable[[Story], list[str]]:
 
 # ---- another prefix
 
-def renamed(story: Story) -> list[str]:
+def renamed(new: str) -> Callable[[Story], list[str]]:
     """Every bead under its new id, the old one a tombstone, and the settings say so."""
-    records = beads(story).records
-    bad = [f"{bead} is not there" for bead in ("web-a", "web-b", "web-c", "web-e", "web-e.1", "web-e.2") if bead not in records]
-    bad += [f"{bead} is still there" for bead, record in records.items() if bead.startswith("bd-") and record.get("status") != "tombstone"]
-    with open(f"{story.root}/one/.beads/config.json", encoding="utf-8") as file:
-        prefix = json.load(file)["issue_prefix"]
-    return beads(story).violations + bad + ([] if prefix == "web" else [f"the prefix is {prefix}"])
+    def check(story: Story) -> list[str]:
+        live = {bead for bead, record in beads(story).records.items() if record.get("status") != "tombstone"}
+        wanted = {f"{new}-{part}" for part in ("a", "b", "c", "e", "e.1", "e.2")}
+        with open(f"{story.root}/one/.beads/config.json", encoding="utf-8") as file:
+            prefix = json.load(file)["issue_prefix"]
+        return (beads(story).violations + ([] if live == wanted else [f"alive: {sorted(live)}"])
+                + ([] if prefix == new else [f"the prefix is {prefix}"]))
+    return check
 
 
 def nobody_lost(story: Story) -> list[str]:
     live = {bead.partition("-")[2] for bead, record in beads(story).records.items() if record.get("status") != "tombstone"}
     return [] if live == {"a", "b", "c", "e", "e.1", "e.2"} else [f"alive: {sorted(live)}"]
+
+
+def as_many(story: Story) -> list[str]:
+    live = [bead for bead, record in beads(story).records.items() if record.get("status") != "tombstone"]
+    return [] if len(live) == 6 else [f"alive: {sorted(live)}"]
 
 
 # ---- init, hooks
@@ -361,7 +368,9 @@ SCENARIOS = [
     moved("bd-update-persistent", wisp, "bd-w", kept=True),
     Scenario("bd-delete-hard", named, act("delete", "bd-a", "--hard", "--force"), forgotten, glance=unnamed, retry=1),
     Scenario("bd-batch", plan, act("batch", "--file", "../plan.txt"), BATCH[0], glance=BATCH[1]),
-    Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed, glance=nobody_lost),
+    Scenario("bd-rename-prefix", begun, act("rename-prefix", "web"), renamed("web"), glance=nobody_lost),
+    Scenario("bd-rename-prefix-longer", begun, act("rename-prefix", "bd-x"), renamed("bd-x"), glance=as_many),
+    Scenario("bd-rename-prefix-back", after("rename-prefix", "web"), act("rename-prefix", "bd"), renamed("bd"), glance=nobody_lost),
     Scenario("bd-rename", begun, act("rename", "bd-a", "bd-new"), renamed_one, glance=called),
     Scenario("bd-ready-claim", begun, act("ready", "--claim"), at_least_one, glance=taken),
     Scenario("bd-archive", aged(), act("archive"), archived, glance=readable),

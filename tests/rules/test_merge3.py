@@ -121,8 +121,9 @@ def test_closed_at_stands_on_closed_beads_only(base: Any, ours: Any, theirs: Any
 @settings(max_examples=200, deadline=None)
 @given(base=SOME, ours=SOME, theirs=SOME)
 def test_a_tombstone_is_for_ever(base: Any, ours: Any, theirs: Any) -> None:
-    """Pain point 5: what is deleted stays so."""
-    if "tombstone" in [(side or {}).get("status") for side in (ours, theirs)]:
+    """Pain point 5: what is deleted stays so, unless it was taken back by who knew that, while nobody else changed it."""
+    dead = [side for side in (ours, theirs) if (side or {}).get("status") == "tombstone"]
+    if dead and dead != [base]:
         merged = merge_record(base, ours, theirs).record
         assert merged is not None and merged["status"] == "tombstone"
 
@@ -231,6 +232,16 @@ def test_an_edit_of_a_deleted_bead_is_reported() -> None:
     result = merge_record(BASE, dead, {**BASE, "title": "Edited", "updated_at": STAMPS[3]})
     assert result.record is not None and result.conflicts
     assert (result.record["status"], result.record["deleted_at"], result.record["title"]) == ("tombstone", STAMPS[2], "Edited")
+
+
+def test_a_tombstone_is_taken_back_by_who_knew_it() -> None:
+    dead = {**BASE, "status": "tombstone", "deleted_at": STAMPS[2], "updated_at": STAMPS[2]}
+    stale, back = ({**BASE, "title": "Back", "updated_at": STAMPS[at]} for at in (1, 3))
+    assert merged(dead, dead, back) == merged(dead, back, dead) == back
+    assert merged(dead, {**back, "priority": 1}, {**back, "notes": "n"}) == {**back, "priority": 1, "notes": "n"}
+    for base, ours, theirs in ((dead, dead, stale), (None, dead, back), (BASE, dead, back), (dead, {**dead, "deleted_by": "x"}, back),
+                               (dead, stale, {**stale, "notes": "n"})):
+        assert (merged(base, ours, theirs) or {})["status"] == "tombstone"
 
 
 def test_validations_of_both_sides_are_kept() -> None:

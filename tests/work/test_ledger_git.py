@@ -11,6 +11,7 @@ import builders
 import ledgers
 import pytest
 import rigtown
+import warm
 
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Refused, RemoteAway, RemoteRefused
@@ -66,6 +67,32 @@ class Yard:
     def remote(self, path: str = ".beads/issues.jsonl") -> bytes:
         branch = "beads" if self.mode == "own-branch" else "main"
         return builders.git(self.bare, "cat-file", "blob", f"{branch}:{path}").encode() + b"\n"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_was_deleted_or_renamed_everywhere_and_is_taken_back_comes_back_everywhere(mode: str, tmp_path: Path) -> None:
+    yard = Yard(tmp_path, mode, 2, ledgers.generated(3))
+    first, *_ = sorted(yard.ledger(0).all())
+
+    def bd(*words: str) -> None:
+        done = warm.run("bd", *words, cwd=yard.clones[0])
+        assert done.code == 0, done.err
+        for n in (0, 1, 0):
+            yard.sync(n)
+        assert yard.text(0) == yard.text(1) == yard.remote()
+
+    def alive() -> list[str]:
+        return sorted(name for name, bead in yard.ledger(1).all().items() if bead.get("status") != "tombstone")
+
+    bd("delete", first, "--force", "--cascade")
+    assert first not in alive()
+    bd("restore", first)
+    assert first in alive()
+    there = alive()
+    bd("rename-prefix", "web")
+    assert not set(alive()) & set(there)
+    bd("rename-prefix", "bd")
+    assert alive() == there
 
 
 @pytest.mark.parametrize("mode", MODES)
