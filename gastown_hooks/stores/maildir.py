@@ -29,3 +29,8 @@ def names(folder: str) -> list[str]:
 def flags(name: str) -> str:
     """The flags in a letter's file name."""
     return name.partition(":2,")[2]
+
+
+def seen(name: str) -> str:
+    """The file name in `cur` of a letter that was read."""
+    return f"{name.partition(':')[0]}:2,{''.join(sorted({*flags(name), SEEN}))}"

@@ -198,7 +198,9 @@ def _check_free(own: Mapping[str, Record], around: Mapping[str, Record], bead_id
         raise NotFound(f"no bead {ids.shown(bead_id)}", next="bd list")
     status = bead.get("status", "open")
     if status in claims.CLAIMED:
-        raise Conflict(f"{bead_id} is with {bead.get('assignee') or 'somebody'}", why=f"status {status}", next=f"bd show {bead_id}")
+        who = str(bead.get("assignee") or "somebody")
+        raise Conflict(f"{bead_id} is with {who}", why=f"status {status}",
+                       next=f"gt polecat status {who}" if "/polecats/" in who else f"bd show {bead_id}")
     if status != "open":
         raise Refused(f"{bead_id} is {status}", next=f"bd reopen {bead_id}" if status == "closed" else f"bd update {bead_id} --status open")
     reasons = ready.blockers(around, bead_id, now)

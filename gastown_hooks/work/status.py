@@ -11,7 +11,7 @@ from gastown_hooks.core.values import asdict, dataclass, field
 from gastown_hooks.rules import agent_states as states
 from gastown_hooks.rules import claims, requests, turn
 from gastown_hooks.rules.liveness import Worker
-from gastown_hooks.stores import beats, callers, config, known, mail, processes
+from gastown_hooks.stores import beats, callers, config, known, mail, maildir, processes
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import convoy, rigs, wake
 from gastown_hooks.work import lease as leases
@@ -221,7 +221,10 @@ def _town_needs(town: Town, found: Overview, now: int) -> None:
         found.needs_you.append({"what": f"rig {rig.name} is half made", "why": "its gt rig add did not finish",
                                 "next": f"run it again, or: gt rig remove {rig.name}"})
     for message in mail.unread(town.overseer.mail):
-        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"cat {shlex.quote(message.path)}"})
+        folder, name = message.path.split("/")[-2:]
+        read = shlex.quote(f"{folder}/{name}")
+        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"cd {shlex.quote(town.overseer.mail)} && "
+                                f"cat {read} && mv {read} {shlex.quote(f'cur/{maildir.seen(name)}')}"})
 
 
 def _rig_part(rig: Rig, found: Overview, queues: dict[str, list[Record]], now: int) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,13 @@ def test_what_needs_you(town: Town, repo: Path) -> None:
     words = [need["what"] for need in status.overview(town, clock.now()).needs_you]
     assert any("half" in w for w in words) and any(w.startswith("Help") for w in words)
     assert "two has no gates" in words and f"app/polecats/toast is stalled on {bead}" in words
+
+
+def test_mail_that_was_read_as_told_needs_nobody(town: Town) -> None:
+    mail.deliver(town.overseer.mail, "app/witness", "overseer", "Help", "the body", now=NOW)
+    [need] = status.overview(town, clock.now()).needs_you
+    told = subprocess.run(["sh", "-c", need["next"]], capture_output=True, text=True, check=True)
+    assert "the body" in told.stdout and status.overview(town, clock.now()).needs_you == []
 
 
 def test_a_town_that_is_up_and_has_no_tick_needs_you(town: Town) -> None:

@@ -102,9 +102,9 @@ def tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
     if made.started or not waking.runner_is_free(rig.polecat(made.name)):
         common.say(f"  working; look: gt peek {who}")
     elif config.mode(rig.town) == "by-hand":
-        common.say("  the town is by hand, so nothing was started. Next, one of:")
         line = _line_by_hand(rig, made)
-        if line is not None:
+        common.say(f"  the town is by hand, so nothing was started. Next{', one of' if line else ''}:")
+        if line:
             common.say(f"    {line}    # you and the agent, in this terminal")
         common.say(f"    gt session start {who}    # the agent alone (gt up: all of them)")
 

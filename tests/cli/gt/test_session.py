@@ -117,6 +117,7 @@ def test_a_sling_killed_before_its_start_is_completed_by_the_same_command(town: 
     until(mark.exists)
     again = gt(town, *words, GT_WAKE="spawn")
     assert again.code != 0 and "gp-aaaaa is with gp/polecats/toast" in again.err and mark.read_text() == "x"
+    assert again.err.endswith("Next: gt polecat status gp/polecats/toast\n")
     assert gt(town, "session", "stop", "gp/toast").code == 0
     assert "is with" in gt(town, *words, GT_WAKE="spawn").err and town.alive() == []  # it began: stopped on purpose is no kill
 
