@@ -254,13 +254,14 @@ def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
 
 def last_fence(records: Mapping[str, Record]) -> int:
     """The highest fence among one ledger's beads."""
-    its = records if isinstance(records, Known) else None
-    return max(its.index.last_fence() if its else 0, *map(holding.fence, (its.behind if its else records).values()), 0)
+    seen, left = (records.index.last_fence(), records.behind) if isinstance(records, Known) else (0, records)
+    return max([seen, *map(holding.fence, left.values())])
 
 
 def beads(ledger: Ledger) -> Mapping[str, Record]:
     """The ledger's beads: each read when it is asked for, or, where the index cannot tell, all."""
-    its = ledger.look(lambda pair: at(pair, unseen.LITTLE)) or known(ledger)
+    its = ledger.look(lambda pair: at(pair, unseen.LITTLE))
+    its = known(ledger) if its is None else its  # whether it is true would be asked of all its beads
     return ledger.all() if its is None else its
 
 
