@@ -222,9 +222,9 @@ def _town_needs(town: Town, found: Overview, now: int) -> None:
                                 "next": f"run it again, or: gt rig remove {rig.name}"})
     for message in mail.unread(town.overseer.mail):
         folder, name = message.path.split("/")[-2:]
-        read = shlex.quote(f"{folder}/{name}")
-        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}", "next": f"cd {shlex.quote(town.overseer.mail)} && "
-                                f"cat {read} && mv {read} {shlex.quote(f'cur/{maildir.seen(name)}')}"})
+        read, done = (shlex.quote(part) for part in (f"{folder}/{name}", f"cur/{maildir.seen(name)}"))
+        found.needs_you.append({"what": message.subject, "why": f"mail from {message.sender}",
+                                "next": f"cd {shlex.quote(town.overseer.mail)} && cat {read} && mv {read} {done}"})
 
 
 def _rig_part(rig: Rig, found: Overview, queues: dict[str, list[Record]], now: int) -> None:
