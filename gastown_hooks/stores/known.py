@@ -139,19 +139,20 @@ class Known(Records):
 
 
 class Changed(graph.Linked):
-    """Beads with some of them changed, or new, and not written yet."""
+    """Beads with some of them changed, or new, and not written yet. Like `Together` in no circle with itself: it may hold an open index."""
 
     def __init__(self, below: graph.Linked, changed: Mapping[str, Record]) -> None:
         self._below, self._changed = below, changed
-        self.family = Asked(lambda name: sorted([*(one for one in below.family.get(name, ()) if one not in changed),
-                                                 *(one for one, record in self._own() if name in graph.parents(record))]),
-                            lambda: [*below.family, *(name for _, record in self._own() for name in graph.parents(record))])
-        self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in changed), *(
-            (one, edge.kind) for one, record in self._own() for edge in graph.edges(record) if edge.target == name)],
-            key=lambda one: one[0]), lambda: [*below.above, *(edge.target for _, record in self._own() for edge in graph.edges(record))])
 
-    def _own(self) -> list[tuple[str, Record]]:
-        return [(name, record) for name, record in self._changed.items() if record.get("status") != states.TOMBSTONE]
+        def own() -> list[tuple[str, Record]]:
+            return [(name, record) for name, record in changed.items() if record.get("status") != states.TOMBSTONE]
+
+        self.family = Asked(lambda name: sorted([*(one for one in below.family.get(name, ()) if one not in changed),
+                                                 *(one for one, record in own() if name in graph.parents(record))]),
+                            lambda: [*below.family, *(name for _, record in own() for name in graph.parents(record))])
+        self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in changed), *(
+            (one, edge.kind) for one, record in own() for edge in graph.edges(record) if edge.target == name)],
+            key=lambda one: one[0]), lambda: [*below.above, *(edge.target for _, record in own() for edge in graph.edges(record))])
 
     def __getitem__(self, bead_id: str) -> Record:
         return self._changed[bead_id] if bead_id in self._changed else self._below[bead_id]
@@ -169,15 +170,17 @@ class Together(graph.Linked):
     def __init__(self, parts: Sequence[Mapping[str, Record]]) -> None:
         self._parts = parts
         families = [graph.Family(part) for part in parts]
+        found: list[Mapping[str, list[tuple[str, str]]]] = []
+
+        def dependents() -> list[Mapping[str, list[tuple[str, str]]]]:
+            if not found:
+                found.extend(graph.dependents(part) for part in parts)
+            return found
+
         self.family = Asked(lambda name: sorted(one for family in families for one in family.get(name, ())),
                             lambda: {name for family in families for name in family})
-        self.above = Asked(lambda name: sorted(one for above in self._above() for one in above.get(name, ())),
-                           lambda: {name for above in self._above() for name in above})
-        self._dependents: list[Mapping[str, list[tuple[str, str]]]] = []
-
-    def _above(self) -> list[Mapping[str, list[tuple[str, str]]]]:
-        self._dependents = self._dependents or [graph.dependents(part) for part in self._parts]
-        return self._dependents
+        self.above = Asked(lambda name: sorted(one for above in dependents() for one in above.get(name, ())),
+                           lambda: {name for above in dependents() for name in above})
 
     def __getitem__(self, bead_id: str) -> Record:
         for part in self._parts:

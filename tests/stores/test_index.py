@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +284,20 @@ def test_an_index_that_lags_still_tells_the_edges(ledger: Ledger, seed: int) -> 
         assert held <= {one["id"] for one in found.claims()}
         assert all(found.those(known.OPEN_REQUESTS)[name] == one for name, one in records.items()
                    if one.get("issue_type") == "merge-request" and one["status"] in OPEN)
+
+
+def test_who_read_by_an_index_lets_go_of_it_without_the_collector(ledger: Ledger) -> None:
+    put(ledger, bead("gp-01"))
+    found = known.known(ledger)
+    assert found is not None
+    its, records = weakref.ref(found.index), known.Together([known.Changed(found, {"gp-02": bead("gp-02")})])
+    assert "gp-01" not in records.family and "gp-01" not in records.above and "gp-02" in records
+    gc.disable()
+    try:
+        del found, records
+        assert its() is None  # or who writes next would wait for it, and copy the file
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("seed", range(4))
