@@ -128,14 +128,20 @@ def has_work(records: Iterable[Record]) -> bool:
     return any(found.get("status") != "closed" or (is_usable(found) and parse(found).untold) for found in among(records, closed=True))
 
 
+def source(found: Record) -> str | None:
+    """The bead that a merge request is about, damaged or not."""
+    data = found.get("metadata")
+    name = data.get("source") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def open_claims(records: Iterable[Record]) -> dict[tuple[str, int], Record]:
     """Bead and fence to their unsettled merge request, damaged or not."""
     found: dict[tuple[str, int], Record] = {}
     for one in among(records):
-        data = one.get("metadata")
-        claim = (data.get("source"), data.get("fence")) if isinstance(data, dict) else (None, None)
-        if isinstance(claim[0], str) and type(claim[1]) is int:
-            found.setdefault((claim[0], claim[1]), one)
+        name = source(one)
+        if name is not None and type(fence := one["metadata"].get("fence")) is int:
+            found.setdefault((name, fence), one)
     return found
 
 

@@ -36,7 +36,7 @@ else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
     unseen = late("gastown_hooks.stores.unseen")
 
-VERSION = 12
+VERSION = 13
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")
@@ -51,7 +51,7 @@ _MANY = 1000  # beads of which each may be looked up
 _COSTLY = ("fit", "holds", "below", "top", "or", "not")
 _SCOPED = ("scope", "status", "kind", "assignee")
 _CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
-SPAWNER = "waits-for children of"
+SPAWNER, REQUEST = "waits-for children of", "merge-request of"  # edges of ours, beside those that beads have
 FOREIGN = "SELECT target, source FROM edge WHERE (target BETWEEN 'beads://' AND 'beads:0' OR target BETWEEN 'external:' AND 'external;')"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
 
@@ -117,9 +117,9 @@ class Index:
         """The ids that begin so, those of deleted beads too, and the beads' states."""
         return dict(self._db.execute("SELECT id, status FROM bead INDEXED BY by_id WHERE id >= ? AND id < ?", (head, f"{head}\U0010ffff")))
 
-    def kept(self, holding: str = "") -> list[bytes]:
-        """The lines of the beads that everybody asks for all the time, those that hold this text."""
-        return [row[0] for row in self._db.execute("SELECT line FROM kept WHERE instr(line, ?)", (holding.encode(),))]
+    def kept(self) -> list[bytes]:
+        """The lines of the beads that everybody asks for all the time."""
+        return [row[0] for row in self._db.execute("SELECT line FROM kept")]
 
     def claims(self) -> list[tuple[str, str, str, int]]:
         """(id, status, assignee, fence) of the beads that workers may hold."""
@@ -213,8 +213,8 @@ class Index:
 
     def dependents(self, bead_id: str) -> list[tuple[str, str]]:
         """(id, kind) of what depends on the bead, like `graph.dependents`."""
-        return self._db.execute("SELECT source, kind FROM edge WHERE target = ? AND kind <> ? ORDER BY source, place",
-                                (bead_id, SPAWNER)).fetchall()
+        return self._db.execute("SELECT source, kind FROM edge WHERE target = ? AND kind NOT IN (?, ?) ORDER BY source, place",
+                                (bead_id, SPAWNER, REQUEST)).fetchall()
 
     def children(self, bead_id: str) -> list[str]:
         """The ids of its children, like `graph.children`."""
@@ -223,7 +223,11 @@ class Index:
 
     def targets(self) -> list[str]:
         """What others depend on."""
-        return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE kind <> ?", (SPAWNER,))]
+        return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE kind NOT IN (?, ?)", (SPAWNER, REQUEST))]
+
+    def requests(self, bead_id: str) -> list[str]:
+        """The ids of the merge requests about it, settled or not."""
+        return [row[0] for row in self._db.execute("SELECT source FROM edge WHERE target = ? AND kind = ?", (bead_id, REQUEST))]
 
     def unknown(self) -> list[str]:
         """Beads that others wait for and that are not in this ledger: perhaps in another one, of which the index knows nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
-from gastown_hooks.rules import fields, graph, lint, ready, states
+from gastown_hooks.rules import fields, graph, lint, ready, requests, states
 from gastown_hooks.stores import index, known, lines, pairs, sqlite
 
 TYPE_CHECKING = False
@@ -315,9 +315,10 @@ def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:
     """The bead's rows of `edge`; a deleted bead depends on nothing."""
-    if not bead.get("dependencies") or bead.get("status") == "tombstone":
+    source = requests.source(bead) if bead.get("issue_type") == requests.TYPE else None
+    if not (bead.get("dependencies") or source) or bead.get("status") == "tombstone":
         return
-    found = [(edge.target, edge.kind) for edge in graph.edges(bead)]
+    found = [(edge.target, edge.kind) for edge in graph.edges(bead)] + ([(source, index.REQUEST)] if source else [])
     if any(kind == "waits-for" for _, kind in found):
         found += [(target, index.SPAWNER) for target in ready.watched(bead)]
     for place, (target, kind) in enumerate(found):

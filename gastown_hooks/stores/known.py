@@ -127,9 +127,9 @@ class Known(Records):
         """The ids that begin so, those of deleted beads too."""
         return list({**self.index.named(head), **{name: "" for name in self.behind if name.startswith(head)}})
 
-    def kept(self, naming: str = "") -> list[Record]:
-        """Those of which `is_kept` is true; with a bead's id at least those of them that name the bead."""
-        found = (record.decode(line) for line in self.index.kept(naming))
+    def kept(self) -> list[Record]:
+        """Those of which `is_kept` is true."""
+        found = (record.decode(line) for line in self.index.kept())
         return [*(bead for bead in found if bead["id"] not in self.behind), *self.behind.values()]
 
     def claims(self) -> list[Record]:
@@ -245,14 +245,15 @@ def at_work(records: Mapping[str, Record]) -> Mapping[str, Record]:
     return {bead["id"]: bead for bead in records.claims()} | records.those(OPEN_REQUESTS)
 
 
-def naming(records: Mapping[str, Record], bead_id: str) -> list[Record]:
-    """Of one ledger's beads at least those which `kept` has and which name the bead."""
-    return records.kept(bead_id) if isinstance(records, Known) else list(records.values())
+def requests_of(records: Mapping[str, Record], bead_id: str) -> list[Record]:
+    """Of one ledger's beads the merge requests about this one, settled or not."""
+    names = {*records.index.requests(bead_id), *records.behind} if isinstance(records, Known) else records
+    return [one for one in requests.among((records[name] for name in sorted(names)), closed=True) if requests.source(one) == bead_id]
 
 
 def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
     """The bead's unsettled merge request of its present fence, among one ledger's beads."""
-    return requests.open_claims(naming(records, bead["id"])).get((bead["id"], holding.fence(bead)))
+    return requests.open_claims(requests_of(records, bead["id"])).get((bead["id"], holding.fence(bead)))
 
 
 def last_fence(records: Mapping[str, Record]) -> int:

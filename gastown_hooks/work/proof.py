@@ -13,6 +13,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.core.values import dataclass, field
 from gastown_hooks.rules import requests
+from gastown_hooks.stores import known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work.containment import contained
@@ -46,11 +47,8 @@ def landed(rig: Rig, record: Record) -> str | None:
     """
     fence = record.get("claim_fence") or 0
     repo = Repo(rig.repo)
-    for other in requests.among(Ledger(rig.beads).all().values(), closed=True):
-        metadata = other.get("metadata")
-        if not isinstance(metadata, dict) or metadata.get("source") != record["id"] or metadata.get("fence") != fence or fence < 1:
-            continue
-        found = _landed_by(repo, metadata)
+    for other in known.requests_of(known.beads(Ledger(rig.beads)), record["id"]) if fence >= 1 else ():
+        found = _landed_by(repo, other["metadata"]) if other["metadata"].get("fence") == fence else None
         if found is not None:
             return found
     return None

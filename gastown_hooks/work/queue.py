@@ -60,6 +60,11 @@ def requests(rig: Rig, *, closed: bool = False) -> list[Record]:
     return among(known.those(Ledger(rig.beads), known.REQUESTS if closed else known.OPEN_REQUESTS).values(), closed=closed)
 
 
+def of_bead(rig: Rig, bead_id: str) -> list[Record]:
+    """The rig's merge requests about the bead, settled or not."""
+    return known.requests_of(known.beads(Ledger(rig.beads)), bead_id)
+
+
 def unfinished(rig: Rig) -> list[Record]:
     """At least the rig's merge requests that are not settled, or whose pull request is not."""
     return among(known.kept(Ledger(rig.beads)), closed=True)
@@ -146,8 +151,7 @@ def submit(rig: Rig, source: Record, *, head: str, branch: str, worker: str, fen
         there = view.get(request_id)
         if there is not None:
             return []
-        older = [found for found in among(known.naming(view.linked(), source["id"]))
-                 if is_usable(found) and parse(found).source == source["id"]]
+        older = [found for found in among(known.requests_of(view.linked(), source["id"])) if is_usable(found)]
         return [fresh, *(moved(found, SUPERSEDED, now, caller.actor, reason=f"superseded by {request_id}") for found in older)]
 
     ledger = Routes(rig.town).open(rig.beads, caller)

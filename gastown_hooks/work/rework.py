@@ -46,5 +46,4 @@ def _unanswered(desk: Desk) -> list[Request]:
 
 def _sent_back(desk: Desk, source: str) -> int:
     """How often the bead's work came back."""
-    found = [requests.parse(one) for one in queue.requests(desk.rig, closed=True) if requests.is_usable(one)]
-    return sum(request.tries for request in found if request.source == source)
+    return sum(request.tries for request in requests.usable(queue.of_bead(desk.rig, source)))

@@ -329,5 +329,6 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
         assert known.last_fence(found) == known.last_fence(records)
         for one in records.values():
             assert known.open_request(found, one) == known.open_request(records, one)
+            assert known.requests_of(found, one["id"]) == known.requests_of(records, one["id"])
         assert dict(known.Together([found])) == records
         assert ready.ready_among(found, [*IDS, "gp-none"], START) == ready.ready(records, START) == ready.ready_among(records, IDS, START)

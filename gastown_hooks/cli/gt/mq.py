@@ -248,8 +248,8 @@ def _told(made: Record, as_json: bool, words: str) -> None:
 
 def _request(rig: Rig, text: str) -> requests.Request:
     """The request of this id, or the last one of this bead. Raises NotFound."""
-    mine = [found for found in queue.requests(rig, closed=True) if requests.is_usable(found) and requests.parse(found).source == text]
-    return requests.parse(max(mine, key=lambda found: str(found["created_at"]))) if mine else queue.find(rig, text)
+    mine = requests.usable(queue.of_bead(rig, text))
+    return max(mine, key=lambda found: found.created_at) if mine else queue.find(rig, text)
 
 
 def _rig_of(town: Town, bead_id: str) -> Rig:
