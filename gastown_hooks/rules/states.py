@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import ready, waits
+    from gastown_hooks.rules import ready, requests, waits
 else:
+    requests = late("gastown_hooks.rules.requests")
     ready, waits = late("gastown_hooks.rules.ready"), late("gastown_hooks.rules.waits")
 
 STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
 TOMBSTONE = "tombstone"
 EPHEMERAL = "ephemeral now"  # what the tombstone of a bead says that is a wisp since
+PERSISTENT = "persistent now"  # what that of a wisp says that is kept since
+_OWN = ("gt:", "provides:", "export:")  # labels of this bead and no other begin so
 CLAIMED = ("hooked", "in_progress")
 TYPES = ("bug", "feature", "task", "epic", "chore", "decision", "spike", "story", "milestone", "message", "merge-request",
          "molecule", "gate", "agent", "role", "rig", "convoy", "event", "slot")
@@ -41,6 +44,12 @@ def doer(record: Record) -> str:
 def is_step(record: Record) -> bool:
     """A step of a molecule: made by a formula, which leaves its place in the record."""
     return bool(record.get("source_location"))
+
+
+def inherited(parent: Record | None) -> list[str]:
+    """The labels that a new child has of its parent: not what is said of that bead alone (what it provides, what it is to the queue)."""
+    labels = (parent or {}).get("labels") or []
+    return [label for label in labels if not label.startswith(_OWN) and label != requests.FIX_LABEL]
 
 
 def is_away(kept: Record | None) -> bool:

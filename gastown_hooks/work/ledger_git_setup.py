@@ -32,8 +32,9 @@ def driver_command() -> str:
     return " ".join(shlex.quote(word).replace("%", "%%") for word in words) + " %O %A %B %P"
 
 
-def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> list[Act]:
-    """What is still to be made for the ledger in the repository at `top`. Raises Conflict for a tracked one that should not be."""
+def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool, driver: bool = True) -> list[Act]:
+    """What is still to be made for the ledger in the repository at `top`. `driver`: git is told to merge it with bd. Raises Conflict for a
+    tracked ledger that should not be."""
     hidden = stealth or mode == OWN_BRANCH
     if hidden and git.run(top, "ls-files", "--", f":(literal){TRACKED_LEDGER}").out:
         raise Conflict("the code's branch tracks the ledger", why=TRACKED_LEDGER, next=f"git rm --cached {TRACKED_LEDGER}, then commit")
@@ -44,9 +45,9 @@ def plan(top: str, beads: Beads, prefix: str, mode: str, *, stealth: bool) -> li
         acts.append(Act("keep it out of the code's branches (info/exclude)", partial(_exclude, exclude_file(top))))
     if os.path.lexists(beads.gitignore) and _unignored(beads):
         acts.append(Act("keep bd's local files out of git (.beads/.gitignore)", partial(_ignore, beads)))
-    if not hidden and _unattributed(beads):
+    if driver and not hidden and _unattributed(beads):
         acts.append(Act("tell git that the ledger is merged by bd (.beads/.gitattributes)", partial(_attribute, beads)))
-    if not hidden and git.run(top, "config", "--get", DRIVER, check=False).line != driver_command():
+    if driver and not hidden and git.run(top, "config", "--get", DRIVER, check=False).line != driver_command():
         acts.append(Act("set bd up as the merge driver of this clone", partial(_set_driver, top)))
     return acts
 

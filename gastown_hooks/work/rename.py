@@ -115,7 +115,8 @@ def _check_free(draft: Draft, old: str, new: str, *, is_here: bool, in_wisps: bo
     while former not in seen and former != old:
         seen.add(former)
         former = str((draft.get(former) or {}).get("delete_reason") or "").removeprefix("now ")
-    if former != old and (is_here or not (in_wisps or states.is_away(there))):
+    moved = there.get("delete_reason") in (states.EPHEMERAL, states.PERSISTENT)  # to the ledger beside this one, which tells
+    if former != old and not moved and (is_here or not in_wisps):
         raise Conflict(f"{new} is taken", why="a bead that was deleted had it", next=f"bd rename {old} NEW")
 
 

@@ -49,10 +49,10 @@ class Proof:
 
 def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapping[str, Any] | None = None, bead_id: str | None = None,
            parent: str | None = None, deps: Sequence[tuple[str, str]] = (), gate: str | None = None, foreign: bool = False,
-           dry_run: bool = False) -> Record:
+           inherit: bool = False, dry_run: bool = False) -> Record:
     """A new bead with a new id (or `bead_id`, or the parent's next child number; the child of a bead in another ledger has an id of its
     own). `values`: checked fields (rules/fields). `gate`: whether what it waits for is all-children or any-children. `foreign`:
-    `bead_id` may have another prefix than this ledger's.
+    `bead_id` may have another prefix than this ledger's. `inherit`: with the parent's labels too.
 
     Raises Conflict (the id is taken), NotFound (parent, dependency), Refused (closed parent, too deep).
     """
@@ -71,20 +71,25 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
         _open_parent(above, parent)
 
     own = parent if above.beads.root == ledger.beads.root else None
-    return next(iter(commit(ledger, lambda draft: put_new(
-        draft, ledger, caller, now, given, bead_id=bead_id, parent=own, edges=edges, around=around, gate=gate), dry_run,
-        linked=bool(edges)).changed.values()))
+
+    def fill(draft: Draft) -> None:
+        labels = states.inherited((draft if own else above).get(parent)) if inherit and parent else []
+        put_new(draft, ledger, caller, now, given | ({"labels": sorted({*given.get("labels", ()), *labels})} if labels else {}),
+                bead_id=bead_id, parent=own, edges=edges, around=around, gate=gate)
+
+    return next(iter(commit(ledger, fill, dry_run, linked=bool(edges)).changed.values()))
 
 
 def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mapping[str, Any], *, bead_id: str | None = None,
             parent: str | None = None, edges: Iterable[tuple[str, str]] = (), around: Mapping[str, Record] | None = None,
-            gate: str | None = None) -> Record:
-    """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to."""
+            gate: str | None = None, circles: bool = True) -> Record:
+    """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to.
+    `circles`: see `check_edge`."""
     at = clock.stamp(now)
     new = {"id": _new_id(ledger, draft, bead_id, parent, wisp=bool(given.get("ephemeral"))), "status": "open", **given, "created_at": at,
            "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
     for kind, target in edges:
-        check_edge(known.Together([draft.linked(new), around or {}]), new["id"], kind, target)
+        check_edge(known.Together([draft.linked(new), around or {}]), new["id"], kind, target, circles=circles)
         new["dependencies"].append(edge(new["id"], kind, target, caller, now))
         if gate is not None and kind == "waits-for":
             new["dependencies"][-1]["metadata"] = jsons.dumps({"gate": gate})
@@ -102,7 +107,7 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
     _open_parent(draft, parent)
     if states.depth(parent) >= DEEPEST:
         raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
-    return f"{parent}.{states.child_number(draft.named(f'{parent}.'), parent)}"
+    return f"{parent}.{draft.next_child(parent)}"
 
 
 def _taken(bead_id: str) -> Conflict:

@@ -108,7 +108,7 @@ def stay(where: World, wisps: Ledger, bead_ids: Sequence[str], now: int, change:
             after[bead_id] = touched(record, {"ephemeral": None, "wisp_type": None}, where.caller.actor, now)
         commit(ledger, write, dry_run)
         for bead_id in after:
-            draft.put(rename.tombstone(existing(draft, bead_id), "persistent now", where.caller.actor, now))
+            draft.put(rename.tombstone(existing(draft, bead_id), states.PERSISTENT, where.caller.actor, now))
 
     commit(wisps, move, dry_run)
     return list(after.values())

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common, fast_write
-from gastown_hooks.cli.bd import _batch, _shared, _values
+from gastown_hooks.cli.bd import _batch, _original, _shared, _values
 from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Wisps
@@ -32,6 +32,7 @@ from gastown_hooks.work.world import World
 @click.option("-a", "--assignee", metavar="WHO")
 @click.option("-l", "--label", "--labels", "labels", multiple=True, metavar="L[,L…]")
 @click.option("--parent", metavar="ID", help="Make it a child: its id is the parent's with .1, .2 …, or its own in another rig.")
+@click.option("--no-inherit-labels", is_flag=True, help="A child without its parent's labels.")
 @click.option("--deps", "--dep", "deps", multiple=True, metavar="[TYPE:]ID[,…]", help="What it depends on (type: blocks).")
 @click.option("--id", "bead_id", metavar="ID", help="This id instead of a new one.")
 @click.option("--prefix", metavar="P", help="In the rig with this prefix.")
@@ -63,11 +64,13 @@ from gastown_hooks.work.world import World
 @click.option("-f", "--file", metavar="FILE.md", help="Many at once: a `## Title` a bead (-: standard input).")
 @click.option("--graph", metavar="PLAN.json", help="Many at once, all or none: nodes and edges (-: standard input).")
 @click.option("--silent", is_flag=True, help="Print only the id.")
+@_original.refused("--no-history", "it kept beads out of the original's database history", "bd create --ephemeral keeps one out of git")
+@_original.refused("--repo", "one bd has one ledger", "bd -C FOLDER create TITLE", takes_value=True)
 @common.dry_run_option
 @common.json_option
-def cli(title: str | None, title_option: str | None, parent: str | None, deps: tuple[str, ...], bead_id: str | None, prefix: str | None,
-        rig: str | None, waits_for: str | None, waits_for_gate: str | None, ephemeral: bool, force: bool, validate: bool, file: str | None,
-        graph: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
+def cli(title: str | None, title_option: str | None, parent: str | None, no_inherit_labels: bool, deps: tuple[str, ...],
+        bead_id: str | None, prefix: str | None, rig: str | None, waits_for: str | None, waits_for_gate: str | None, ephemeral: bool,
+        force: bool, validate: bool, file: str | None, graph: str | None, silent: bool, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Make a bead in this directory's ledger (or the one of --prefix, --rig, --id, --parent) and print its id.
 
     \b
@@ -86,6 +89,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     where = _shared.world()
     if file is not None or graph is not None:
         _only_a_file(file, graph, {"a title": title or title_option, "--parent": parent, "--deps": deps, "--id": bead_id,
+                                   "--no-inherit-labels": no_inherit_labels,
                                    "--waits-for": waits_for, "--validate": validate, "--force": force, "--ephemeral": ephemeral,
                                    **{_option(k): v for k, v in given.items()}})
         there, _ = _place(where, None, None, prefix, rig)
@@ -114,7 +118,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, deps: t
     if missing:
         raise BadInput(f"the description lacks {', '.join(missing)}", why=f"a {values['issue_type']} needs them", next="bd lint --help")
     made = beads.create(ledger, where.caller, now, text, values=values, bead_id=bead_id, parent=parent, deps=edges, gate=waits_for_gate,
-                        foreign=force, dry_run=dry_run)
+                        foreign=force, inherit=not no_inherit_labels, dry_run=dry_run)
     if not dry_run:
         where.touch(made["id"])
     fast_write.say_created(made, as_json=as_json, silent=silent, dry_run=dry_run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _dep_views, _shared
+from gastown_hooks.cli.bd import _dep_views, _original, _shared
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import fields, graph
@@ -39,6 +39,7 @@ for _view in (_dep_views.list_, _dep_views.tree, _dep_views.cycles):
 @click.option("--blocks", metavar="ID", help="The other way round: this one waits for the first.")
 @click.option("-t", "--type", "kind", default="blocks", show_default=True, help="blocks, parent-child, waits-for, related, tracks …")
 @click.option("--file", metavar="FILE", help="Many: lines `ID DEPENDS-ON [TYPE]` (-: standard input).")
+@_original.refused("--no-cycle-check", "edges are always checked: what waits in a circle is never ready", "the same without it")
 @common.dry_run_option
 @common.json_option
 def add(bead_id: str | None, depends_on: str | None, on_option: str | None, blocks: str | None, kind: str, file: str | None,

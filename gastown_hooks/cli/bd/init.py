@@ -7,6 +7,7 @@ import os
 import click
 
 from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _original
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound, Refused
 from gastown_hooks.core.paths import BEADS, Beads, follow_redirect, nearest_beads
@@ -19,11 +20,20 @@ from gastown_hooks.work import acts, ledger_git, ledger_git_setup
 @click.command(short_help="Make a ledger in this git repository, or set a clone up for it.")
 @click.option("-p", "--prefix", metavar="P", help="What the ids begin with (default: made from the folder's name).")
 @click.option("--own-branch", is_flag=True, help="Keep it out of the code's branches; `bd sync` keeps it on the branch `beads`.")
-@click.option("--stealth", is_flag=True, help="Keep it out of git altogether: nobody else sees it.")
+@click.option("--stealth", "--setup-exclude", is_flag=True, help="Keep it out of git altogether: nobody else sees it.")
+@click.option("--from-jsonl", is_flag=True, help="Refuse it unless there is an issues.jsonl to be taken over.")
+@click.option("--skip-merge-driver", is_flag=True, help="Do not tell this git, and its attributes, to merge the ledger with bd.")
+@click.option("--force", "--reinit-local", is_flag=True, hidden=True, help="Never makes a ledger anew over one that is there.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when all went well.")
+@_original.so_anyway("--skip-hooks", "--skip-agents", "--non-interactive")
+@_original.refused("--branch", "the ledger's own branch is always called beads, so that every clone finds it", "bd init --own-branch",
+                   takes_value=True)
+@_original.refused("--team", "there is no wizard", "bd init --own-branch, then bd sync --push")
+@_original.refused("--contributor", "no other repository is written to from here", "bd init --stealth")
 @common.dry_run_option
 @common.json_option
-def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_run: bool, as_json: bool) -> None:
+def cli(prefix: str | None, own_branch: bool, stealth: bool, from_jsonl: bool, skip_merge_driver: bool, force: bool, quiet: bool,
+        dry_run: bool, as_json: bool) -> None:
     """Make .beads/ at the top of this git repository. The ledger is tracked in the code's own branch, so each branch has its list,
     and git is told to merge it with `bd merge`; or see --own-branch and --stealth.
 
@@ -36,6 +46,7 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
       bd init
       bd init --prefix web
       bd init --own-branch
+      bd init --from-jsonl
     """
     caller = callers.caller()
     if own_branch and stealth:
@@ -45,12 +56,17 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
     top = _top(caller.cwd)
     beads = Beads(f"{top}/{BEADS}")
     there = nearest_beads(caller.cwd)
+    if force and (there is not None or os.path.lexists(beads.issues)):
+        raise Refused("a ledger is never made anew over one that is there", why=(there or beads).root,
+                      next="bd init without --force; for another prefix bd rename-prefix NEW")
     if not os.path.lexists(beads.issues) and (main := ledger_git_setup.shared(top)) is not None:
         done = acts.carry_out(ledger_git_setup.redirect(beads, main), dry_run=dry_run)
         _say_known(follow_redirect(Beads(main)), done, quiet, dry_run, as_json)
         return
     if os.path.lexists(beads.redirect) or (there is not None and there.root != beads.root):
         raise Conflict("a ledger is there", why=(there or beads).root, next="bd where")
+    if from_jsonl and not os.path.lexists(beads.issues):
+        raise NotFound(f"no {beads.issues}", why="--from-jsonl takes over what lies there", next="bd init, then bd import FILE")
     remote = None if stealth or os.path.lexists(beads.issues) else ledger_git.fetched_prefix(top)
     mode = OWN_BRANCH if own_branch or remote else CODE_BRANCH
     known = os.path.lexists(beads.config)
@@ -59,7 +75,8 @@ def cli(prefix: str | None, own_branch: bool, stealth: bool, quiet: bool, dry_ru
     wanted = Ledger(beads).prefix if known else ids.prefix(prefix) if prefix is not None else (
         remote or _prefix_of(beads) or _prefix_from(os.path.basename(top)))
     stealth = stealth or (known and ledger_git_setup.is_stealth(top))
-    done = acts.carry_out(ledger_git_setup.plan(top, beads, wanted, mode, stealth=stealth), dry_run=dry_run)
+    done = acts.carry_out(ledger_git_setup.plan(top, beads, wanted, mode, stealth=stealth, driver=not skip_merge_driver),
+                          dry_run=dry_run)
     if remote and not dry_run:
         ledger_git.adopt(Ledger(beads), top)
     if known:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared, _watch, _words
+from gastown_hooks.cli.bd import _original, _shared, _watch, _words
 from gastown_hooks.core import clock, ids, jsons
 from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import fields, foreign, graph, ready, states
@@ -36,6 +36,7 @@ _SHOWN = frozenset((  # by the plain page
 @click.option("--current", is_flag=True, help="The bead that you are at, instead of an ID.")
 @click.option("--as-of", metavar="COMMIT", help="As they were in that commit.")
 @click.option("--local-time", is_flag=True, help="Times in the zone of this machine, not in UTC.")
+@_original.so_anyway("--include-comments", "--include-dependents")
 @_watch.option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], watch: bool, current: bool, **given: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _facts, _shared, _track
+from gastown_hooks.cli.bd import _facts, _original, _shared, _track
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.late import late
@@ -26,6 +26,7 @@ else:
 @click.option("--group-by", "group", type=click.Choice(list(track.GROUPS)),
               help="How work went by actor, agent program, model or tag.")
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
+@_original.so_anyway("--all")
 @common.json_option
 def cli(assigned: bool, no_activity: bool, actor: str | None, tags: tuple[str, ...], group: str | None, prefix: str | None,
         as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common, fast_write
-from gastown_hooks.cli.bd import _shared, _values
+from gastown_hooks.cli.bd import _original, _shared, _values
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.paths import Wisps
@@ -52,6 +52,8 @@ from gastown_hooks.work import beads, verbs, wisps
 @click.option("--timeout", metavar="30m|1h|2d", help='Of a gate: how long; "" clears.')
 @click.option("--ephemeral", is_flag=True, help="Make it a wisp: only this place has it, not git and no other clone.")
 @click.option("--persistent", is_flag=True, help="Keep a wisp, in the ledger that is shared.")
+@_original.refused("--no-history", "it kept beads out of the original's database history", "bd update ID --ephemeral keeps one out of git")
+@_original.refused("--history", "every bead has its history here", "bd history ID")
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], claim: bool, append_notes: str | None, add_labels: tuple[str, ...], remove_labels: tuple[str, ...],

@@ -1,0 +1,22 @@
+"""Options of the original program that its users' scripts pass: those that ask for what is so here anyway, and those that are refused with
+the reason. Neither is in the help."""
+
+from __future__ import annotations
+
+import click
+
+from gastown_hooks.cli.common import Decorator
+from gastown_hooks.core.errors import BadInput
+
+
+def so_anyway(*names: str) -> Decorator:
+    """Flags that ask for what the command does without them."""
+    return click.option(*names, is_flag=True, hidden=True, expose_value=False, help="So it is anyway.")
+
+
+def refused(name: str, why: str, next: str, *, takes_value: bool = False) -> Decorator:
+    """An option that means something which there is not here."""
+    def told(ctx: click.Context, param: click.Parameter, given: object) -> None:
+        if given:
+            raise BadInput(f"{name} is refused", why=why, next=next)
+    return click.option(name, is_flag=not takes_value, hidden=True, expose_value=False, callback=told, help=f"Refused: {why}.")
