@@ -37,6 +37,7 @@ ORDER: fast.Options = {"--sort": ("sort", "one"), "-r": ("reverse", "flag"), "--
 _TOLD = {name for name, _ in (FILTERS | STATES).values()} | {"prefix"}
 _COLUMNS = {"id": "id", "status": "status", "type": "kind", "assignee": "assignee", "label": "label"}
 _LARGEST = 1 << 62
+_MOST = 200  # conditions: SQLite nests them no deeper than 1000
 
 
 def limit(given: Mapping[str, Any]) -> int | None:
@@ -72,7 +73,7 @@ def options(given: Mapping[str, Any]) -> Wanted | None:
         return None
     if who is not None:
         found.append(("assignee", True, [who]))
-    if any("\x1f" in word for word in labels):
+    if any("\x1f" in word for word in labels) or len(labels) > _MOST:
         return None
     others = ("label_any", "label_pattern", "exclude_label")
     if any(given[name] for name in others) or any(word == "none" or "*" in word for word in labels):
@@ -143,6 +144,8 @@ def of_query(tree: query.Tree, now: int) -> Wanted | None:
     """What an expression means; None where the index cannot tell all of it. Raises BadInput."""
     if len(tree) == 4:
         return _of_condition(*tree[1:], now)
+    if _size(tree) > _MOST:
+        return None
     parts = [of_query(one, now) for one in tree[1]]
     found = [part for part in parts if part is not None]
     if len(found) < len(parts):
@@ -153,8 +156,13 @@ def of_query(tree: query.Tree, now: int) -> Wanted | None:
 def part_of_query(tree: query.Tree, now: int) -> Wanted:
     """What the index can tell of an expression: never less than it lets through. Raises BadInput."""
     if tree[0] == "and":
-        return [one for part in tree[1] for one in part_of_query(part, now)]
+        return [one for part in tree[1] for one in part_of_query(part, now)][:_MOST]
     return of_query(tree, now) or []
+
+
+def _size(tree: query.Tree) -> int:
+    """How many conditions it has."""
+    return 1 if len(tree) == 4 else sum(map(_size, tree[1]))
 
 
 def _of_condition(field: str, how: str, text: str, now: int) -> Wanted | None:

@@ -59,8 +59,9 @@ STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready,
 class Index:
     """One look at an index that was current when it was opened."""
 
-    def __init__(self, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int], tail: bytes, whole: bool) -> None:
-        self._db, self.odd, self._ready = db, odd, now_ready
+    def __init__(self, beads: Beads, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int], tail: bytes,
+                 whole: bool) -> None:
+        self._beads, self._db, self.odd, self._ready = beads, db, odd, now_ready
         self.seen, self.tail = seen, tail  # the file, the journal's inode, how much of it; its last bytes
         self.whole = whole  # whether that was all of the journal
         self._functions = 0
@@ -70,17 +71,25 @@ class Index:
     def __del__(self) -> None:
         self._db.close()  # a connection is in a circle with its cache: left alone it would keep its lock
 
+    def _ask(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """The rows. Raises StorageFailed where the file turns out to be damaged: whoever asks next has a new one."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite.Error as error:
+            indexing.discard(self._beads)
+            raise StorageFailed(f"the index {self._beads.index} was damaged, and is gone", why=str(error), next="the same again") from None
+
     def put_beside(self, row: tuple[Any, ...], effect: str, since: int | None) -> None:
         """For `ready` without filters: a bead's COLUMNS by now, what its change does (`rules.ready.effect`), from when it may begin."""
-        was = next((start for start, in self._db.execute("SELECT ready_from FROM bead WHERE id = ?", (row[2],))), None)
+        was = next((start for start, in self._ask("SELECT ready_from FROM bead WHERE id = ?", (row[2],))), None)
         self._beside[row[2]] = (was, was if effect == "stays" else since, row)
 
     def ready(self, now: int, limit: int, wanted: Wanted = ()) -> list[tuple[Any, ...]]:
         """The first beads that may begin, in order, each as COLUMNS; limit 0: all."""
         tests, values = self._tests(wanted)
         most = limit + len(self._beside) if limit else -1
-        rows = self._db.execute(f"SELECT {COLUMNS} FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests} "
-                                "ORDER BY priority, created, id LIMIT ?", (now, *values, most)).fetchall()
+        rows = self._ask(f"SELECT {COLUMNS} FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests} "
+                         "ORDER BY priority, created, id LIMIT ?", (now, *values, most))
         if not self._beside:
             return rows
         fresh = [row for _, since, row in self._beside.values() if since is not None and since <= now]
@@ -90,55 +99,54 @@ class Index:
         """How many `ready` has in all."""
         if wanted:
             tests, values = self._tests(wanted)
-            found = self._db.execute(f"SELECT count(*) FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests}", (now, *values))
-            return int(found.fetchone()[0])
-        later = self._db.execute("SELECT count(*) FROM bead INDEXED BY later WHERE ready_from > 0 AND ready_from <= ?", (now,))
+            return int(self._ask(f"SELECT count(*) FROM bead INDEXED BY by_urgency WHERE ready_from <= ?{tests}", (now, *values))[0][0])
+        later = self._ask("SELECT count(*) FROM bead INDEXED BY later WHERE ready_from > 0 AND ready_from <= ?", (now,))
         moved = sum((since is not None and since <= now) - (was is not None and was <= now) for was, since, _ in self._beside.values())
-        return self._ready + int(later.fetchone()[0]) + moved
+        return self._ready + int(later[0][0]) + moved
 
     def listed(self, limit: int, wanted: Wanted, order: str = "priority", reverse: bool = False) -> list[tuple[Any, ...]]:
         """The first beads of which all this is true, in one of ORDERS, each as COLUMNS; limit 0: all."""
         tests, values = self._tests(wanted)
         by = ", ".join(f"{column} DESC" if reverse else column for column in ORDERS[order])
-        return self._db.execute(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests} ORDER BY {by} LIMIT ?", (*values, limit or -1)).fetchall()
+        return self._ask(f"SELECT {COLUMNS} FROM bead WHERE TRUE{tests} ORDER BY {by} LIMIT ?", (*values, limit or -1))
 
     def ids(self, wanted: Wanted) -> list[str]:
         """The ids of the beads of which all this is true."""
         tests, values = self._tests(wanted)
-        return [row[0] for row in self._db.execute(f"SELECT id FROM bead WHERE TRUE{tests.replace('+', '')}", values)]
+        return [row[0] for row in self._ask(f"SELECT id FROM bead WHERE TRUE{tests.replace('+', '')}", values)]
 
     def lines(self, wanted: Wanted) -> list[tuple[str, bytes | None]]:
         """(id, line) of the beads of which all this is true; of those that nobody asks for all the time the line is None."""
         tests, values = self._tests(wanted)
         tests = tests.replace("+", "")
-        return self._db.execute(f"SELECT id, line FROM bead LEFT JOIN kept USING (id) WHERE TRUE{tests}", values).fetchall()
+        return self._ask(f"SELECT id, line FROM bead LEFT JOIN kept USING (id) WHERE TRUE{tests}", values)
 
     def named(self, head: str) -> dict[str, str]:
         """The ids that begin so, those of deleted beads too, and the beads' states."""
-        return dict(self._db.execute("SELECT id, status FROM bead INDEXED BY by_id WHERE id >= ? AND id < ?", (head, f"{head}\U0010ffff")))
+        return dict(self._ask("SELECT id, status FROM bead INDEXED BY by_id WHERE id >= ? AND id < ?", (head, f"{head}\U0010ffff")))
 
     def kept(self) -> list[bytes]:
         """The lines of the beads that everybody asks for all the time."""
-        return [row[0] for row in self._db.execute("SELECT line FROM kept")]
+        return [row[0] for row in self._ask("SELECT line FROM kept")]
 
     def claims(self) -> list[tuple[str, str, str, int]]:
         """(id, status, assignee, fence) of the beads that workers may hold."""
         marks = ", ".join("?" * len(states.CLAIMED))
-        return self._db.execute(f"SELECT id, status, assignee, fence FROM bead INDEXED BY by_fence WHERE fence > 0 AND status IN ({marks})",
-                                states.CLAIMED).fetchall()
+        return self._ask(f"SELECT id, status, assignee, fence FROM bead INDEXED BY by_fence WHERE fence > 0 AND status IN ({marks})",
+                         states.CLAIMED)
 
     def last_fence(self) -> int:
         """The highest fence of all; 0 where there is none."""
         statuses = ("WITH RECURSIVE found(one) AS (SELECT min(status) FROM bead WHERE fence > 0 UNION ALL SELECT (SELECT min(status) FROM "
                     "bead WHERE fence > 0 AND status > one) FROM found WHERE one IS NOT NULL) SELECT one FROM found")  # one step each
         highest = f"SELECT max((SELECT max(fence) FROM bead INDEXED BY by_fence WHERE fence > 0 AND status = one)) FROM ({statuses})"
-        return self._db.execute(highest).fetchone()[0] or 0
+        return self._ask(highest)[0][0] or 0
 
     def outlook(self, names: Sequence[str], now: int) -> dict[str, tuple[Record, bool]]:
         """Of these beads, where it can tell: as much as says what it is up to, and whether others hold an open one."""
         found = {}
         for some in (names[at:at + _MANY] for at in range(0, len(names), _MANY)):
-            for *values, ready, held in self._db.execute(
+            for *values, ready, held in self._ask(
                     "SELECT id, title, kind, status, assignee, fence, ready_from <= ?, blocked_from <= ? AND blocked_until > ? FROM bead "
                     f"WHERE id IN ({', '.join('?' * len(some))})", (now, now, now, *some)):
                 bead = dict(zip(_OUTLOOK, values, strict=True))
@@ -165,77 +173,76 @@ class Index:
             if any(column == "scope" for column, *_ in wanted):
                 table += " INDEXED BY by_scope"
         found: dict[Any, int] = {}
-        for value, count in self._db.execute(f"SELECT {by}, count(*) FROM {table} WHERE TRUE{tests} {grouped}", values):
+        for value, count in self._ask(f"SELECT {by}, count(*) FROM {table} WHERE TRUE{tests} {grouped}", values):
             found[value] = found.get(value, 0) + count
         return found
 
     def count_recent(self, wanted: Wanted, since: int) -> tuple[int, int, int]:
         """How many of them were created, closed and updated since."""
         tests, values = self._tests(wanted)
-        found = self._db.execute("SELECT ifnull(sum(created >= ?), 0), ifnull(sum(closed >= ?), 0), ifnull(sum(updated >= ?), 0) "
-                                 "FROM bead INDEXED BY by_scope WHERE (updated >= ? OR created >= ? OR closed >= ?)"
-                                 f"{tests}", (*[since] * 6, *values)).fetchone()
+        found = self._ask("SELECT ifnull(sum(created >= ?), 0), ifnull(sum(closed >= ?), 0), ifnull(sum(updated >= ?), 0) "
+                          "FROM bead INDEXED BY by_scope WHERE (updated >= ? OR created >= ? OR closed >= ?)"
+                          f"{tests}", (*[since] * 6, *values))[0]
         return found[0], found[1], found[2]
 
     def leads(self, wanted: Wanted) -> tuple[int, int, int]:
         """Of those that are closed: how many tell when they were begun and ended, how long they took in all, the last end."""
         tests, values = self._tests(wanted)
         second = clock.SECOND  # the sum of nanoseconds may be more than SQLite counts
-        row = self._db.execute("SELECT count(*), "
-                               f"sum((closed - created) / {second}), sum((closed - created) % {second}), max(closed) FROM bead "
-                               f"INDEXED BY by_scope WHERE scope IN ({DELETED}, {TOWN}, {CLOSED}, {SHOWN}) AND status = 'closed' "
-                               f"AND closed <> 0 AND created <> 0{tests}", values).fetchone()
+        row = self._ask("SELECT count(*), "
+                        f"sum((closed - created) / {second}), sum((closed - created) % {second}), max(closed) FROM bead "
+                        f"INDEXED BY by_scope WHERE scope IN ({DELETED}, {TOWN}, {CLOSED}, {SHOWN}) AND status = 'closed' "
+                        f"AND closed <> 0 AND created <> 0{tests}", values)[0]
         return row[0], (row[1] or 0) * second + (row[2] or 0), row[3] or 0
 
     def count_blocked(self, wanted: Wanted, now: int) -> int:
         """How many of them others hold back now."""
         tests, values = self._tests(wanted)
-        return int(self._db.execute("SELECT count(*) FROM bead INDEXED BY by_hold WHERE blocked_from IS NOT NULL AND blocked_from <= ? "
-                                    f"AND blocked_until > ?{tests}", (now, now, *values)).fetchone()[0])
+        return int(self._ask("SELECT count(*) FROM bead INDEXED BY by_hold WHERE blocked_from IS NOT NULL AND blocked_from <= ? "
+                             f"AND blocked_until > ?{tests}", (now, now, *values))[0][0])
 
     def progress(self, wanted: Wanted) -> list[tuple[Any, ...]]:
         """The beads of which all this is true, in order, each as COLUMNS and how many children it has, and how many of them are closed."""
         tests, values = self._tests(wanted)
-        rows = self._db.execute(f"SELECT {COLUMNS}, (SELECT count(*) {_CHILDREN}), (SELECT ifnull(sum(edge.closed), 0) {_CHILDREN}) "
-                                f"FROM bead WHERE TRUE{tests.replace('+', '')} ORDER BY priority, created, id", values)
-        return rows.fetchall()
+        return self._ask(f"SELECT {COLUMNS}, (SELECT count(*) {_CHILDREN}), (SELECT ifnull(sum(edge.closed), 0) {_CHILDREN}) "
+                         f"FROM bead WHERE TRUE{tests.replace('+', '')} ORDER BY priority, created, id", values)
 
     def count_done(self, wanted: Wanted) -> int:
         """How many of them have children and all closed."""
         tests, values = self._tests(wanted)
-        found = self._db.execute("SELECT count(*) FROM bead WHERE TRUE"
-                                 f"{tests.replace('+', '')} AND (SELECT min(edge.closed) {_CHILDREN})", values)
-        return int(found.fetchone()[0])
+        found = self._ask("SELECT count(*) FROM bead WHERE TRUE"
+                          f"{tests.replace('+', '')} AND (SELECT min(edge.closed) {_CHILDREN})", values)
+        return int(found[0][0])
 
     def held_by(self, actor: str) -> list[str]:
         """The ids of the beads that are on this identity's hook."""
-        return [row[0] for row in self._db.execute("SELECT id FROM bead WHERE held_by = ? ORDER BY id", (actor,))]
+        return [row[0] for row in self._ask("SELECT id FROM bead WHERE held_by = ? ORDER BY id", (actor,))]
 
     def dependents(self, bead_id: str) -> list[tuple[str, str]]:
         """(id, kind) of what depends on the bead, like `graph.dependents`."""
-        return self._db.execute("SELECT source, kind FROM edge WHERE target = ? AND kind NOT IN (?, ?) ORDER BY source, place",
-                                (bead_id, SPAWNER, REQUEST)).fetchall()
+        return self._ask("SELECT source, kind FROM edge WHERE target = ? AND kind NOT IN (?, ?) ORDER BY source, place",
+                         (bead_id, SPAWNER, REQUEST))
 
     def children(self, bead_id: str) -> list[str]:
         """The ids of its children, like `graph.children`."""
-        return [row[0] for row in self._db.execute("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",
-                                                   (bead_id,))]
+        return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",
+                                            (bead_id,))]
 
     def targets(self) -> list[str]:
         """What others depend on."""
-        return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE kind NOT IN (?, ?)", (SPAWNER, REQUEST))]
+        return [row[0] for row in self._ask("SELECT DISTINCT target FROM edge WHERE kind NOT IN (?, ?)", (SPAWNER, REQUEST))]
 
     def requests(self, bead_id: str) -> list[str]:
         """The ids of the merge requests about it, settled or not."""
-        return [row[0] for row in self._db.execute("SELECT source FROM edge WHERE target = ? AND kind = ?", (bead_id, REQUEST))]
+        return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = ?", (bead_id, REQUEST))]
 
     def unknown(self) -> list[str]:
         """Beads that others wait for and that are not in this ledger: perhaps in another one, of which the index knows nothing."""
-        return [row[0] for row in self._db.execute("SELECT DISTINCT target FROM edge WHERE unknown")]
+        return [row[0] for row in self._ask("SELECT DISTINCT target FROM edge WHERE unknown")]
 
     def foreign(self) -> list[tuple[str, str]]:
         """(reference, bead): the beads of other projects, and who depends on them."""
-        return self._db.execute(f"{FOREIGN} ORDER BY target, source").fetchall()
+        return self._ask(f"{FOREIGN} ORDER BY target, source")
 
     def _tests(self, wanted: Wanted) -> tuple[str, list[Any]]:
         """SQL behind a WHERE, and its values. The columns are names of ours, never words of a caller.
@@ -283,11 +290,11 @@ class Index:
         key = (text, *scopes)
         if key not in self._held:
             table = f"temp.held{len(self._held)}"
-            self._db.execute("PRAGMA temp_store = MEMORY")
-            self._db.execute(f"CREATE TABLE {table} (id TEXT PRIMARY KEY) WITHOUT ROWID")
+            self._ask("PRAGMA temp_store = MEMORY")
+            self._ask(f"CREATE TABLE {table} (id TEXT PRIMARY KEY) WITHOUT ROWID")
             marks = ", ".join("?" * len(scopes))
-            count = self._db.execute(f"INSERT INTO {table} SELECT id FROM text WHERE scope IN ({marks}) AND instr(everything, ?)",
-                                     (*scopes, text)).rowcount
+            self._ask(f"INSERT INTO {table} SELECT id FROM text WHERE scope IN ({marks}) AND instr(everything, ?)", (*scopes, text))
+            count = self._ask("SELECT changes()")[0][0]
             self._held[key] = f"{'+' if count > _MANY else ''}id IN {table}", count
         return self._held[key]
 
@@ -339,7 +346,10 @@ def look(beads: Beads, whole: bool = True) -> Index | None:
         journal, issues = os.stat(beads.journal), os.stat(beads.issues)
     except FileNotFoundError:
         return None
-    db = connect(beads)
+    try:
+        db = connect(beads)
+    except sqlite.Error:
+        return None
     try:
         db.execute("BEGIN")
         row = db.execute(STATE).fetchone()
@@ -352,7 +362,7 @@ def look(beads: Beads, whole: bool = True) -> Index | None:
             row[10] != "{}" and row[10] != standing(external.look(beads, jsons.loads(row[10])))):
         db.close()
         return None
-    return Index(db, row[8], row[9], (row[2], row[3], row[6]), row[7], row[:6] == seen[:6])
+    return Index(beads, db, row[8], row[9], (row[2], row[3], row[6]), row[7], row[:6] == seen[:6])
 
 
 def standing(foreign: Mapping[str, Record]) -> str:

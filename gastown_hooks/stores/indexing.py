@@ -82,6 +82,12 @@ def caught_up(ledger: Ledger) -> index.Index | None:
     return None
 
 
+def discard(beads: Beads) -> None:
+    """Away with an index that turned out to be damaged."""
+    with lock.acquire(beads.index_lock):
+        _remove(beads)
+
+
 def _remove(beads: Beads) -> None:
     fsio.remove(beads.index)
     fsio.remove(beads.index_journal)
@@ -117,7 +123,8 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
     except BaseException:
         db.close()
         raise
-    return index.Index(db, odd, now_ready, (jsons.dumps(list(pair.base)), pair.inode, seen), pair.journal()[max(0, seen - _TAIL):], True)
+    return index.Index(beads, db, odd, now_ready, (jsons.dumps(list(pair.base)), pair.inode, seen), pair.journal()[max(0, seen - _TAIL):],
+                       True)
 
 
 def _writable(beads: Beads) -> sqlite.Connection:

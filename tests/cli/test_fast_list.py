@@ -50,6 +50,7 @@ NOT (title=t1 OR due<2026-01-04); NOT due>=2026-01-04; created=2026-01-01; creat
 id=gp-001; id=none; id!=gp-001 AND priority<=1; priority!=2; description=two; description=two OR priority=0; due=none; estimate>5;
 pinned=true; parent=gp-001; started<1d; status=x; what=1; (; a; defer>9999-01-01; label=a* AND priority=0;
 status=open AND (priority<=1 OR (label=web AND NOT assignee=bob))""".replace("\n", " ").split("; ")
+QUERIES += [f" {word} ".join(f"id!=gp-{number:03d}" for number in range(10, 1200)) for word in ("OR", "AND")]
 
 
 def any_bead(dice: random.Random, number: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gastown_hooks.core import clock, fsio, record
-from gastown_hooks.core.errors import NotATown
+from gastown_hooks.core.errors import NotATown, StorageFailed
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import external, index, indexing, known, unseen
@@ -214,6 +214,7 @@ def test_a_broken_index_is_made_again_or_left_alone(ledger: Ledger, harm: str) -
         fsio.remove(path)
         os.mkdir(path)
         assert index.current(ledger) is None
+        assert len(ledger.view(lambda view: view.linked())) == 200
         return
     if harm.startswith("other"):
         db = index.connect(ledger.beads)
@@ -222,6 +223,22 @@ def test_a_broken_index_is_made_again_or_left_alone(ledger: Ledger, harm: str) -
     else:
         fsio.write(path, {"garbage": b"x" * 5000, "cut": data[: len(data) // 2], "empty": b""}[harm])
     put(ledger, bead("gp-200"))
+    check(ledger)
+
+
+def test_damage_that_only_a_question_meets_is_told_and_away(ledger: Ledger) -> None:
+    put(ledger, *(bead(f"gp-{n:03d}") for n in range(200)))
+    check(ledger)
+    data = fsio.read(ledger.beads.index) or b""
+    boot = clock.boot_id().encode()  # the page that says what the index has seen stays whole, and the first one
+    pages = [data[at:at + 4096] for at in range(0, len(data), 4096)]
+    fsio.write(ledger.beads.index, b"".join(page if not at or boot in page or b"gp-" not in page else b"\xff" * 4096
+                                            for at, page in enumerate(pages)))
+    its = index.opened(ledger.beads)
+    assert its is not None
+    with pytest.raises(StorageFailed, match="was damaged, and is gone"):
+        its.listed(0, ())
+    assert not os.path.exists(ledger.beads.index)
     check(ledger)
 
 
