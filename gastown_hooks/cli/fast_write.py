@@ -1,7 +1,6 @@
 """`bd create`, `bd update` and `bd close` with plain options, without click. Each returns an exit code, or None: click does it.
 
-None is said only before anything was written: for an unusual option, a shortened id, several ledgers, a close that git must prove or a
-convoy waits for.
+None is said only before anything was written: for an unusual option, a shortened id, several ledgers, a close that git must prove.
 """
 
 from __future__ import annotations
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import steps
     from gastown_hooks.stores.ledger import Ledger
-    from gastown_hooks.work import advance
+    from gastown_hooks.work import advance, wake
 else:
     _words, advance = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.work.advance")
+    wake = late("gastown_hooks.work.wake")
 
 _COMMON: fast.Options = {
     "-t": ("issue_type", "one"), "--type": ("issue_type", "one"), "-p": ("priority", "one"), "--priority": ("priority", "one"),
@@ -115,18 +115,22 @@ def bd_close(words: list[str]) -> int | None:
     ledger, names, found = place
     if len(names) > 1 if given["go_on"] else given["no_auto"]:
         return None
-    if any(map(states.needs_landing, found)) or tracking.is_followed(where.caller.town, names):
+    if any(map(states.needs_landing, found)):
         return None
+    followed = tracking.is_followed(where.caller.town, names)
     reason, session = "".join(given["reasons"]) or "Closed", fields.session(callers.variable("CLAUDE_SESSION_ID"))
     if given["go_on"]:
-        return _close_and_go_on(where, ledger, names, reason, now, given, session)
-    after = verbs.close(ledger, where.caller, now, names, reason, force=given["force"], session=session)
-    where.touch(after[-1]["id"])
-    say_closed(after, as_json=given["as_json"], dry_run=False)
+        _close_and_go_on(where, ledger, names, reason, now, given, session)
+    else:
+        after = verbs.close(ledger, where.caller, now, names, reason, force=given["force"], session=session)
+        where.touch(after[-1]["id"])
+        say_closed(after, as_json=given["as_json"], dry_run=False)
+    if followed and where.caller.town is not None:
+        wake.wake(where.caller.town, "deacon")
     return 0
 
 
-def _close_and_go_on(where: World, ledger: Ledger, names: list[str], reason: str, now: int, given: dict[str, Any], session: str) -> int:
+def _close_and_go_on(where: World, ledger: Ledger, names: list[str], reason: str, now: int, given: dict[str, Any], session: str) -> None:
     no_auto = given["no_auto"]
     onward = advance.next_step(where, where.known([ledger]), names[0], now, auto=not no_auto)
     after, found = advance.close(where, ledger, names, reason, now, onward, force=given["force"], session=session, alone=True)
@@ -134,7 +138,6 @@ def _close_and_go_on(where: World, ledger: Ledger, names: list[str], reason: str
     if not given["as_json"]:
         say_closed(after, as_json=False, dry_run=False)
     say_next(after, found, no_auto, given["as_json"])
-    return 0
 
 
 def say_closed(after: list[Record], *, as_json: bool, dry_run: bool) -> None:

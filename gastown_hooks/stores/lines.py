@@ -20,7 +20,7 @@ else:
     merge3 = late("gastown_hooks.rules.merge3")
 
 _WINDOW = 1 << 11  # about three lines
-_ENOUGH = 1 << 14  # read as a whole
+_BLOCK = 1 << 14  # read at once
 
 
 class Problem:
@@ -154,28 +154,45 @@ def find(data: bytes, bead_id: str, end: int | None = None) -> tuple[int, int, b
     return low, low, False
 
 
-def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str,
-            seen: dict[int, tuple[int, bytes, bytes | None]] | None = None) -> bytes | None:
-    """`find` in a file of which `read(start, length)` gives a part, up to `size`, its `sound`; only a few kilobytes are read.
+def find_in(read: Callable[[int, int], bytes], size: int, bead_id: str) -> bytes | None:
+    """`find` in a file of which `read(start, length)` gives a part, up to `size`, its `sound`; only some kilobytes are read.
 
-    `seen`: lines that were met on the way, and their keys, by where they were looked for. Kept for the next search in the same file.
+    Most ids are random, so where one must stand can be guessed, the second time by the ids that were met. Else: always the middle.
     """
-    wanted, low, high, seen = bead_id.encode(), 0, size, {} if seen is None else seen
-    while high - low > _ENOUGH:
-        middle = (low + high) // 2
-        if middle not in seen:
-            start, line = _line_at(read, middle, low, high)
-            seen[middle] = start, line, key_of(line)
-        start, line, key = seen[middle]
-        if key == wanted:
-            return line
-        if key is None or key > wanted:
-            high = start
+    wanted, low, high, below, above, least = bead_id.encode(), 0, size, 0.0, 1.0, 0
+    head = wanted[:wanted.rfind(b"-") + 1]
+    goal = _place(wanted, head, wanted)
+    guesses = [_BLOCK] * 3
+    while low < high:
+        block = max(least, guesses.pop() if guesses else _WINDOW)
+        share = (goal - below) / (above - below) if block >= _BLOCK and below <= goal <= above and below < above else 0.5
+        first = max(low, min(low + int(share * (high - low)) - block // 2, high - block))
+        data = read(first, min(block, high - first))
+        start = 0 if first == low else data.find(b"\n") + 1
+        end = len(data) if first + len(data) == high else data.rfind(b"\n") + 1
+        if end <= start or (start == 0 and first > low):
+            least = block * 8  # not one whole line
+            continue
+        data = data[start:end]
+        at, stop, found = find(data, bead_id, len(data))
+        if found or 0 < at < len(data):
+            return data[at:stop] if found else None
+        if at == 0:
+            high, above = first + start, _place(key_of(data[:data.find(b"\n")]) or wanted, head, wanted)
         else:
-            low = min(start + len(line) + 1, high)
-    data = read(low, high - low)
-    start, end, found = find(data, bead_id, len(data))
-    return data[start:end] if found else None
+            low, below = first + end, _place(key_of(data[data.rfind(b"\n", 0, -1) + 1:-1]) or wanted, head, wanted)
+    return None
+
+
+def _place(key: bytes, head: bytes, wanted: bytes) -> float:
+    """Where, from 0 to 1, an id would stand among evenly spread ones that begin like the one wanted."""
+    if not key.startswith(head):
+        return float(key > wanted)
+    found, scale = 0.0, 1.0
+    for letter in key[len(head):len(head) + 6]:
+        scale /= 36
+        found += scale * (letter - 48 if letter < 58 else letter - 87)
+    return min(max(found, 0.0), 1.0)
 
 
 def _line_at(read: Callable[[int, int], bytes], middle: int, low: int, high: int) -> tuple[int, bytes]:

@@ -55,7 +55,6 @@ class Pair:
         self.beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
-        self._seen: dict[int, tuple[int, bytes, bytes | None]] = {}
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
         self._sound: int | None = None
@@ -88,6 +87,13 @@ class Pair:
     def steady(self) -> bool:
         """Whether the file is still what it was when it was opened; if not, what was read may be neither old nor new."""
         return signature(os.fstat(self._fd)) == self.base
+
+    def is_current(self) -> bool:
+        """Whether the file is still there as it was when it was opened."""
+        try:
+            return signature(os.stat(self.beads.issues)) == self.base
+        except FileNotFoundError:
+            return False
 
     def same_files(self, other: Pair) -> bool:
         """Whether nobody swapped or edited either file since `other` was read; the journal may have grown."""
@@ -143,11 +149,11 @@ class Pair:
         last = self._last(bead_id)
         if last is not None:
             return last
-        if not self.has_journal:  # nobody vouches for the file's order
-            return self._lines().get(bead_id)
         if self._sound is None:
-            self._sound = lines.sound(self._read, self.base[0])
-        return lines.find_in(self._read, self._sound, bead_id, self._seen)
+            is_sorted = self.has_journal or lines.is_sorted(self.issues())  # without a journal nobody vouches for it
+            self._sound = lines.sound(self._read, self.base[0]) if is_sorted else -1
+        found = lines.find_in(self._read, self._sound, bead_id) if self._sound >= 0 else b""
+        return found if self.has_journal or found is None or (found and lines.is_bead(found)) else self._lines().get(bead_id)
 
     def several(self, bead_ids: Iterable[str]) -> dict[str, bytes]:
         """`line` of many: the file is read once. Only with a journal, which vouches for the file's order."""

@@ -31,7 +31,8 @@ else:
 def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str | Mapping[str, str], now: int,
           onward: Callable[[Mapping[str, Record], Take], T], *, force: bool = False, session: str = "", alone: bool = False,
           dry_run: bool = False) -> tuple[list[Record], T]:
-    """Close beads of one ledger, then take what `onward(closed, take)` chooses. `alone`: no close must be proven, no convoy waits."""
+    """Close beads of one ledger, then take what `onward(closed, take)` chooses. `alone`: no close must be
+    proven, and the caller wakes whom it concerns."""
     found: list[T] = []
     elsewhere: list[str] = []
 

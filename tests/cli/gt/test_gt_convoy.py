@@ -9,6 +9,8 @@ import builders
 import pytest
 from builders import Run
 
+from gastown_hooks.core.paths import Town
+
 
 @pytest.fixture
 def town(run_cli: Run, tmp_path: Path) -> Path:
@@ -82,3 +84,13 @@ def test_a_sling_without_a_convoy_makes_one(run_cli: Run, town: Path) -> None:
     [batch] = json.loads(gt(run_cli, "convoy", "status", "--json"))
     assert f"  toast  {one}  {batch['id']}\n" in gt(run_cli, "rig", "status", "web")
     assert "neither" in gt(run_cli, "convoy", "launch", one, code=3)
+
+
+@pytest.mark.parametrize("more", [[], ["--continue"]])
+def test_the_deacon_hears_of_a_close_that_a_convoy_waits_for(run_cli: Run, town: Path, more: list[str]) -> None:
+    flag = Path(Town(str(town)).flag("deacon"))
+    tracked, other = (made(run_cli, title, "--prefix", "ap") for title in ("Tracked", "Other"))
+    gt(run_cli, "convoy", "create", "Batch", tracked)
+    flag.unlink(missing_ok=True)
+    assert run_cli("bd", "close", other, *more).code == 0 and not flag.exists()
+    assert run_cli("bd", "close", tracked, *more).code == 0 and flag.exists()
