@@ -30,12 +30,21 @@ class Finding:
     remark: bool = False
 
 
-def examine(ledger: Ledger, caller: Caller, wisps: Ledger | None = None) -> list[Finding]:
-    """Every finding, in the order of the checks; nothing is changed. `wisps`: the ledger's, looked at too."""
-    beside = [] if wisps is None else [*_lines(wisps), *_values(wisps), *_journal(wisps)]
-    return [*_lines(ledger), *_values(ledger), *_journal(ledger), *_archive(ledger), *_strays(ledger.beads), *_clone(ledger, caller),
-            *(replace(one, check="wisps", line=None, text=f"line {one.line} of {ledger.beads.wisps}: {one.text}" if one.line else one.text)
-              for one in beside)]
+CHECKS = ("lines", "values", "journal", "archive", "strays", "git", "wisps")
+
+
+def examine(ledger: Ledger, caller: Caller, wisps: Ledger | None = None, only: tuple[str, ...] = CHECKS) -> list[Finding]:
+    """Every finding of these checks, in their order; nothing is changed. `wisps`: the ledger's, looked at too."""
+    looks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "lines": lambda: _lines(ledger), "values": lambda: _values(ledger), "journal": lambda: _journal(ledger),
+        "archive": lambda: _archive(ledger), "strays": lambda: _strays(ledger.beads), "git": lambda: _clone(ledger, caller),
+        "wisps": lambda: _wisps(ledger, wisps)}
+    return [finding for name, look in looks.items() if name in only for finding in look()]
+
+
+def _wisps(ledger: Ledger, wisps: Ledger | None) -> Iterator[Finding]:
+    for one in [] if wisps is None else [*_lines(wisps), *_values(wisps), *_journal(wisps)]:
+        yield replace(one, check="wisps", line=None, text=f"line {one.line} of {ledger.beads.wisps}: {one.text}" if one.line else one.text)
 
 
 def cure(findings: list[Finding]) -> list[Finding]:

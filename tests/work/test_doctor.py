@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import builders
 import ledgers
 import pytest
+import warm
 
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.stores.callers import Caller
@@ -122,3 +124,16 @@ def test_wrong_words(repo: Path, run_cli: builders.Run) -> None:
     assert done.code == 2 and "--dry-run goes with --fix" in done.err
     done = run_cli("bd", "doctor", cwd=repo)
     assert (done.code, done.out) == (0, "✓ The ledger is sound\n")
+
+
+def test_an_index_that_lies_is_found_and_thrown_away(repo: Path) -> None:
+    for words in (("init", "-q", "--own-branch", "-p", "bd"), ("create", "One", "--id", "bd-one"), ("ready",)):
+        assert warm.run("bd", *words, cwd=repo).code == 0
+    beads = Beads(str(repo / ".beads"))
+    with sqlite3.connect(beads.index) as db:
+        db.execute("UPDATE bead SET status = 'closed'")
+    db.close()
+    done = warm.run("bd", "doctor", "--deep", cwd=repo)
+    assert (done.code, done.out) == (1, "✗ index: it says otherwise of 1 beads, such as bd-one (bd doctor --fix)\n1 left\n")
+    assert warm.run("bd", "doctor", "--deep", "--fix", cwd=repo).code == 0
+    assert warm.run("bd", "doctor", "--deep", cwd=repo).out == "✓ The ledger is sound\n"

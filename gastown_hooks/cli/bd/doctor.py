@@ -5,9 +5,12 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
+from gastown_hooks.cli.bd import _original
+from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.stores import callers
-from gastown_hooks.work import doctor
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import deep, doctor
 from gastown_hooks.work.world import World
 
 _SHOWN = 50
@@ -15,9 +18,13 @@ _SHOWN = 50
 
 @click.command(short_help="Find what is wrong with the ledger, and put it right.")
 @click.option("--fix", is_flag=True, help="Put right what can be: bad lines go to quarantine.log, all others keep their bytes.")
+@click.option("--check", "checks", multiple=True, type=click.Choice([*doctor.CHECKS, *deep.CHECKS]), help="Only this (repeat: these).")
+@click.option("--deep", "is_deep", is_flag=True, help="Also what beads depend on (graph), and whether the index says what they do (index).")
+@click.option("--perf", is_flag=True, help="Instead: how large the ledger is, and how long it takes to look at it.")
+@_original.so_anyway("--yes", "-y")
 @common.dry_run_option
 @common.json_option
-def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
+def cli(fix: bool, checks: tuple[str, ...], is_deep: bool, perf: bool, dry_run: bool, as_json: bool) -> int:
     """Look at this directory's ledger: lines that are no bead (with their numbers), beads that stand twice, values no reader can use,
     a damaged journal, files that look like ledgers, and what this clone's git does not know yet. Exit code 1 while something is wrong.
 
@@ -25,14 +32,24 @@ def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
     Examples:
       bd doctor
       bd doctor --fix
+      bd doctor --deep
+      bd doctor --check lines --check graph --json
+      bd doctor --perf
     """
     if dry_run and not fix:
         raise BadInput("--dry-run goes with --fix", why="without it nothing is changed")
+    if (checks and is_deep) or (perf and (checks or is_deep or fix)):
+        raise BadInput("--check, --deep and --perf contradict each other, --perf also --fix")
     caller = callers.caller()
     where = World(caller)
     ledger = where.home()
-    wisps = where.wisps(ledger)
-    findings = doctor.examine(ledger, caller, wisps)
+    if perf:
+        _say_measured(ledger, as_json)
+        return 0
+    wisps, only = where.wisps(ledger), checks or (*doctor.CHECKS, *(deep.CHECKS if is_deep else ()))
+    findings = doctor.examine(ledger, caller, wisps, only)
+    if not set(deep.CHECKS).isdisjoint(only):
+        findings += deep.examine(where, ledger, clock.now(), only)
     curable = [finding for finding in findings if finding.fix]
     left = [finding for finding in findings if not finding.remark]
     if fix and not dry_run:
@@ -56,3 +73,13 @@ def cli(fix: bool, dry_run: bool, as_json: bool) -> int:
     if caller.town is not None and ledger.beads.root == caller.town.beads.root and caller.town.rigs():
         common.say("  That is the town's own. Each rig's: bd -C RIG doctor")
     return int(bool(left))
+
+
+def _say_measured(ledger: Ledger, as_json: bool) -> None:
+    found = {"path": ledger.beads.root, **deep.measured(ledger, clock.now())}
+    if as_json:
+        common.emit_json(found)
+        return
+    common.say(f"{found['path']}: {found['beads']} beads, {'with an index' if found['indexed'] else 'no index'}")
+    common.table([(name, f"{size:,} bytes") for name, size in found["bytes"].items()]
+                 + [(name, f"{seconds:.4f} s") for name, seconds in found["seconds"].items()], ("WHAT", "HOW MUCH"))

@@ -10,7 +10,8 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import drawing, fields, graph, ready, steps
+from gastown_hooks.rules import drawing, graph, ready, steps
+from gastown_hooks.work import deep
 
 
 @click.group(cls=_shared.DefaultGroup, default="show", short_help="Draw what waits for what.")
@@ -65,8 +66,7 @@ def check(as_json: bool) -> int:
     own = _shared.everything(where.shown())
     known = where.around(own)
     circles = graph.cycles(known)
-    lost = [(name, edge.target) for name, record in own.items() if ready.status(record) != "tombstone" for edge in graph.edges(record)
-            if edge.target not in known and not fields.is_foreign(edge.target)]
+    lost = deep.loose(own, known)
     if as_json:
         common.emit_json({"cycles": circles, "missing": [{"issue_id": name, "depends_on_id": on} for name, on in lost]})
     else:

@@ -1,0 +1,86 @@
+"""What only a look at all beads together tells of a ledger, and how long such looks take: `bd doctor --deep` and `--perf`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from gastown_hooks.core import clock
+from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.stores import archive, index, indexing
+from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work.doctor import Finding
+from gastown_hooks.work.world import World
+
+Record = dict[str, Any]
+CHECKS = ("graph", "index")
+
+
+def examine(where: World, ledger: Ledger, now: int, only: tuple[str, ...] = CHECKS) -> list[Finding]:
+    """Every finding of these checks; nothing is changed."""
+    own = {**ledger.all(), **where.wisps_of(ledger)}
+    known = where.around(own)
+    return [*(_graph(own, known) if "graph" in only else ()), *(_index(where, ledger, known, now) if "index" in only else ())]
+
+
+def loose(own: Mapping[str, Record], known: Mapping[str, Record]) -> list[tuple[str, str]]:
+    """(bead, target) of each dependency on a bead that is not there."""
+    return [(name, edge.target) for name, record in own.items() if ready.status(record) != states.TOMBSTONE
+            for edge in graph.edges(record) if edge.target not in known and not fields.is_foreign(edge.target)]
+
+
+def _graph(own: Mapping[str, Record], known: Mapping[str, Record]) -> Iterator[Finding]:
+    for circle in graph.cycles(known):
+        if not own.keys().isdisjoint(circle):
+            yield Finding("graph", f"a cycle: {' -> '.join([*circle, circle[0]])}")
+    for name, target in loose(own, known):
+        yield Finding("graph", f"{name} depends on {target}, which is not there")
+    for name, record in own.items():
+        if ready.status(record) == states.TOMBSTONE:
+            continue
+        above = graph.parents(record)
+        if len(above) > 1:
+            yield Finding("graph", f"{name} has {len(above)} parents: {', '.join(above)}")
+        closed = [parent for parent in above if ready.status(known.get(parent, {})) == "closed" != ready.status(record)]
+        if closed:
+            yield Finding("graph", f"{name} is {ready.status(record)} below {closed[0]}, which is closed", remark=True)
+        head, dot, number = name.rpartition(".")
+        if dot and number.isdecimal() and head not in known:
+            yield Finding("graph", f"{name}: there is no {head}", remark=True)
+
+
+def _index(where: World, ledger: Ledger, known: Mapping[str, Record], now: int) -> Iterator[Finding]:
+    """Whether the index says what the ledger does."""
+    its = index.current(ledger)
+    if its is None or its.odd:
+        return
+    said = its.named("")
+    wrong = sorted(name for name, record in ledger.all().items() if said.pop(name, None) != ready.status(record)) + sorted(said)
+    if not wrong and not its.unknown() and where.wisps(ledger) is None:
+        may = {record["id"] for record in ready.ready(known, now)} & ledger.all().keys()
+        wrong = sorted(may ^ {row[2] for row in its.ready(now, 0)})
+    if wrong:
+        yield Finding("index", f"it says otherwise of {len(wrong)} beads, such as {wrong[0]}", fix=partial(indexing.discard, ledger.beads))
+
+
+def measured(ledger: Ledger, now: int) -> dict[str, Any]:
+    """How large the ledger is, and the seconds that looks at it take."""
+    beads, seconds = ledger.beads, dict[str, float]()
+
+    def taking(name: str, look: Callable[[], Any]) -> Any:
+        start = clock.awake()
+        found = look()
+        seconds[name] = round((clock.awake() - start) / clock.SECOND, 4)
+        return found
+
+    records = taking("read all", ledger.all)
+    its = taking("bring the index up to date", lambda: index.current(ledger))
+    taking("ready, without the index", lambda: ready.ready(records, now))
+    if its is not None:
+        taking("ready, from the index", lambda: its.ready(now, 0))
+    sizes = {"issues": beads.issues, "journal": beads.journal, "index": beads.index,
+             **{f"archive {year}": beads.archived(year) for year in archive.years(beads)}}
+    return {"beads": len(records), "indexed": its is not None,
+            "bytes": {name: os.path.getsize(path) for name, path in sizes.items() if os.path.exists(path)}, "seconds": seconds}
