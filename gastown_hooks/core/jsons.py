@@ -13,10 +13,18 @@ if TYPE_CHECKING:
     Pairs = Callable[[list[tuple[str, Any]]], Any] | None
 
 _SPACE = " \t\n\r"
+_INFINITE = float("inf")
 
 
 def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is no JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if abs(value) == _INFINITE:  # nothing could write it again
+        raise ValueError(f"{text} is too large a number")
+    return value
 
 
 try:
@@ -28,7 +36,7 @@ except ImportError:  # another Python than CPython
     encode_basestring_ascii = json.encoder.encode_basestring_ascii
 
     def _scanner(pairs: Pairs) -> Callable[[str, int], tuple[Any, int]]:
-        return json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=pairs).raw_decode
+        return json.JSONDecoder(parse_float=_float, parse_constant=_no_constant, object_pairs_hook=pairs).raw_decode
 
     def _encoder(plain: bool, in_order: bool = False) -> Callable[[Any], str]:
         return json.JSONEncoder(ensure_ascii=not plain, separators=(",", ":"), allow_nan=False, sort_keys=in_order).encode
@@ -36,7 +44,7 @@ else:
     class _Context:
         """What the C scanner reads its settings from."""
 
-        strict, object_hook, parse_float, parse_int, parse_constant = True, None, float, int, staticmethod(_no_constant)
+        strict, object_hook, parse_float, parse_int, parse_constant = True, None, staticmethod(_float), int, staticmethod(_no_constant)
 
         def __init__(self, pairs: Pairs) -> None:
             self.object_pairs_hook = pairs
@@ -70,6 +78,8 @@ def decoder(pairs: Pairs = None) -> Callable[[str], Any]:
             raise ValueError(f"a JSON value is expected at character {stop.value}") from None
         except SystemError:  # the C scanner of 3.11 finds no class for its error while `json` is not imported
             raise ValueError("it is no JSON, or not all of it") from None
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if end != len(text) and text[end:].strip(_SPACE):
             raise ValueError(f"more behind the JSON value, at character {end}")
         return value

@@ -34,7 +34,7 @@ def backwards(beads: Beads) -> Iterator[Entry]:
     for number in range(len(lines), 0, -1):
         try:
             found = jsons.loads(lines[number - 1].decode())
-        except (ValueError, RecursionError):
+        except ValueError:
             found = None
         if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in ("id", "kind", "created_at", "actor")):
             raise Corrupt(f"{beads.interactions} line {number}", why="it is no interaction", next="mend or remove that line")
