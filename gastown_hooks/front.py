@@ -73,11 +73,12 @@ def _run(name: str, words: list[str], as_json: bool) -> int:
             words = words[2:]
         code = _fast(name, words)
         return _click(name, words) if code is None else code
-    except errors.GastownError as error:
-        if not as_json:
+    except (errors.GastownError, OSError) as error:
+        known = errors.met(error) if isinstance(error, OSError) and not isinstance(error, BrokenPipeError) else error
+        if not as_json or not isinstance(known, errors.GastownError):
             raise
-        print(jsons.pretty({"error": str(error), "code": error.code}), file=sys.stderr)
-        return error.exit_code
+        print(jsons.pretty({"error": str(known), "code": known.code}), file=sys.stderr)
+        return known.exit_code
 
 
 def _fast(name: str, words: list[str]) -> int | None:

@@ -1,4 +1,4 @@
-"""Where the program's own files are: roles/, formulas/ and templates/ as they came with it."""
+"""Where the program's own files are: roles/, formulas/, templates/ and the changelog as they came with it."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ def folder(name: str) -> str:
     """The folder of that name: in the installed package, else beside the package in a checkout."""
     installed = f"{_PACKAGE}/data/{name}"
     return installed if os.path.isdir(installed) else f"{os.path.dirname(_PACKAGE)}/{name}"
+
+
+def changelog() -> str:
+    """What changed, by version, the newest first."""
+    installed = f"{_PACKAGE}/data/CHANGELOG.md"
+    return installed if os.path.isfile(installed) else f"{os.path.dirname(_PACKAGE)}/CHANGELOG.md"

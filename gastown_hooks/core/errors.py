@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_NO_BUG = frozenset(getattr(errno, name) for name in (  # the place is as it is: no fault of ours
+    "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EIO", "EROFS", "ESTALE", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT"))
 OK = 0
 BUG = 70
 INTERRUPTED = 130
@@ -144,6 +146,14 @@ def storage(path: str, error: OSError) -> StorageFailed:
     return StorageFailed(f"cannot write {path}", why=error.strerror or str(error))
 
 
+def met(error: OSError) -> StorageFailed | None:
+    """The user's words for an `OSError` that nobody expected, but the place explains: a file of somebody else's, a folder in its stead."""
+    if error.errno not in _NO_BUG:
+        return None
+    path = error.filename if isinstance(error.filename, str) else ""
+    return StorageFailed(f"cannot use {path or 'a file'}", why=error.strerror or str(error), next=f"ls -ld {path}" if path else "")
+
+
 def handled(program: str, main: Callable[[], int], *, report: Callable[[str], object] | None = None) -> int:
     """Run `main`, turn a known failure into its line and code; anything else is a bug and shows its traceback."""
     say = report or (lambda line: print(line, file=sys.stderr))
@@ -157,7 +167,11 @@ def handled(program: str, main: Callable[[], int], *, report: Callable[[str], ob
         return INTERRUPTED
     except BrokenPipeError:
         return 1
-    except Exception:
+    except Exception as error:
+        known = met(error) if isinstance(error, OSError) else None
+        if known is not None:
+            say(_printable(f"{program}: {known}"))
+            return known.exit_code
         sys.excepthook(*sys.exc_info())  # the traceback, without importing that module
         return BUG
 

@@ -28,6 +28,7 @@ class Beads:
         self.quarantine = f"{root}/quarantine.log"
         self.gitignore = f"{root}/.gitignore"
         self.attributes = f"{root}/.gitattributes"
+        self.prime = f"{root}/PRIME.md"
         self.formulas = f"{root}/formulas"
         self.archive = f"{root}/archive"
         self.local = f"{root}/local"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gastown_hooks.core import fsio
 from gastown_hooks.core.ids import shown
 from gastown_hooks.rules import ready, states
 from gastown_hooks.stores import known
@@ -55,6 +56,18 @@ def text(where: World, now: int, *, full: bool = False, stealth: bool = False) -
             parts.insert(-1, part)
             room -= len(part.encode()) + 2
     return "\n\n".join(parts)
+
+
+def own(where: World) -> str | None:
+    """What the people here want their agents to be told instead (PRIME.md), as much as there is room for; None where they said nothing."""
+    found = fsio.read(where.home().beads.prime)
+    if found is None:
+        return None
+    words = found.decode("utf-8", "backslashreplace").strip()
+    if len(words.encode()) <= LIMIT:
+        return words
+    more = f"\n… more: {shown(where.home().beads.prime, 200)}"
+    return words.encode()[:LIMIT - len(more.encode())].decode("utf-8", "ignore") + more
 
 
 def short() -> str:

@@ -77,6 +77,14 @@ def test_a_reader_that_left() -> None:
     assert errors.handled("gt", pipe) == 1
 
 
+@pytest.mark.parametrize("what", [PermissionError(errno.EACCES, "Permission denied", "/x/y"), NotADirectoryError(errno.ENOTDIR, "no", "/x")])
+def test_a_place_that_is_not_ours_is_no_bug(what: OSError, capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        raise what
+    assert errors.handled("bd", main) == errors.StorageFailed.exit_code
+    assert capsys.readouterr().err == f"bd: cannot use {what.filename}: {what.strerror}. Next: ls -ld {what.filename}\n"
+
+
 def test_a_bug_shows_its_traceback_and_exits_with_70(capsys: pytest.CaptureFixture[str]) -> None:
     def bug() -> int:
         raise ZeroDivisionError("a fault of ours")

@@ -9,24 +9,34 @@ import click
 from gastown_hooks import __version__
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
-from gastown_hooks.core import record
+from gastown_hooks.core import data, fsio, record
+from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.rules import graph, states
 from gastown_hooks.stores import index, known
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH
 from gastown_hooks.work import formats
 
+_NEWS = 20
+
 
 @click.command(short_help="Show facts about this ledger.")
 @click.option("--schema", is_flag=True, help="Show the fields, states, types and kinds of dependencies.")
+@click.option("--whats-new", is_flag=True, help="Instead: what changed last in this program.")
 @common.json_option
-def cli(schema: bool, as_json: bool) -> None:
+def cli(schema: bool, whats_new: bool, as_json: bool) -> None:
     """Show where this directory's ledger is, how it is kept, how large it is, and with --schema what a bead may hold.
 
     \b
     Examples:
       bd info
       bd info --schema --json
+      bd info --whats-new
     """
+    if schema and whats_new:
+        raise BadInput("--schema and --whats-new contradict each other")
+    if whats_new:
+        _say_news(as_json)
+        return
     where = _shared.world()
     ledger = where.home()
     its = known.known(ledger)
@@ -45,3 +55,21 @@ def cli(schema: bool, as_json: bool) -> None:
         return
     for name, value in facts.items():
         common.say(f"{name}: {' '.join(value) if isinstance(value, list) else value}")
+
+
+def _say_news(as_json: bool) -> None:
+    """The entries of the changelog's first section, of which the newest stand last."""
+    path = data.changelog()
+    text = fsio.read(path)
+    if text is None:
+        raise NotFound(f"no {path}", why="this installation came without it")
+    version, _, rest = text.decode().partition("\n## ")[2].partition("\n")
+    entries = [" ".join(entry.split()) for entry in f"\n{rest}".partition("\n## ")[0].split("\n- ")[1:]]
+    if as_json:
+        common.emit_json({"version": __version__, "section": version, "entries": entries})
+        return
+    if len(entries) > _NEWS:
+        common.remark(f"bd: the last {_NEWS} of {len(entries)}; all: {path}")
+    common.say(f"{version} (this is {__version__})\n")
+    for entry in entries[-_NEWS:]:
+        common.say(f"- {entry}")
