@@ -239,6 +239,8 @@ def run(words: list[str], cwd: str) -> tuple[float, float]:
 def prepare(name: str, place: Place) -> None:
     """What stands before a measured run."""
     beads_ = place.ledger.beads
+    if "ready" in name and "index" not in name:
+        run(["bd", "blocked"], place.root)  # brings the index up to date, which `bd ready` leaves alone after few writes
     if name.endswith("after a write"):
         run(["bd", "update", place.names[0], "--notes", str(time.monotonic_ns())], place.root)
     elif name.endswith("outside edit"):
@@ -247,8 +249,6 @@ def prepare(name: str, place: Place) -> None:
         fsio.write(beads_.issues, data[:at] + b"x" + data[at + 1:])
     elif name.endswith("no index"):
         fsio.remove(getattr(beads_, "index", f"{beads_.local}/none"))
-    elif "ready" in name:
-        run(["bd", "blocked"], place.root)  # brings the index up to date, which `bd ready` leaves alone after few writes
 
 
 def words_of(words: list[str], place: Place) -> list[str]:

@@ -7,14 +7,13 @@ from gastown_hooks.rules import graph, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import heapq
     from collections.abc import Iterable, Mapping
     from typing import Any
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import waits
 else:
-    heapq, waits = late("heapq"), late("gastown_hooks.rules.waits")
+    waits = late("gastown_hooks.rules.waits")
 
 _WHOLES = ("molecule", "epic")
 
@@ -59,16 +58,16 @@ def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     for name, targets in needs.items():
         for target in targets:
             waiting.setdefault(target, []).append(name)
-    free = [(_number(name), name) for name in names if not needs[name]]
-    heapq.heapify(free)
+    free = sorted(((_number(name), name) for name in names if not needs[name]), reverse=True)
     found: list[str] = []
     while free:
-        _, name = heapq.heappop(free)
+        _, name = free.pop()
         found.append(name)
         for other in waiting.get(name, ()):
             needs[other].discard(name)
-            if not needs[other]:
-                heapq.heappush(free, (_number(other), other))
+        new = [(_number(other), other) for other in waiting.get(name, ()) if not needs[other]]
+        if new:
+            free = sorted(free + new, reverse=True)  # nearly sorted: one pass
     return found + sorted(names - set(found), key=_number)
 
 
