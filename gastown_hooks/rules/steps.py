@@ -52,23 +52,23 @@ def whole_of(records: Mapping[str, Record], step: str) -> str | None:
 
 def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     """The steps so that each comes after what it waits for, and else by their numbers; those in a circle last."""
-    names = set(steps)
-    needs = {name: {edge.target for edge in graph.edges(records[name]) if edge.kind in graph.BLOCKING} & names for name in names}
+    names = sorted(set(steps), key=_number)
+    rank = {name: -place for place, name in enumerate(names)}  # the first one is the last of a sorted list
+    needs = {name: {edge.target for edge in graph.edges(records[name]) if edge.kind in graph.BLOCKING} & rank.keys() for name in names}
     waiting: dict[str, list[str]] = {}
     for name, targets in needs.items():
         for target in targets:
             waiting.setdefault(target, []).append(name)
-    free = sorted(((_number(name), name) for name in names if not needs[name]), reverse=True)
-    found: list[str] = []
+    free = sorted(rank[name] for name in names if not needs[name])
+    found: dict[str, None] = {}
     while free:
-        _, name = free.pop()
-        found.append(name)
+        name = names[-free.pop()]
+        found[name] = None
         for other in waiting.get(name, ()):
             needs[other].discard(name)
-        new = [(_number(other), other) for other in waiting.get(name, ()) if not needs[other]]
-        if new:
-            free = sorted(free + new, reverse=True)  # nearly sorted: one pass
-    return found + sorted(names - set(found), key=_number)
+        new = [rank[other] for other in waiting.get(name, ()) if not needs[other]]
+        free = sorted(free + new) if new else free
+    return [*found, *(name for name in names if name not in found)]
 
 
 def waves(records: Mapping[str, Record], names: Iterable[str]) -> list[list[str]]:
