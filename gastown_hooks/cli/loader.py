@@ -26,7 +26,7 @@ else:
     difflib, help_json = late("difflib"), late("gastown_hooks.cli.help_json")
 
 T = TypeVar("T", bound=click.Command)
-_SHORT_HELP = re.compile(r'^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"', re.MULTILINE)
+_SHORT_HELP = r'(?m)^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"'
 JSON_WANTED = "gastown_hooks.json"
 _FIRST_STEPS = {
     "gt": """\b
@@ -87,7 +87,7 @@ class Folder(Group):
         """The command's line in the list, from its file's text where it stands there: all files imported would take a second."""
         for folder in self._path:
             text = (fsio.read(f"{folder}/{module}.py") or b"").decode()
-            found = _SHORT_HELP.search(text)
+            found = re.search(_SHORT_HELP, text)
             if found:
                 return found[1].replace('\\"', '"')
         command = self.get_command(ctx, name)
@@ -98,7 +98,8 @@ class Folder(Group):
         if module is None:
             return None
         command = importlib.import_module(f"{self._package}.{module}").cli
-        gc.enable()  # the entry scripts begin without: neither a hot verb nor an import leaves garbage
+        gc.set_threshold(100_000)  # the entry scripts begin without the collector: neither a hot verb nor an import leaves garbage
+        gc.enable()
         assert isinstance(command, click.Command), f"{self._package}.{module} has no click command named cli"
         command.name = cmd_name
         return _in_json(command) if self._json_help else command

@@ -19,9 +19,9 @@ from gastown_hooks.stores import callers, child
 TIMEOUT = 60.0
 MOST = 1000
 _QUIET = {"GH_PROMPT_DISABLED": "1", "GH_PAGER": "cat", "GH_NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1", "TERM": "dumb"}
-_LOGGED_OUT = re.compile(r"gh auth login|HTTP 401|Bad credentials|authentication token", re.I)
-_AWAY = re.compile(r"error connecting|could not resolve host|dial tcp|timeout|timed out|connection (refused|reset)|network is unreachable"
-                   r"|TLS handshake|rate limit|HTTP (403|429|5\d\d)|unexpected EOF", re.I)
+_LOGGED_OUT = r"(?i)gh auth login|HTTP 401|Bad credentials|authentication token"
+_AWAY = (r"(?i)error connecting|could not resolve host|dial tcp|timeout|timed out|connection (refused|reset)|network is unreachable"
+         r"|TLS handshake|rate limit|HTTP (403|429|5\d\d)|unexpected EOF")
 
 
 class Host:
@@ -69,9 +69,9 @@ class Host:
             for fd in (fed, out, err):
                 os.close(fd)
         why = shown(" ".join(said.split()), 300)
-        if code == 4 or _LOGGED_OUT.search(said):
+        if code == 4 or re.search(_LOGGED_OUT, said):
             raise RemoteAway("gh is not logged in", why=why, next="gh auth login")
-        if code is None or _AWAY.search(said):
+        if code is None or re.search(_AWAY, said):
             raise RemoteAway(what, why=why or f"no answer within {TIMEOUT:g} s", next="try again when the host is back")
         if code:
             raise Refused(what, why=why)

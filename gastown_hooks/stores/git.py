@@ -34,20 +34,21 @@ _KEPT = frozenset((
 _ASKING_NOBODY = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_EDITOR": ":", "GIT_SEQUENCE_EDITOR": ":",
                   "GCM_INTERACTIVE": "never", "LC_ALL": "C", "LANGUAGE": ""}
 _KEPT_PREFIXES = ("GIT_SSH", "GIT_SSL_", "GIT_PROXY_", "GIT_HTTP_", "GIT_TRACE")
+# Patterns as text: to compile them takes as long as a call of git, and most calls need none.
 # Keys that make a fetch or push run a program: fine in the user's own configuration, not in the shared repository's.
-_EXECUTING = re.compile(r"core\.(sshcommand|gitproxy|askpass)|credential\..*|remote\..*\.(uploadpack|receivepack|vcs|proxy)"
-                        r"|url\..*\.(insteadof|pushinsteadof)|http\..*proxy|core\.alternaterefscommand")
-_FILTERS = re.compile(r"filter\..*\.(clean|smudge|process)|merge\..*\.driver|diff\..*\.(command|textconv)|diff\.external|alias\..*")
-_AWAY = re.compile(
-    r"could not resolve|could not read from remote|unable to access|connection (refused|timed out|reset|closed)|hung up"
+_EXECUTING = (r"core\.(sshcommand|gitproxy|askpass)|credential\..*|remote\..*\.(uploadpack|receivepack|vcs|proxy)"
+              r"|url\..*\.(insteadof|pushinsteadof)|http\..*proxy|core\.alternaterefscommand")
+_FILTERS = r"filter\..*\.(clean|smudge|process)|merge\..*\.driver|diff\..*\.(command|textconv)|diff\.external|alias\..*"
+_AWAY = (
+    r"(?i)could not resolve|could not read from remote|unable to access|connection (refused|timed out|reset|closed)|hung up"
     r"|does not appear to be a git repository|repository .*not (found|exist)|early eof|host key verification|permission denied"
     r"|authentication failed|could not read (username|password)|terminal prompts disabled|network is unreachable|no route to host"
-    r"|transport .* not allowed|unable to find remote helper|remote failure|rpc failed|operation timed out", re.I)
-_FULL = re.compile(r"no space left on device|disk quota exceeded|file too large|read-only file system|input/output error", re.I)
-_LOCKED = re.compile(r"(?:'([^'\n]+\.lock)'|lock config file (.+?)): File exists")
-_MOVED_REF = re.compile(r"but expected|already exists|unable to resolve reference|reference is missing")
-_MOVED_REMOTE = re.compile(r"fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value"
-                           r"|reference already exists", re.I)
+    r"|transport .* not allowed|unable to find remote helper|remote failure|rpc failed|operation timed out")
+_FULL = r"(?i)no space left on device|disk quota exceeded|file too large|read-only file system|input/output error"
+_LOCKED = r"(?:'([^'\n]+\.lock)'|lock config file (.+?)): File exists"
+_MOVED_REF = r"but expected|already exists|unable to resolve reference|reference is missing"
+_MOVED_REMOTE = (r"(?i)fetch first|non-fast-forward|stale info|cannot lock ref|failed to update ref|incorrect old value"
+                 r"|reference already exists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def run(repo: str, *args: str, input: bytes | None = None, env: dict[str, str] |
     a killed git left is removed, by the facts in `gitdir`, and the command tried again.
     """
     result, cleared = _run(repo, args, input, env, timeout), set[str]()
-    while result.code and (lock := _LOCKED.search(result.err)):
+    while result.code and (lock := re.search(_LOCKED, result.err)):
         path = os.path.join(repo, lock[1] or f"{lock[2]}.lock")
         if path in cleared or not gitdir.clear_stale(repo, [path]):
             break
@@ -86,9 +87,9 @@ def run(repo: str, *args: str, input: bytes | None = None, env: dict[str, str] |
 def failure(args: tuple[str, ...], result: Result) -> GastownError:
     """The error that a failed git amounts to."""
     what, why = f"git {_words(args)} failed", _why(result.err)
-    if _FULL.search(result.err):
+    if re.search(_FULL, result.err):
         return StorageFailed(what, why=why, next="free some space, then run it again")
-    lock = _LOCKED.search(result.err)
+    lock = re.search(_LOCKED, result.err)
     if lock:
         return GitFailed(what, why=why, next="wait for the other git; if none runs, remove that lock file")
     return GitFailed(what, why=why)
@@ -122,7 +123,7 @@ def update_refs(repo: str, changes: list[tuple[str, str, str | None]], reason: s
     commands = [b"start\0"] + [_change(*change) for change in changes] + [b"prepare\0", b"commit\0"]
     args = ("update-ref", "--create-reflog", "-m", " ".join(reason.split()) or "gt", "--stdin", "-z")
     result = run(repo, *args, input=b"".join(commands), check=False)
-    if result.code and _MOVED_REF.search(result.err):
+    if result.code and re.search(_MOVED_REF, result.err):
         raise Conflict("a ref moved", why=_why(result.err), next="look again, then repeat")
     if result.code:
         raise failure(("update-ref",), result)
@@ -180,7 +181,7 @@ def push(repo: str, oid: str, ref: str, *, remote: str = "origin", lease: str | 
     verdict = " ".join(line for line in result.out.splitlines() if line.startswith("!"))
     if "remote failure" in verdict or not verdict:
         raise _remote_failure("push", result)
-    reason = "moved" if _MOVED_REMOTE.search(verdict) else "policy"
+    reason = "moved" if re.search(_MOVED_REMOTE, verdict) else "policy"
     why = _why(verdict.partition("\t")[2].replace("\t", " ") + "\n" + _hook_words(result.err))
     raise RemoteRefused(f"{remote} refused the push to {ref.removeprefix('refs/heads/')}", why=why, reason=reason,
                         next="fetch and try again" if reason == "moved" else "ask who protects that branch")
@@ -210,7 +211,7 @@ def executing_keys(repo: str, *, checkout: bool = False) -> list[str]:
     """
     listed = run(repo, "config", "--show-scope", "--name-only", "-z", "--list").out.split("\0")
     own = [name for scope, name in zip(listed[::2], listed[1::2], strict=False) if scope in ("local", "worktree")]
-    found = [name for name in own if _EXECUTING.fullmatch(name.lower()) or (checkout and _FILTERS.fullmatch(name.lower()))]
+    found = [name for name in own if re.fullmatch(_EXECUTING, name.lower()) or (checkout and re.fullmatch(_FILTERS, name.lower()))]
     return sorted(set(found))
 
 
@@ -275,11 +276,11 @@ def _is_in(repo: str, oid: str, tip: str, ref: str, remote: str) -> bool:
 
 
 def _remote_failure(verb: str, result: Result) -> GastownError:
-    if _FULL.search(result.err) and "remote:" not in result.err:
+    if re.search(_FULL, result.err) and "remote:" not in result.err:
         return failure((verb,), result)
     if verb == "push" and re.search(r"returned error: 403|protected branch|not allowed to push|write access", result.err, re.I):
         return RemoteRefused("the remote refused the push", why=_why(result.err), next="ask who protects that branch")
-    if _AWAY.search(result.err + result.out):
+    if re.search(_AWAY, result.err + result.out):
         return RemoteAway("the remote cannot be reached", why=_why(result.err), next="try again when it is back")
     return failure((verb,), result)
 

@@ -24,7 +24,7 @@ from gastown_hooks.work.containment import contained
 from gastown_hooks.work.snapshot import Entries
 from gastown_hooks.work.worktree_state import ASSUMED, INTENT, SKIPPED
 
-_KEY = re.compile(r"(?:([a-z][a-z0-9_-]*)/)?([a-z][a-z0-9_-]*)/(\d+)(?:\.(\d+))?")
+_KEY = r"(?:([a-z][a-z0-9_-]*)/)?([a-z][a-z0-9_-]*)/(\d+)(?:\.(\d+))?"
 LONGEST_NAME = 255
 # Operations that go on where they stopped. A rebase names the worker's branch, which is gone: its notes stay in `meta`.
 _RESUMED = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG")
@@ -75,7 +75,7 @@ def entries(rig: Rig) -> list[Saved]:
     """Everything saved in the rig, by name, fence and generation."""
     found = []
     for prefix, refs in salvage.prefixes(rig).items():
-        match = _KEY.fullmatch(prefix.removeprefix(f"{salvage.ROOT}/"))
+        match = re.fullmatch(_KEY, prefix.removeprefix(f"{salvage.ROOT}/"))
         if match is not None:
             found.append(Saved(rig.name, match[2], int(match[3]), int(match[4] or 1), refs))
     return sorted(found, key=lambda saved: (saved.name, saved.fence, saved.generation))
@@ -97,7 +97,7 @@ def landed(rig: Rig, found: Sequence[Saved]) -> set[str]:
 
 def find(town: Town, key: str) -> tuple[Rig, Saved]:
     """The rig and state that a key names. Raises BadInput, NotFound, Conflict when a short key fits several rigs."""
-    match = _KEY.fullmatch(key)
+    match = re.fullmatch(_KEY, key)
     if match is None:
         raise BadInput(f"{shown(key)} is no key", why="keys look like RIG/NAME/FENCE or NAME/FENCE", next="gt rescue list")
     wanted = match[2], int(match[3]), int(match[4] or 1)

@@ -39,11 +39,11 @@ LOGS = 1000
 SPARE = 7  # trees beyond the rig's gate_slots: for whoever runs gates beside the refinery
 _GRACE = 2.0
 _SHELL_NAME = "gt-gate"  # the shell's own complaints begin with it, a program's do not
-_NOT_RUN = re.compile(rf"^{_SHELL_NAME}: (?:line )?\d+: (.+?): (?:command )?(?:not found|No such file or directory|Permission denied)$")
-_FULL = re.compile(r"No space left on device|Disk quota exceeded")
+_NOT_RUN = rf"^{_SHELL_NAME}: (?:line )?\d+: (.+?): (?:command )?(?:not found|No such file or directory|Permission denied)$"
+_FULL = r"No space left on device|Disk quota exceeded"
 _OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _LEAST_SPACE = 1 << 20
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_COLOUR = r"\x1b\[[0-9;]*[A-Za-z]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def steps(job: Job) -> Steps:
 
 def plain(output: bytes, limit: int) -> str:
     """The end of a program's output as text that does nothing to a terminal."""
-    text = _COLOUR.sub("", output[-4 * limit:].decode("utf-8", "replace")).replace("\r\n", "\n")
+    text = re.sub(_COLOUR, "", output[-4 * limit:].decode("utf-8", "replace")).replace("\r\n", "\n")
     safe = "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
     return safe if len(safe) <= limit else "…" + safe[-limit:]
 
@@ -312,7 +312,7 @@ def _judge(job: Job, tree: str, command: str, ended: _Ended) -> Verdict:
     missing = _missing(job, ended)
     if missing:
         return Verdict(INFRA, f"{command}: {missing} is not there, or not executable")
-    if _FULL.search(ended.output[-65536:].decode("utf-8", "replace")) or _free(tree) < _LEAST_SPACE:
+    if re.search(_FULL, ended.output[-65536:].decode("utf-8", "replace")) or _free(tree) < _LEAST_SPACE:
         return Verdict(INFRA, f"{command}: no space left on the disk")
     return Verdict(FAIL, f"{command}: exit {ended.code}")
 
@@ -322,7 +322,7 @@ def _missing(job: Job, ended: _Ended) -> str:
     if ended.code not in (126, 127):
         return ""
     lines = ended.output.decode("utf-8", "replace").rstrip().split("\n")
-    found = next((match[1] for match in map(_NOT_RUN.match, reversed(lines)) if match), "")
+    found = next((match[1] for line in reversed(lines) if (match := re.match(_NOT_RUN, line))), "")
     if "/" not in found or found.startswith("/"):
         return "" if found and shutil.which(found) else found
     parents = Repo(job.rig.repo).parents(job.commit)

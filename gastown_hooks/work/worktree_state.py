@@ -30,9 +30,9 @@ _STATE_FILES = ("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "MERGE_RR", "MERGE_AUTO
 _STATE_FOLDERS = ("rebase-merge", "rebase-apply", "sequencer", "refs/bisect", "refs/worktree", "refs/rewritten")
 _NO_STATE = frozenset(("ORIG_HEAD", "AUTO_MERGE"))
 _NAMED = 200  # commits that one state file may name
-_ENTRY = re.compile(r"(\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0(?:  [^\n]*\n){4}  size: \d+\tflags: ([0-9a-f]+)\n")
-_OID = re.compile(rb"\b[0-9a-f]{40}\b")
-_PLAIN = re.compile(r"[^\s\x00-\x20~^:?*\[\\\x7f]+")  # a name that is one line, and says no more than a name
+_ENTRY = r"(\d{6}) ([0-9a-f]{40}) (\d)\t([^\0]+)\0(?:  [^\n]*\n){4}  size: \d+\tflags: ([0-9a-f]+)\n"
+_OID = rb"\b[0-9a-f]{40}\b"
+_PLAIN = r"[^\s\x00-\x20~^:?*\[\\\x7f]+"  # a name that is one line, and says no more than a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def look(rig: Rig, name: str, fence: int, lease: Lease | None, *, tree: str | No
     head = there or (_commit(admin, "HEAD") if admin and not here else None) or branch or (reflog[0] if reflog else None) or work
     state = _state(admin)
     kept = [oid for oid in (head, branch, work) if oid]
-    named = [oid.decode() for _, data in state for oid in _OID.findall(data)[:_NAMED]]
+    named = [oid.decode() for _, data in state for oid in re.findall(_OID, data)[:_NAMED]]
     extra = tuple(dict.fromkeys(oid for oid, one in zip(named, _commits(rig.repo, named), strict=True) if oid == one and oid not in kept))
     index, raw = _index(rig.repo, admin, tree) if admin else (None, None)
     return Facts(
@@ -134,8 +134,8 @@ def _head(admin: str | None) -> tuple[str | None, str | None]:
     data = (fsio.read(f"{admin}/HEAD") if admin else None) or b""
     if data.startswith(b"ref: "):
         ref = os.fsdecode(data[5:].strip())
-        return ref, ref if ref.startswith("refs/heads/") and _PLAIN.fullmatch(ref) else None
-    return None, data.strip().decode() if _OID.fullmatch(data.strip()) else None
+        return ref, ref if ref.startswith("refs/heads/") and re.fullmatch(_PLAIN, ref) else None
+    return None, data.strip().decode() if re.fullmatch(_OID, data.strip()) else None
 
 
 def _commits(repo: str, asked: Sequence[str | None]) -> list[str | None]:
@@ -145,10 +145,10 @@ def _commits(repo: str, asked: Sequence[str | None]) -> list[str | None]:
         return [None for _ in asked]
     lines = b"".join(os.fsencode(f"{name}^{{commit}}\n") for name in names)
     done = git.run(repo, "cat-file", "--batch-check=%(objectname)", input=lines, check=False)
-    if done.code or not all(map(_PLAIN.fullmatch, names)):  # a damaged object ends the answer for all
+    if done.code or not all(re.fullmatch(_PLAIN, name) for name in names):  # a damaged object ends the answer for all
         return [_commit(repo, name) if name else None for name in asked]
     found = iter(done.out.split("\n"))
-    return [line if name and _OID.fullmatch(os.fsencode(line := next(found))) else None for name in asked]
+    return [line if name and re.fullmatch(_OID, os.fsencode(line := next(found))) else None for name in asked]
 
 
 def _files_of(repo: str, commit: str | None) -> dict[str, tuple[str, str]]:
@@ -167,7 +167,7 @@ def _reflog(rig: Rig, admin: str | None, branch: str | None) -> list[str]:
     for path in paths:
         for line in reversed(fsio.whole_lines(fsio.read(path) or b"")):
             found += [line[41:81], line[:40]]
-    return list(dict.fromkeys(oid.decode() for oid in found if _OID.fullmatch(oid) and oid.strip(b"0")))
+    return list(dict.fromkeys(oid.decode() for oid in found if re.fullmatch(_OID, oid) and oid.strip(b"0")))
 
 
 def _lost(repo: str, reflog: list[str], kept: list[str]) -> tuple[str, ...]:
@@ -199,7 +199,7 @@ def _index(repo: str, admin: str, tree: str) -> tuple[tuple[Stage, ...] | None, 
     for place in (repo, admin):  # the worktree's own folder knows a split index, but fails with a broken HEAD
         found = git.run(place, "ls-files", "--stage", "--debug", "-z", env=_env(admin, tree), check=False)
         if found.code == 0:
-            rows = list(_ENTRY.finditer(found.out))
+            rows = list(re.finditer(_ENTRY, found.out))
             stages = (Stage(m[1], m[2], int(m[3]), m[4], int(m[5], 16) & (ASSUMED | INTENT | SKIPPED)) for m in rows)
             return (tuple(stages) if sum(len(m[0]) for m in rows) == len(found.out) else None), raw
     return None, raw
