@@ -129,6 +129,9 @@ def _in_json(command: T) -> T:
     found = copy(command)
     found.get_help = lambda ctx: help_json.text(found, ctx)  # type: ignore[method-assign]  # its own, not its class's
     if isinstance(found, click.Group):
+        if not any("--json" in param.opts for param in found.params):
+            found.params = [*found.params, click.Option(["--json"], is_flag=True, callback=_want_json, is_eager=True, expose_value=False,
+                                                        hidden=True)]
         found.commands = {name: _in_json(one) for name, one in found.commands.items()}
     return found
 

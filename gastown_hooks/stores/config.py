@@ -155,22 +155,37 @@ def get(town: Town | None, place: Rig | Beads | None, key: str) -> Any:
     return value.get(rest) if rest and isinstance(value, dict) else value
 
 
+def is_set(beads: Beads, key: str) -> bool:
+    """Whether a ledger's settings hold the key."""
+    return key in _load(beads.config, LEDGER_KEYS)
+
+
 def set(town: Town | None, place: Rig | Beads | None, key: str, value: Any, *, dry_run: bool = False) -> None:
     """Store a value; None removes the key, so that its default is in force again. The caller holds the settings' lock."""
+    set_many(town, place, {key: value}, dry_run=dry_run)
+
+
+def set_many(town: Town | None, place: Rig | Beads | None, changes: dict[str, Any], *, dry_run: bool = False) -> None:
+    """Like `set`, all of them or none."""
     path, keys = _scope(town, place)
-    head, _, rest = known(key, keys, path).partition(".")
     values = _load(path, keys)
+    for key, value in changes.items():
+        values = _changed(path, keys, values, key, value)
+    if not dry_run:
+        fsio.make_folder(os.path.dirname(path))
+        fsio.write_json(path, values)
+
+
+def _changed(path: str, keys: dict[str, tuple[Any, str]], values: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """The settings with that one changed. Raises BadConfig."""
+    head, _, rest = known(key, keys, path).partition(".")
     if head == "gates" and isinstance(value, str) and value != "none":
         value = [value]
     if rest:
         inner = {**values.get(head, {}), rest: value}
         value = {k: v for k, v in inner.items() if v is not None}
     _check(path, head, value, keys)
-    values = {k: v for k, v in {**values, head: value}.items() if v is not None}
-    if dry_run:
-        return
-    fsio.make_folder(os.path.dirname(path))
-    fsio.write_json(path, values)
+    return {k: v for k, v in {**values, head: value}.items() if v is not None}
 
 
 def explain(rig_key: bool, key: str) -> str:

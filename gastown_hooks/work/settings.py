@@ -58,15 +58,16 @@ def change(town: Town, path: str, value: Any, *, actor: str, dry_run: bool, now:
     return [act]
 
 
-def change_ledger(beads: Beads, key: str, value: Any, *, dry_run: bool) -> list[str]:
-    """Set a key of a ledger (None: back to its default); returns the act. Raises Refused for what other verbs change."""
-    own = {"issue_prefix": "bd rename-prefix NEW", "ledger": "bd init, in a clone without it"}.get(key)
-    if own is not None:
-        raise Refused(f"{key} is not changed here", why="more than a setting hangs on it", next=own)
-    act = f"set {key} to {json.dumps(value, ensure_ascii=False)}" if value is not None else f"set {key} back to its default"
+def change_ledger(beads: Beads, changes: dict[str, Any], *, dry_run: bool) -> list[str]:
+    """Set keys of a ledger (None: back to its default), all or none; returns the acts. Raises Refused for what other verbs change."""
+    for key in changes:
+        own = {"issue_prefix": "bd rename-prefix NEW", "ledger": "bd init, in a clone without it"}.get(key)
+        if own is not None:
+            raise Refused(f"{key} is not changed here", why="more than a setting hangs on it", next=own)
     with lock.acquire(beads.ledger_lock):
-        config.set(None, beads, key, value, dry_run=dry_run)
-    return [act]
+        config.set_many(None, beads, changes, dry_run=dry_run)
+    return [f"set {key} to {json.dumps(value, ensure_ascii=False)}" if value is not None else f"set {key} back to its default"
+            for key, value in changes.items()]
 
 
 def set_agent(town: Town, name: str, command: str, like: str, *, actor: str, dry_run: bool, now: int) -> list[str]:

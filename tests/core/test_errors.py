@@ -77,7 +77,7 @@ def test_a_reader_that_left() -> None:
     assert errors.handled("gt", pipe) == 1
 
 
-@pytest.mark.parametrize("what", [PermissionError(errno.EACCES, "Permission denied", "/x/y"), NotADirectoryError(errno.ENOTDIR, "no", "/x")])
+@pytest.mark.parametrize("what", [PermissionError(errno.EACCES, "denied", "/x/y"), NotADirectoryError(errno.ENOTDIR, "no", "/x")])
 def test_a_place_that_is_not_ours_is_no_bug(what: OSError, capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> int:
         raise what

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared
 from gastown_hooks.cli.loader import Group
-from gastown_hooks.core.errors import NotFound
+from gastown_hooks.core.errors import BadConfig, BadInput, Corrupt, NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Beads
+from gastown_hooks.stores import clones, external
 from gastown_hooks.stores import config as settings
-from gastown_hooks.stores import external
 from gastown_hooks.work import settings as work
 
 
@@ -24,7 +25,10 @@ def cli() -> None:
     \b
     Examples:
       bd config list
+      bd config show
       bd config set external_projects.backend ../backend
+      bd config set-many external_projects.backend=../backend push_seconds=30
+      bd config validate
       bd config get push_seconds
       bd config unset external_projects.backend
       bd config explain
@@ -67,7 +71,59 @@ def set_(key: str, value: str, dry_run: bool, as_json: bool) -> None:
     """
     key = _spelt(key)
     place = _place(settings.known(key, settings.LEDGER_KEYS, "bd config"))
-    _tell(work.change_ledger(place, key, work.value_of(key, [value]), dry_run=dry_run), dry_run, as_json)
+    _tell(work.change_ledger(place, {key: work.value_of(key, [value])}, dry_run=dry_run), dry_run, as_json)
+
+
+@cli.command("set-many", short_help="Set several values, all or none.")
+@click.argument("pairs", nargs=-1, required=True, metavar="KEY=VALUE...")
+@common.dry_run_option
+@common.json_option
+def set_many(pairs: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Set several values: all of them, or none where one cannot be."""
+    changes: dict[str, object] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        key = settings.known(_spelt(key), settings.LEDGER_KEYS, "bd config")
+        if not sign or key in changes:
+            raise BadInput(f"{shown(key)} is given twice" if sign else f"{shown(pair)} is no KEY=VALUE", next="bd config set-many --help")
+        changes[key] = work.value_of(key, [value])
+    places = {place.root: place for place in map(_place, changes)}
+    if len(places) > 1:
+        raise BadInput("these are settings of two ledgers", why=f"external_projects are the town's: {' and '.join(places)}",
+                       next="bd config set-many, once for each")
+    _tell(work.change_ledger(next(iter(places.values())), changes, dry_run=dry_run), dry_run, as_json)
+
+
+@cli.command(short_help="Every value in force, and what it comes from.")
+@common.json_option
+def show(as_json: bool) -> None:
+    """Every value in force, and whether it was set or is the default."""
+    found = {key: {"value": settings.get(None, _place(key), key), "set": settings.is_set(_place(key), key)} for key in settings.LEDGER_KEYS}
+    if as_json:
+        common.emit_json(found)
+    else:
+        common.table([(key, json.dumps(one["value"], ensure_ascii=False), "set" if one["set"] else "default")
+                      for key, one in found.items()], ("KEY", "VALUE", "FROM"))
+
+
+@cli.command(short_help="Check the settings.")
+@common.json_option
+def validate(as_json: bool) -> int:
+    """Check the settings: keys, values, and whether the projects' folders are there. Exit code 1 while something is wrong."""
+    problems = []
+    try:
+        for name, folder in settings.get(None, place := _place("external_projects"), "external_projects").items():
+            path = clones.place(place, folder)
+            if not os.path.isdir(path):
+                problems.append(f"external_projects.{name}: there is no folder {path}")
+        settings.get(None, _place("ledger"), "ledger")
+    except (BadConfig, Corrupt) as error:
+        problems.append(str(error))
+    if as_json:
+        common.emit_json({"ok": not problems, "problems": problems})
+    else:
+        common.say("\n".join(problems) or "✓ The settings are sound")
+    return 1 if problems else 0
 
 
 @cli.command(short_help="Back to the default.")
@@ -82,7 +138,7 @@ def unset(key: str, dry_run: bool, as_json: bool) -> None:
       bd config unset external_projects.backend
     """
     key = _spelt(key)
-    _tell(work.change_ledger(_place(key), key, None, dry_run=dry_run), dry_run, as_json)
+    _tell(work.change_ledger(_place(key), {key: None}, dry_run=dry_run), dry_run, as_json)
 
 
 @cli.command("list", short_help="Every value in force.")

@@ -8,7 +8,7 @@ import sys
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _original, _shared
 from gastown_hooks.core import fsio, record
 from gastown_hooks.core.errors import BadInput, Refused
 from gastown_hooks.core.ids import shown
@@ -21,6 +21,7 @@ from gastown_hooks.rules import fields, ready, states
 @click.option("-t", "--type", "kind", metavar="TYPE", help="Only this type.")
 @click.option("-l", "--label", metavar="L", help="Only with this label.")
 @click.option("--no-tombstones", is_flag=True, help="Leave deleted beads out.")
+@_original.so_anyway("--all", "--include-infra", "--include-memories")
 @common.dry_run_option
 @common.json_option
 def cli(output: str | None, status: str | None, kind: str | None, label: str | None, no_tombstones: bool, dry_run: bool,

@@ -7,7 +7,7 @@ import sys
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared
+from gastown_hooks.cli.bd import _original, _shared
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import shown
@@ -26,6 +26,8 @@ _SHOWN = 10
 @click.option("--flush-only", "--export-only", is_flag=True, help="Only bring issues.jsonl up to date: for whoever reads the file itself.")
 @click.option("--status", is_flag=True, help="Show how this clone stands to what was fetched last; change nothing, ask no network.")
 @click.option("-m", "--message", default="", metavar="TEXT", help="The commit's message.")
+@_original.so_anyway("--no-git-history")
+@_original.refused("--from-main", "the ledger of every branch is merged with the remote's", "bd sync")
 @common.dry_run_option
 @common.json_option
 def cli(agree: bool, full: bool, no_push: bool, no_pull: bool, import_only: bool, flush_only: bool, status: bool, message: str,
