@@ -132,8 +132,8 @@ def cycle_from(records: Mapping[str, Record], child: str, parent: str, kind: str
     """The circle that a new edge `child` depends on `parent` would close, from child round to child; None when it closes none."""
     if kind not in BLOCKING:
         return None
-    graph = _waits(records, [child, parent])
     new = list(_moments(child, kind, parent))
+    graph = _waits(records, [target for _, target in new])
     for source, target in new:
         graph.setdefault(source, []).append(target)
     for source, target in new:
@@ -145,7 +145,7 @@ def cycle_from(records: Mapping[str, Record], child: str, parent: str, kind: str
 
 def cycles(records: Mapping[str, Record], among: Iterable[str] | None = None) -> list[list[str]]:
     """One circle for each knot of beads that wait for each other, smallest id first in each. `among`: only of what these wait for."""
-    graph = _waits(records, sorted(records) if among is None else sorted(among))
+    graph = _waits(records, [(name, end) for name in sorted(records if among is None else among) for end in (True, False)])
     found = []
     for knot in _knots(graph):
         inside = {moment: [to for to in graph.get(moment, ()) if to in knot] for moment in knot}
@@ -158,10 +158,10 @@ def cycles(records: Mapping[str, Record], among: Iterable[str] | None = None) ->
     return sorted(found)
 
 
-def _waits(records: Mapping[str, Record], names: Iterable[str]) -> dict[Moment, list[Moment]]:
-    """What the starts and ends of these beads wait for, and what that waits for."""
+def _waits(records: Mapping[str, Record], moments: Iterable[Moment]) -> dict[Moment, list[Moment]]:
+    """What these moments wait for, and what that waits for."""
     family = children(records)
-    queue: list[Moment] = [(name, end) for name in names for end in (True, False)]
+    queue = list(moments)
     graph: dict[Moment, list[Moment]] = {}
     for moment in queue:
         if moment not in graph:

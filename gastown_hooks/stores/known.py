@@ -139,20 +139,28 @@ class Known(Records):
 
 
 class Changed(graph.Linked):
-    """Beads with some of them changed, or new, and not written yet. Like `Together` in no circle with itself: it may hold an open index."""
+    """Beads with some of them changed, or new, and not written yet."""
 
     def __init__(self, below: graph.Linked, changed: Mapping[str, Record]) -> None:
-        self._below, self._changed = below, changed
+        self._below = below
+        own = self._changed = dict[str, "Record"]()
+        sources = self._sources = dict[str, dict[str, list[str]]]()  # target to dependents to kinds, of those that changed
+        self.family = Asked(lambda name: sorted([*(one for one in below.family.get(name, ()) if one not in own), *(
+            one for one, kinds in sources.get(name, {}).items() if graph.PARENT in kinds)]), lambda: {*below.family, *sources})
+        self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in own), *(
+            (one, kind) for one, kinds in sources.get(name, {}).items() for kind in kinds)], key=lambda one: one[0]),
+            lambda: {*below.above, *sources})
+        for one in changed.values():
+            self.put(one)
 
-        def own() -> list[tuple[str, Record]]:
-            return [(name, record) for name, record in changed.items() if record.get("status") != states.TOMBSTONE]
-
-        self.family = Asked(lambda name: sorted([*(one for one in below.family.get(name, ()) if one not in changed),
-                                                 *(one for one, record in own() if name in graph.parents(record))]),
-                            lambda: [*below.family, *(name for _, record in own() for name in graph.parents(record))])
-        self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in changed), *(
-            (one, edge.kind) for one, record in own() for edge in graph.edges(record) if edge.target == name)],
-            key=lambda one: one[0]), lambda: [*below.above, *(edge.target for _, record in own() for edge in graph.edges(record))])
+    def put(self, bead: Record) -> None:
+        """One more, or one that changed again."""
+        name = bead["id"]
+        for edge in graph.edges(self._changed.get(name, {})):
+            self._sources.get(edge.target, {}).pop(name, None)
+        self._changed[name] = bead
+        for edge in graph.edges(bead) if bead.get("status") != states.TOMBSTONE else ():
+            self._sources.setdefault(edge.target, {}).setdefault(name, []).append(edge.kind)
 
     def __getitem__(self, bead_id: str) -> Record:
         return self._changed[bead_id] if bead_id in self._changed else self._below[bead_id]

@@ -80,6 +80,7 @@ class Ledger:
     def __init__(self, beads: Beads, writer: Writer | None = None, claims: Ledger | None = None) -> None:
         self.beads, self.writer, self.claims = beads, writer, claims
         self._settings: dict[str, str] | None = None
+        self._last: Pair | None = None
         self.left_out: list[lines.Problem] = []  # the lines that the last `all` passed over
 
     @staticmethod
@@ -263,7 +264,12 @@ class Ledger:
         return Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
 
     def _read(self) -> Pair:
-        """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it."""
+        """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it. Without journals the last
+        one is kept while it is true: each look would read the whole file."""
+        if self.write_through:
+            if self._last is None or not self._last.is_current():
+                self._last = self._open()
+            return self._last
         for _ in range(3):
             pair = self._open()
             if pair.matches():

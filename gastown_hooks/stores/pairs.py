@@ -27,6 +27,10 @@ else:
     gc, archive, Signature = late("gc"), late("gastown_hooks.stores.archive"), tuple
 
 
+_MANY = 20  # lookups in a file without a journal: to read it all is quicker
+_SEARCHES = 4  # in the journal: as long as they take, it can be taken apart
+
+
 def signature(status: os.stat_result) -> Signature:
     """Size, mtime in nanoseconds, inode."""
     return status.st_size, status.st_mtime_ns, status.st_ino
@@ -55,9 +59,11 @@ class Pair:
         self.beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
+        self._lasts: dict[str, bytes | None] = {}
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
         self._sound: int | None = None
+        self._sorted: bool | None = None
         self.problems: list[lines.Problem] = []  # what `records` left out
 
     def __del__(self) -> None:
@@ -129,7 +135,7 @@ class Pair:
         found: dict[str, list[bytes | None]] = {}
         for line in self._journal[place:].split(b"\n"):
             _collect(line, found)
-        return {name: (values[0] if values[0] is not None else self._last(name, place), values[-1])
+        return {name: (values[0] if values[0] is not None else self._before(name, place), values[-1])
                 for name, values in found.items() if values[-1] is not None}
 
     def journaled(self) -> dict[str, bytes]:
@@ -149,11 +155,19 @@ class Pair:
         last = self._last(bead_id)
         if last is not None:
             return last
-        if self._sound is None:
-            is_sorted = self.has_journal or lines.is_sorted(self.issues())  # without a journal nobody vouches for it
-            self._sound = lines.sound(self._read, self.base[0]) if is_sorted else -1
-        found = lines.find_in(self._read, self._sound, bead_id) if self._sound >= 0 else b""
-        return found if self.has_journal or found is None or (found and lines.is_bead(found)) else self._lines().get(bead_id)
+        if self.has_journal or self._is_quick():
+            if self._sound is None:
+                self._sound = lines.sound(self._read, self.base[0])
+            found = lines.find_in(self._read, self._sound, bead_id)
+            if self.has_journal or found is None or lines.is_bead(found):
+                return found
+        return self._lines().get(bead_id)
+
+    def _is_quick(self) -> bool:
+        """Whether a bead can be searched, where no journal vouches for the file's order, and is not one of many."""
+        if self._sorted is None:
+            self._sorted = lines.is_sorted(self.issues())
+        return self._sorted and self._parsed is None and len(self._lasts) < _MANY
 
     def several(self, bead_ids: Iterable[str]) -> dict[str, bytes]:
         """`line` of many: the file is read once. Only with a journal, which vouches for the file's order."""
@@ -166,10 +180,19 @@ class Pair:
                 found[bead_id] = there_now
         return found
 
-    def _last(self, bead_id: str, before: int | None = None) -> bytes | None:
-        """The bead's last value in the journal. JSON of ours holds neither tab nor newline, so what stands behind one is a name."""
+    def _last(self, bead_id: str) -> bytes | None:
+        """The bead's last value in the journal."""
+        if bead_id not in self._lasts:
+            if len(self._lasts) < _SEARCHES:
+                self._lasts[bead_id] = self._before(bead_id, len(self._journal))
+            else:
+                self._lasts[bead_id] = self.history().get(bead_id, [None])[-1]
+        return self._lasts[bead_id]
+
+    def _before(self, bead_id: str, end: int) -> bytes | None:
+        """The bead's last value before that place. JSON of ours holds neither tab nor newline, so what stands behind one is a name."""
         name = bead_id.encode() + b" "
-        at = max(self._journal.rfind(b"\n" + name, 0, before), self._journal.rfind(b"\t" + name, 0, before))
+        at = max(self._journal.rfind(b"\n" + name, 0, end), self._journal.rfind(b"\t" + name, 0, end))
         if at < 0:
             return None
         at += 1 + len(name)

@@ -36,14 +36,25 @@ def run(where: World, operations: Sequence[Operation], now: int, *, dry_run: boo
     done: list[Operation] = []
 
     def fill(draft: Draft, landed: Mapping[str, verbs.Proof]) -> None:
-        done.clear()
-        for one in wanted:
-            with told(one.line):
-                done.append(_carry_out(where, ledger, draft, one, now, landed))
+        def each(circles: bool) -> None:
+            done.clear()
+            for one in wanted:
+                with told(one.line):
+                    done.append(_carry_out(where, ledger, draft, one, now, landed, circles))
+        edges = [_edge(one) for one in wanted if one.verb == "dep add"]
+        if any(one.verb == "dep remove" for one in wanted):
+            each(True)
+        else:
+            links.without_circles(where, draft, edges, each)
 
     beads.transact(ledger, where.caller, now, [one.beads[0] for one in wanted if _closes(one)], fill, dry_run=dry_run,
                    linked=linked)
     return done
+
+
+def _edge(one: Operation) -> links.Edge:
+    child, target = one.beads
+    return child, target, one.text or "blocks"
 
 
 def _closes(one: Operation) -> bool:
@@ -51,12 +62,12 @@ def _closes(one: Operation) -> bool:
 
 
 def _carry_out(where: World, ledger: Ledger, draft: Draft, one: Operation, now: int,
-               landed: Mapping[str, verbs.Proof]) -> Operation:
+               landed: Mapping[str, verbs.Proof], circles: bool) -> Operation:
     if one.verb == "create":
         made = verbs.put_new(draft, ledger, where.caller, now, one.values)
         return replace(one, beads=(made["id"],))
     if one.verb == "dep add":
-        links.link(where, draft, (*one.beads, one.text or "blocks"), now)  # type: ignore[arg-type]  # two words
+        links.link(where, draft, _edge(one), now, circles=circles)
     elif one.verb == "dep remove":
         links.unlink(where, draft, (*one.beads, one.text or None), now)  # type: ignore[arg-type]
     else:

@@ -41,8 +41,14 @@ class Draft:
 
     def __init__(self, below: Counted) -> None:
         self._below = below
+        self.clear()
+
+    def clear(self) -> None:
+        """Take all changes back."""
         self._all: dict[str, Record] | None = None
-        self._linked: Mapping[str, Record] | None = None
+        self._linked: known.Changed | None = None
+        self._count = 0
+        self._next: dict[str, int] = {}
         self.changed: dict[str, Record] = {}
 
     def get(self, bead_id: str) -> Record | None:
@@ -53,27 +59,37 @@ class Draft:
             self._all = {**self._below.all(), **self.changed}
         return self._all
 
-    def linked(self, *others: Record) -> Mapping[str, Record]:
+    def linked(self, *others: Record) -> known.Changed:
         """`all`, with these records, of which each is read when it is asked for, where the ledger's index allows it (see `commit`)."""
-        self._linked = self._below.linked() if self._linked is None else self._linked
-        changed = {**self.changed, **{record["id"]: record for record in others}}
-        return known.Changed(self._linked, changed) if isinstance(self._linked, graph.Linked) else {**self.all(), **changed}
+        if self._linked is None:
+            self._below_linked = self._below.linked()
+            whole = self._below_linked if isinstance(self._below_linked, graph.Linked) else known.Together([self._below_linked])
+            self._linked = known.Changed(whole, self.changed)
+        return known.Changed(self._linked, {record["id"]: record for record in others}) if others else self._linked
 
-    def named(self, head: str) -> list[str]:
-        """The ids that begin so, those of deleted beads too."""
-        self._linked = self._below.linked() if self._linked is None else self._linked
-        below = self._linked.named(head) if isinstance(self._linked, known.Known) else self._linked
-        return [name for name in (*below, *self.changed) if name.startswith(head)]
+    def next_child(self, parent: str) -> int:
+        """The number of the next bead below this one."""
+        if parent not in self._next:
+            self.linked()
+            below = self._below_linked.named(f"{parent}.") if isinstance(self._below_linked, known.Known) else self._below_linked
+            self._next[parent] = states.child_number([*below, *self.changed], parent)
+        return self._next[parent]
 
     def count(self) -> int:
         """About how many beads there are."""
-        return self._below.count() + len(self.changed)
+        self._count = self._count or self._below.count()
+        return self._count + len(self.changed)
 
     def put(self, record: Record) -> None:
         bead_id = record["id"]
         self.changed[bead_id] = record
         if self._all is not None:
             self._all[bead_id] = record
+        if self._linked is not None:
+            self._linked.put(record)
+        parent, _, number = bead_id.rpartition(".")
+        if parent in self._next and number.isdigit():
+            self._next[parent] = max(self._next[parent], int(number) + 1)
 
 
 class Still:
@@ -170,8 +186,8 @@ def edge(child: str, kind: str, target: str, caller: Caller, now: int) -> Record
     return {"issue_id": child, "depends_on_id": target, "type": kind, "created_at": clock.stamp(now), "created_by": caller.actor}
 
 
-def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str) -> None:
-    """Raises BadInput, NotFound or Refused for a dependency that may not be."""
+def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str, *, circles: bool = True) -> None:
+    """Raises BadInput, NotFound or Refused for a dependency that may not be. Without `circles` somebody else looks for those."""
     if target == child:
         raise BadInput(f"{child} cannot depend on itself")
     if fields.is_foreign(target):
@@ -188,7 +204,7 @@ def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str
         if others:
             raise Refused(f"{child} has a parent", why=f"it is {others[0]}, and there is one at most",
                           next=f"bd update {child} --parent {target}")
-    circle = graph.cycle_from(records, child, target, kind)
+    circle = graph.cycle_from(records, child, target, kind) if circles else None
     if circle is not None:
         shown = circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]]
         raise Refused(f"{child} cannot depend on {target}", why=f"a cycle: {' -> '.join(shown)}", next=f"bd dep tree {target}")

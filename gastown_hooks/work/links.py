@@ -23,24 +23,44 @@ _T = TypeVar("_T", bound="tuple[Any, ...]")
 
 def add(where: World, edges: Sequence[Edge], now: int, *, dry_run: bool = False) -> None:
     """All or none, each checked with those before it. A closed convoy that tracks more is open again."""
-    _all(where, edges, lambda draft, one: link(where, draft, one, now), now, dry_run)
+    def fill(draft: Draft, group: Sequence[Edge]) -> None:
+        def each(circles: bool) -> None:
+            for one in group:
+                link(where, draft, one, now, circles=circles)
+        without_circles(where, draft, group, each)
+    _all(where, edges, fill, dry_run)
 
 
 def remove(where: World, edges: Sequence[Loose], now: int, *, dry_run: bool = False) -> None:
     """All or none. Raises NotFound for one that is not there."""
-    _all(where, edges, lambda draft, one: unlink(where, draft, one, now), now, dry_run)
+    def fill(draft: Draft, group: Sequence[Loose]) -> None:
+        for one in group:
+            unlink(where, draft, one, now)
+    _all(where, edges, fill, dry_run)
 
 
-def link(where: World, draft: Draft, wanted: Edge, now: int) -> None:
-    """A dependency into a draft; the same one twice is one. Raises Refused for a cycle."""
+def link(where: World, draft: Draft, wanted: Edge, now: int, *, circles: bool = True) -> None:
+    """A dependency into a draft; the same one twice is one. Raises Refused for a cycle (see `without_circles`)."""
     child, target, kind = wanted
     record = existing(draft, child)
     if any((found.kind, found.target) == (kind, target) for found in graph.edges(record)):
         return
-    check_edge(Together([draft.linked(), where.beyond(where.of(child))]), child, kind, target)
+    check_edge(Together([draft.linked(), where.beyond(where.of(child))]), child, kind, target, circles=circles)
     found = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
     again = convoy.reopening(record) if kind == convoys.TRACKS else {}
     draft.put(touched(record, {"dependencies": found, **again}, where.caller.actor, now))
+
+
+def without_circles(where: World, draft: Draft, edges: Sequence[Edge], fill: Callable[[bool], None]) -> None:
+    """Fill a draft by `fill(circles)`, which adds these edges and takes none away: many are looked at for circles once, when all are there,
+    and one by one only if there is any, to tell which edge closes it."""
+    fill(len(edges) == 1)
+    if len(edges) > 1:
+        ends = {end for child, target, kind in edges if kind in graph.BLOCKING for end in (child, target)}
+        around = Together([draft.linked(), where.beyond(where.of(edges[0][0]))])
+        if ends and any(ends.intersection(circle) for circle in graph.cycles(around, ends)):
+            draft.clear()
+            fill(True)
 
 
 def unlink(where: World, draft: Draft, wanted: Loose, now: int) -> None:
@@ -72,13 +92,10 @@ def replace(where: World, pairs: Sequence[tuple[str, str]], kind: str, now: int,
     return [after[old] for old, _ in pairs]
 
 
-def _all(where: World, edges: Sequence[_T], one: Callable[[Draft, _T], None], now: int, dry_run: bool) -> None:
+def _all(where: World, edges: Sequence[_T], fill: Callable[[Draft, list[_T]], None], dry_run: bool) -> None:
     def whole(ledger: Ledger, group: list[_T], dry: bool) -> None:
-        def fill(draft: Draft) -> None:
-            for wanted in group:
-                one(draft, wanted)
         where.beyond(ledger)  # before the lock is taken
-        commit(ledger, fill, dry, linked=True)
+        commit(ledger, lambda draft: fill(draft, group), dry, linked=True)
     _each_ledger(where, edges, whole, dry_run)
 
 

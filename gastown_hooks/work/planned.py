@@ -31,15 +31,19 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
             given = {"priority": 2, "issue_type": "task", **node.values}
             if refs:
                 given["metadata"] = {**given.get("metadata", {}), **refs}
-            ids[node.key] = put_new(draft, ledger, where.caller, now, given, parent=above, edges=links)["id"]
+            ids[node.key] = put_new(draft, ledger, where.caller, now, given, parent=above, edges=links, circles=False)["id"]
         for node in plan.nodes:
             late = {field: ids[key] for field, key in node.refs.items()}
             if late:
                 record = draft.changed[ids[node.key]]
                 draft.put({**record, "metadata": {**record["metadata"], **late}})
+        edges: dict[str, list[tuple[str, str]]] = {}
         for start, end, kind in plan.edges:
-            _link(where, draft, around, (_id(ids, start), _id(ids, end), kind), now)
-        _check_circles(draft, {name for link in plan.edges for name in (_id(ids, link[0]), _id(ids, link[1]))})
+            edges.setdefault(_id(ids, start), []).append((kind, _id(ids, end)))
+        for child, wanted in edges.items():
+            _link(where, draft, around, child, wanted, now)
+        parents = [parent for bead_id in ids.values() for parent in graph.parents(draft.changed[bead_id])]
+        _check_circles(draft, {*parents, *edges, *(target for wanted in edges.values() for _, target in wanted)})
 
     draft = commit(ledger, fill, dry_run, linked=True)
     return {key: draft.changed[bead_id] for key, bead_id in ids.items()}
@@ -49,15 +53,15 @@ def _id(ids: Mapping[str, str], end: End) -> str:
     return ids[end.name] if end.is_key else end.name
 
 
-def _link(where: World, draft: Draft, around: Mapping[str, Record], link: tuple[str, str, str], now: int) -> None:
-    child, target, kind = link
+def _link(where: World, draft: Draft, around: Mapping[str, Record], child: str, wanted: list[tuple[str, str]], now: int) -> None:
     record = existing(draft, child)
-    if any((found.kind, found.target) == (kind, target) for found in graph.edges(record)):
-        return
-    two = {name: found for name in (child, target) if (found := draft.get(name) or around.get(name))}
-    check_edge(two, child, kind, target)  # circles: once for all edges, below
-    there = [*(record.get("dependencies") or []), edge(child, kind, target, where.caller, now)]
-    draft.put(touched(record, {"dependencies": there}, where.caller.actor, now))
+    there = {(found.kind, found.target) for found in graph.edges(record)}
+    new = [one for one in dict.fromkeys(wanted) if one not in there]
+    for kind, target in new:
+        two = {name: found for name in (child, target) if (found := draft.get(name) or around.get(name))}
+        check_edge(two, child, kind, target, circles=False)
+    more = [edge(child, kind, target, where.caller, now) for kind, target in new]
+    draft.put(touched(record, {"dependencies": [*(record.get("dependencies") or []), *more]} if more else {}, where.caller.actor, now))
 
 
 def _check_circles(draft: Draft, linked: set[str]) -> None:

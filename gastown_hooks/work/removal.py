@@ -4,7 +4,7 @@ with all that it was."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from gastown_hooks.core import clock
@@ -22,6 +22,7 @@ from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
 _TEXTS = ("description", "design", "acceptance_criteria", "notes")
+_NAME = re.compile(r"(?<![\w.:-])[\w-]+(?:\.\w[\w-]*)*")
 _TOMB = ("deleted_at", "deleted_by", "delete_reason", "original_type")
 
 
@@ -53,15 +54,15 @@ def delete(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
         for bead_id in left:
             existing(draft, bead_id)
         above = graph.dependents(draft.linked())
-        gone = _all(above, left) if cascade else list(dict.fromkeys(left))
+        gone = dict.fromkeys(_all(above, left) if cascade else left)
         if hard:
             _check_shelves(ledger, [*gone, *buried])
             _check_beyond(beyond, [*gone, *buried])
         for bead_id in gone:
-            _check(draft, above, bead_id, set(gone))
+            _check(draft, above, bead_id, gone)
         near = {other for bead_id in gone for other, _ in above.get(bead_id, ())}
         near |= {edge.target for bead_id in gone for edge in graph.edges(existing(draft, bead_id))}
-        for bead_id in sorted(near - set(gone)):
+        for bead_id in sorted(near.difference(gone)):
             _let_go(draft, bead_id, gone, done, caller, now)
         for bead_id in gone:
             record = existing(draft, bead_id)
@@ -139,7 +140,7 @@ def _all(above: Mapping[str, list[tuple[str, str]]], bead_ids: Sequence[str]) ->
     return found
 
 
-def _check(draft: Draft, above: Mapping[str, list[tuple[str, str]]], bead_id: str, gone: set[str]) -> None:
+def _check(draft: Draft, above: Mapping[str, list[tuple[str, str]]], bead_id: str, gone: Container[str]) -> None:
     record = existing(draft, bead_id)
     if states.needs_landing(record) and ready.status(record) in states.CLAIMED:
         raise Refused(f"{bead_id} cannot be deleted", why=f"{record.get('assignee')} works on it", next=f"bd show {bead_id}")
@@ -149,20 +150,18 @@ def _check(draft: Draft, above: Mapping[str, list[tuple[str, str]]], bead_id: st
                       next=f"bd delete {bead_id} --cascade")
 
 
-def _let_go(draft: Draft, bead_id: str, gone: Sequence[str], done: Removal, caller: Caller, now: int) -> None:
+def _let_go(draft: Draft, bead_id: str, gone: Container[str], done: Removal, caller: Caller, now: int) -> None:
     record = draft.get(bead_id)
     if record is None or ready.status(record) == states.TOMBSTONE:
         return
     there = record.get("dependencies") or []
-    lost = [edge.raw for edge in graph.edges(record) if edge.target in gone]
-    changes: Record = {"dependencies": [raw for raw in there if raw not in lost] or None} if lost else {}
-    done.dependencies_removed += len(lost)
-    done.orphaned += [bead_id] if lost else []
+    left = [raw for raw in there if raw.get("depends_on_id") not in gone]
+    changes: Record = {"dependencies": left or None} if len(left) < len(there) else {}
+    done.dependencies_removed += len(there) - len(left)
+    done.orphaned += [bead_id] if changes else []
     for key in _TEXTS:
         if isinstance(record.get(key), str):
-            text = record[key]
-            for one in gone:
-                text = re.sub(rf"(?<![\w.:-]){re.escape(one)}(?![\w-]|\.\w)", f"[deleted:{one}]", text)
+            text = _NAME.sub(lambda match: f"[deleted:{match[0]}]" if match[0] in gone else match[0], record[key])
             if text != record[key]:
                 changes[key] = text
                 done.references_updated += 1

@@ -82,13 +82,14 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
 
 def put_new(draft: Draft, ledger: Ledger, caller: Caller, now: int, given: Mapping[str, Any], *, bead_id: str | None = None,
             parent: str | None = None, edges: Iterable[tuple[str, str]] = (), around: Mapping[str, Record] | None = None,
-            gate: str | None = None) -> Record:
-    """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to."""
+            gate: str | None = None, circles: bool = True) -> Record:
+    """A new bead into a draft. `parent`: only for its id, the edge is among `edges`. `around`: beads of elsewhere that edges lead to.
+    `circles`: see `check_edge`."""
     at = clock.stamp(now)
     new = {"id": _new_id(ledger, draft, bead_id, parent, wisp=bool(given.get("ephemeral"))), "status": "open", **given, "created_at": at,
            "created_by": caller.actor, "updated_at": at, "updated_by": caller.actor, "dependencies": []}
     for kind, target in edges:
-        check_edge(known.Together([draft.linked(new), around or {}]), new["id"], kind, target)
+        check_edge(known.Together([draft.linked(new), around or {}]), new["id"], kind, target, circles=circles)
         new["dependencies"].append(edge(new["id"], kind, target, caller, now))
         if gate is not None and kind == "waits-for":
             new["dependencies"][-1]["metadata"] = jsons.dumps({"gate": gate})
@@ -106,7 +107,7 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
     _open_parent(draft, parent)
     if states.depth(parent) >= DEEPEST:
         raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
-    return f"{parent}.{states.child_number(draft.named(f'{parent}.'), parent)}"
+    return f"{parent}.{draft.next_child(parent)}"
 
 
 def _taken(bead_id: str) -> Conflict:
