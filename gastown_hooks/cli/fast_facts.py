@@ -54,7 +54,7 @@ def bd_count(words: list[str]) -> int | None:
     by = [name for name in _facts.GROUPS if given[f"by_{name}"]]
     wanted, scope = fast_wanted.options(given), fast_wanted.scope(given)
     contradicts = len(by) > 1 or (given["everything"] and given["statuses"])
-    if wanted is None or scope is None or contradicts or fast_wanted.limit(given) is None:
+    if wanted is None or scope is None or contradicts or given["limit"] is not None:
         return None
     ledgers = _ledgers(given["parent"] is not None)
     if ledgers is None:

@@ -38,6 +38,12 @@ _BOUNDS: tuple[tuple[str, str, str], ...] = (
 
 
 def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`test_options`, and how many a listing shows."""
+    limit = click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+    return test_options(limit(function))
+
+
+def test_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The filters of a listing; the command hands them on to `test` as it gets them."""
     options = [
         *(click.option(*words, _name(words[-1]), multiple=True, metavar="X[,X…]", help=text) for words, _, _, text in _VALUES),
@@ -58,7 +64,6 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--has-metadata-key", multiple=True, metavar="KEY", help="Only with this key in the metadata."),
         click.option("--include-ephemeral", is_flag=True, help="Also wisps (so with --wisp-type, --id, or --parent of one)."),
         click.option("--prefix", metavar="P", help="Only the rig with this prefix."),
-        click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all."),
     ]
     for option in reversed(options):
         function = option(function)
@@ -80,7 +85,7 @@ def state_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test(where: World, given: Mapping[str, Any], now: int) -> filters.Test:
-    """The test that the options of `filter_options` (without limit and prefix) mean. Raises BadInput, NotFound."""
+    """The test that the options of `test_options` (without prefix) mean. Raises BadInput, NotFound."""
     if given["assignee"] is not None and given["unassigned"]:
         raise BadInput("--assignee and --unassigned contradict each other")
     if given["parent"] is not None and given["no_parent"]:

@@ -60,7 +60,7 @@ class Found:
 
 def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wanted: fast_wanted.Wanted | None = None,
           first: tuple[str, bool, int] | None = None) -> Found:
-    """The beads that `state_options`, `filter_options` and these further tests let through. `wanted`: as much of these as the index
+    """The beads that `state_options`, `test_options` and these further tests let through. `wanted`: as much of these as the index
     can tell; where it can, only the beads that are left are read. `first`: only so many in this order (one of SORTS, whether
     reversed) are asked for, and `wanted` is all that the further tests mean."""
     now, where = clock.now(), _shared.world()

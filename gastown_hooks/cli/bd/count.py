@@ -28,9 +28,9 @@ def _group_options(function: Any) -> Any:
 @click.command(short_help="Count beads.")
 @_filters.state_options
 @_group_options
-@_filters.filter_options
+@_filters.test_options
 @common.json_option
-def cli(limit: int, prefix: str | None, as_json: bool, **given: Any) -> None:
+def cli(prefix: str | None, as_json: bool, **given: Any) -> None:
     """Count the beads that `bd list` shows with the same filters, or each kind of them.
 
     \b
