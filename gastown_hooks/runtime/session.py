@@ -66,10 +66,9 @@ def start(event: Event, lease: Lease) -> int:
     if stranger:
         print(f"[GAS TOWN] {stranger}: change nothing here.")
         return 0
-    now = clock.now()
-    claude.settle(event.rig, event.home, lease, now)
+    claude.settle(event.rig, event.home, lease, clock.now())
     claude.begin_account(event.home, event.payload, by_hand=event.by_hand)
-    print(prime.text(turns.worker(event.rig, lease, event.home), now))
+    print(prime.text(turns.worker(event.rig, lease, event.home)))
     return 0
 
 
@@ -119,7 +118,7 @@ def end(event: Event, lease: Lease) -> int:
 def resident(event: Event, word: str) -> int:
     """The mayor, a crew member: who they are, what is on their hook, what is new."""
     if event.resident is not None and word == "start":
-        print(prime.text(event.resident, clock.now()))
+        print(prime.text(event.resident))
     elif event.resident is not None and word == "prompt":
         _tell_mail(event)
     return 0

@@ -75,7 +75,7 @@ def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: b
     settings = _settings(rig, sparse, githooks) | ({"user": {"name": user[0], "email": user[1]}} if user else {})
     existing = made.get(path)
     if existing is not None and existing.complete and existing.present and (ref is None or existing.branch == ref):
-        _configure(rig, existing.admin, settings, complete=True)
+        _configure(existing.admin, settings, complete=True)
     else:
         _clear_half_made(rig, path, existing, replace_unready)
         if ref is not None and Repo(rig.repo).resolve(ref) is None:
@@ -105,7 +105,7 @@ def listed(rig: Rig) -> dict[str, Worktree]:
     return found
 
 
-def refresh(rig: Rig, path: str, commit: str, *, clean: bool = False) -> None:
+def refresh(path: str, commit: str, *, clean: bool = False) -> None:
     """Put the detached worktree at `commit`, losing changes to tracked files; `clean` also removes all others, ignored ones too."""
     git.run(path, "update-ref", "--no-deref", "-m", "gt: refresh", "HEAD", commit)
     if clean and _has_hidden_entries(path):
@@ -123,8 +123,8 @@ def gate_tree(rig: Rig, slot: int, commit: str) -> str:
     fsio.make_folder(rig.refinery.gates)
     if (one := listed(rig).get(path)) is not None and one.complete and one.present:
         try:
-            _configure(rig, admin, _settings(rig, False, None), complete=True)
-            refresh(rig, path, commit, clean=True)
+            _configure(admin, _settings(rig, False, None), complete=True)
+            refresh(path, commit, clean=True)
             if not git.run(path, "status", "--porcelain", "-z", "--untracked-files=all", "--ignored").out:
                 return path
         except GitFailed:
@@ -146,11 +146,11 @@ def _make(rig: Rig, path: str, ref: str | None, start: str, settings: dict[str, 
     real = os.path.realpath(path)
     for file, text in (("gitdir", f"{real}/.git"), ("commondir", "../.."), ("HEAD", f"ref: {ref}" if ref else start)):
         fsio.write(f"{staged}/{file}", os.fsencode(f"{text}\n"), mode=0o644)
-    _configure(rig, staged, settings, complete=False)
+    _configure(staged, settings, complete=False)
     fsio.write(f"{path}/.git", os.fsencode(f"gitdir: {os.path.realpath(rig.repo)}/worktrees/{name}\n"), mode=0o644)
     fsio.rename(staged, admin)
     git.run(path, "read-tree", "-m", "-u", "--no-recurse-submodules", "HEAD")
-    _configure(rig, admin, settings, complete=True)
+    _configure(admin, settings, complete=True)
 
 
 def _aside(rig: Rig, name: str) -> str:
@@ -184,7 +184,7 @@ def _clear_half_made(rig: Rig, path: str, existing: Worktree | None, allowed: bo
         _discard(rig, half)
 
 
-def _configure(rig: Rig, admin: str, settings: dict[str, dict[str, str]], *, complete: bool) -> None:
+def _configure(admin: str, settings: dict[str, dict[str, str]], *, complete: bool) -> None:
     content = _config({**settings, "gt": {"complete": "true"}} if complete else settings)
     if fsio.read(f"{admin}/config.worktree") == content:
         return

@@ -65,13 +65,13 @@ def sync(where: Place, caller: Caller, now: int, *, agree: bool = False, push: b
         begun = clock.since_boot()
         for _ in range(_TRIES):
             try:
-                _round(where, caller, now, result, push=push, pull=pull, message=message)
+                _round(where, caller, result, push=push, pull=pull, message=message)
                 break
             except (RemoteRefused, Conflict) as error:
                 if isinstance(error, RemoteRefused) and (error.reason != "moved" or not pull):
                     raise
             except RemoteAway:
-                _round(where, caller, now, result, push=False, pull=False, message=message)  # it is committed here all the same
+                _round(where, caller, result, push=False, pull=False, message=message)  # it is committed here all the same
                 raise
         else:
             raise Conflict(f"others were first {_TRIES} times", why="nothing is lost, and what they pushed is here", next="bd sync")
@@ -121,7 +121,7 @@ def adopt(ledger: Ledger, top: str) -> None:
 
 # ---- one round ---------------------------------------------------------------------------------------------
 
-def _round(where: Place, caller: Caller, now: int, result: Synced, *, push: bool, pull: bool, message: str) -> None:
+def _round(where: Place, caller: Caller, result: Synced, *, push: bool, pull: bool, message: str) -> None:
     where.ledger.fold()
     theirs = None if result.remote is None else _fetch(where) if pull else where.resolve(where.tracking)
     if where.own and theirs is not None and where.resolve(where.base) is None and blob(where.repo, theirs, TRACKED_LEDGER) is None:

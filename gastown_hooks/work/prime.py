@@ -27,7 +27,7 @@ _ROLES = {
 }
 
 
-def text(caller: Caller, now: int) -> str:
+def text(caller: Caller) -> str:
     """The recovery text for the caller. Raises when the hook cannot be read: an unreadable ledger is not an empty hook."""
     town = caller.in_town()
     beads = hook.hooked(caller)

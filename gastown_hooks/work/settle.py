@@ -155,6 +155,6 @@ def _refresh(desk: Desk) -> None:
     tree, commit = desk.rig.refinery.tree, desk.repo().resolve(desk.landed_ref)
     if commit is not None and os.path.isdir(tree):
         try:
-            worktrees.refresh(desk.rig, tree, commit)
+            worktrees.refresh(tree, commit)
         except GitFailed as error:
             desk.event("refinery_tree_stale", {"tree": tree, "reason": str(error), "at": clock.stamp(desk.now)})

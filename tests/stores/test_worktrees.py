@@ -250,7 +250,7 @@ def test_refreshing_a_detached_tree_never_moves_a_branch(rig: Rig) -> None:
     new = builders.commit(Path(home.tree), {"a": "1\n"}, "work")
     git.run(rig.refinery.tree, "symbolic-ref", "HEAD", "refs/heads/main")
     Path(rig.refinery.tree, "README.md").write_text("changed")
-    worktrees.refresh(rig, rig.refinery.tree, new)
+    worktrees.refresh(rig.refinery.tree, new)
     assert gitrig.tip(rig) == before
     assert builders.git(rig.refinery.tree, "rev-parse", "HEAD") == new
     assert builders.git(rig.refinery.tree, "status", "--porcelain") == ""
@@ -314,6 +314,6 @@ def test_a_gate_tree_whose_gits_folder_was_lost_is_not_the_repository_above(rig:
     tree = Path(worktrees.gate_tree(rig, 0, gitrig.tip(rig)))
     (tree / ".git").unlink()
     with pytest.raises(GitFailed):
-        worktrees.refresh(rig, str(tree), gitrig.tip(rig), clean=True)
+        worktrees.refresh(str(tree), gitrig.tip(rig), clean=True)
     assert Path(tmp_path, "precious").exists()
     assert gitdir.git_dir(str(tree)) is None

@@ -252,7 +252,7 @@ def test_a_hook_names_the_convoys_of_its_bead(yard: Yard, monkeypatch: pytest.Mo
     assert tracking.convoys_of(yard.town, [one, "ap-none"]) == {one: batches, "ap-none": []}
     sling.sling(yard.town, [one], yard.town.rig("api"), caller=yard.me, now=NOW)
     worker = Caller("api/polecats/toast", yard.town.root, yard.town, bead=one, fence=1)
-    assert all(f"Its convoy: {batch}\n" in prime.text(worker, NOW) for batch in batches)
+    assert all(f"Its convoy: {batch}\n" in prime.text(worker) for batch in batches)
     fast_hook.say_hook(worker, hook.hooked(worker), False)
     assert f"({', '.join(batches)})" in capsys.readouterr().out
     monkeypatch.setattr(index, "current", lambda ledger: None)

@@ -23,5 +23,5 @@ def test_it_is_at_most_4_kb(tmp_path: Path, role: str) -> None:
     home = town.rig.polecat("toast") if role == "polecat" else town.rig.crew("ann")
     mail.deliver(home.mail, "overseer", who, "s" * 500, "b" * 9000, now=clock.now())
     caller = Caller(who, town.town.root, town.town, bead="gp-aaaaa" if role == "polecat" else None, fence=1)
-    text = prime.text(caller, clock.now())
+    text = prime.text(caller)
     assert len(text.encode()) <= 4096 and "gp-aaaaa" in text and "1 unread" in text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.core import clock
 from gastown_hooks.work import prime
 
 
@@ -19,5 +18,5 @@ def cli(as_json: bool) -> None:
       gt prime
     """
     _, caller = common.town_and_caller()
-    text = prime.text(caller, clock.now())
+    text = prime.text(caller)
     common.emit_json({"actor": caller.actor, "role": caller.role, "text": text}) if as_json else common.say(text)
