@@ -1,9 +1,10 @@
-"""The programs `gt` and `bd` of an installation.
+"""The programs `gt` and `bd` of an installation, and the one that starts its roles' files.
 
 They start the interpreter by its absolute path and without `site`, which halves a start. Beside them lies a file with the code of the
-modules that the everyday commands use, made smaller: no annotations, nothing that only a type checker reads, no docstrings of functions
-(and with `-X no_debug_ranges` no columns). One read instead of thirty searches. It is a cache of the sources like Python's own: a module
-whose source has another size or time than it had, and every module if the file is gone or of another Python, is imported as usual.
+modules that the everyday commands and the roles use, made smaller: no annotations, nothing that only a type checker reads, no
+docstrings of functions (and with `-X no_debug_ranges` no columns). One read instead of thirty searches. It is a cache of the sources
+like Python's own: a module whose source has another size or time than it had, and every module if the file is gone or of another
+Python, is imported as usual.
 """
 
 from __future__ import annotations
@@ -15,19 +16,27 @@ import os
 import shlex
 import sys
 
-from gastown_hooks.core import fsio
+from gastown_hooks.core import data, fsio
 
-NAMES = ("gt", "bd")
+_END = "from gastown_hooks.front import {0}, leave\nleave({0}())\n"
+_ENDS = {"gt": _END.format("gt"), "bd": _END.format("bd"),
+         data.ROLE: "del sys.argv[0]\nexec(compile(open(sys.argv[0], 'rb').read(), sys.argv[0], 'exec'))\n"}
 _HOT = """
-    front core core.clock core.data core.digest core.errors core.fsio core.ids core.jsons core.late core.lock core.mapping core.paths
-    core.record core.sharing core.system core.values rules rules.agent_states rules.claims rules.convoys rules.fields rules.foreign
-    rules.graph rules.lint rules.liveness rules.merge3 rules.merge_files rules.order rules.pulls rules.ready rules.requests rules.states
-    rules.steps rules.turn stores stores.archive stores.beats stores.callers stores.config stores.events stores.external stores.index
-    stores.indexing stores.known stores.ledger stores.lines stores.mail stores.maildir stores.pairs stores.processes stores.routes
-    stores.sqlite stores.touched stores.unseen work work.addresses work.advance work.beadwrite work.convoy work.hook work.lease
-    work.queue work.rigs work.status work.take work.targets work.tracking work.verbs work.wake work.world cli cli.bd cli.bd._facts
-    cli.bd._near cli.bd._values cli.bd._words cli.fast cli.fast_facts cli.fast_merge cli.fast_hook cli.fast_list cli.fast_ready
-    cli.fast_rows cli.fast_show cli.fast_town cli.fast_wanted cli.fast_write cli.gt cli.gt._words cli.plain
+    front role core core.clock core.data core.digest core.errors core.fsio core.ids core.jsons core.late core.lock core.mapping
+    core.paths core.record core.sharing core.system core.values rules rules.agent_states rules.batching rules.claims rules.convoys
+    rules.failed_tests rules.fields rules.foreign rules.graph rules.lint rules.liveness rules.merge3 rules.merge_files rules.message
+    rules.names rules.order rules.pulls rules.ready rules.reports rules.requests rules.states rules.steps rules.tree_policy rules.turn
+    rules.turns stores stores.archive stores.beats stores.callers stores.changes stores.child stores.config stores.event_hooks
+    stores.events stores.external stores.gh stores.git stores.gitdir stores.index stores.indexing stores.known stores.ledger
+    stores.lines stores.mail stores.maildir stores.pairs stores.processes stores.repo stores.routes stores.sqlite stores.stubs
+    stores.touched stores.unseen stores.worktrees work work.addresses work.advance work.beads work.beadwrite work.containment
+    work.convoy work.costs work.desk work.done work.flakes work.foreign work.furnish work.gate work.hook work.land work.last_red
+    work.launch work.lease work.linear work.passes work.proof work.pulls work.queue work.reds work.refuse work.rescue work.retire
+    work.rework work.rigs work.salvage work.settle work.sling work.snapshot work.stack work.stashes work.status work.strays
+    work.submit work.take work.targets work.tracking work.trial work.turns work.verbs work.wake work.workers work.worktree_state
+    work.world runtime runtime.agents runtime.claude cli cli.bd cli.bd._facts cli.bd._near cli.bd._values cli.bd._words cli.common
+    cli.fast cli.fast_facts cli.fast_hook cli.fast_list cli.fast_merge cli.fast_ready cli.fast_rows cli.fast_show cli.fast_town
+    cli.fast_wanted cli.fast_write cli.gt cli.gt._words cli.lean_click cli.loader cli.plain
 """
 HOT = ("gastown_hooks", *(f"gastown_hooks.{name}" for name in _HOT.split()))
 _LIBRARIES = ("_json", "_sqlite3", "fcntl")
@@ -41,8 +50,6 @@ try:
         exec(marshal.loads(finder), {{"hot": hot, "modules": modules, "libraries": libraries}})
 except (OSError, EOFError, ValueError, TypeError):
     pass
-from gastown_hooks.front import {name}, leave
-leave({name}())
 """
 # Runs before anything of ours is imported. `libraries`: name -> file of a C module; `modules`: name -> (file, size, mtime, whether a
 # package, what it imports, place and length of its code). What a module imports is made before it runs, in a fifth of an import's time.
@@ -195,6 +202,6 @@ def write(folder: str, python: str, final: str, paths: list[str]) -> None:
     fsio.write(f"{folder}/.hot", code, mode=0o644)
     plain = len(python) < 100 and not set(python) & set(" \t\n")
     head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -IS \"$0\" \"$@\"\n'''\n"
-    for name in NAMES:
-        text = head + _START.format(folders=paths, hot=f"{final}/.hot", size=size, name=name)
+    for name, end in _ENDS.items():
+        text = head + _START.format(folders=paths, hot=f"{final}/.hot", size=size) + end
         fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)

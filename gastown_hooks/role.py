@@ -69,6 +69,7 @@ class Round:
 def main(duty: Duty, triggers: dict[str, Trigger], argv: list[str] | None = None) -> int:
     """The exit code for the role file's own command line. `duty` needs `role`."""
     gc.set_threshold(100_000)  # a round is short: looking for garbage would be a tenth of its start
+    gc.enable()
     args = sys.argv[1:] if argv is None else argv
     program = f"{duty['role']}.py"
     return errors.handled(program, lambda: _run(duty, triggers, args))

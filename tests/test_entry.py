@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gastown_hooks import entry
+from gastown_hooks.core import data
 
 ROOT = Path(__file__).resolve().parent.parent
 PURE = sysconfig.get_paths()["purelib"]
@@ -83,6 +84,21 @@ def test_what_hooks_keep_outlives_the_installation(place: Path) -> None:
                    env={"PATH": os.environ["PATH"], "HOME": str(place), "GT_WAKE": "off"})
     settings = (place / "other/mayor/.claude/settings.json").read_text(encoding="utf-8")
     assert f"{place}/env/lib" in settings and "env.1" not in settings
+
+
+def test_a_role_starts_as_the_programs_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = place / "some role.py"
+    file.write_text('"""What it is."""\nimport sys\nfrom gastown_hooks.work import land\n'
+                    "print(__name__, __doc__, isinstance(land.__spec__.loader, type), sys.argv)\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "executable", f"{place}/bin/python")
+    _, *words = data.role_start(str(file))
+    assert words == ["-IS", f"{place}/bin/gt-role", str(file)]
+    monkeypatch.undo()
+    found = subprocess.run([sys.executable, *words, "patrol"], capture_output=True, text=True, check=True, env={"HOME": str(place)})
+    assert found.stdout == f"__main__ What it is. True {[str(file), 'patrol']}\n"
+    (place / "bin/gt-role").unlink()
+    monkeypatch.setattr(sys, "executable", f"{place}/bin/python")
+    assert data.role_start(str(file)) == [f"{place}/bin/python", "-I", str(file)]
 
 
 def test_an_interpreter_with_a_space_in_its_name(place: Path) -> None:

@@ -1,9 +1,12 @@
-"""Where the program's own files are: roles/, formulas/, templates/ and the changelog as they came with it."""
+"""Where the program's own files are: roles/, formulas/, templates/ and the changelog as they came with it; how a role's file starts."""
 
 from __future__ import annotations
 
+import sys
+
 from gastown_hooks.core.system import os
 
+ROLE = "gt-role"
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -17,3 +20,9 @@ def changelog() -> str:
     """What changed, by version, the newest first."""
     installed = f"{_PACKAGE}/data/CHANGELOG.md"
     return installed if os.path.isfile(installed) else f"{os.path.dirname(_PACKAGE)}/CHANGELOG.md"
+
+
+def role_start(file: str) -> list[str]:
+    """The command that starts a role's file: in an installation without `site`, by the program of it that lies beside the interpreter."""
+    program = f"{os.path.dirname(sys.executable)}/{ROLE}"
+    return [sys.executable, *(("-IS", program) if os.path.exists(program) else ("-I",)), file]

@@ -12,7 +12,6 @@ caller that captures output would wait for the role to end).
 from __future__ import annotations
 
 import fcntl
-import sys
 
 from gastown_hooks.core import data, fsio, lock
 from gastown_hooks.core.errors import NotFound
@@ -146,7 +145,7 @@ def spawn(argv: list[str], environment: dict[str, str], log: str, held: Lock | N
 
 def _start(held: Lock, program: str, argv: list[str], extra: dict[str, str], log: str, *, wait: bool) -> None:
     try:
-        pid = spawn([sys.executable, "-I", program, *argv], callers.clean_environment(extra), log, held)
+        pid = spawn([*data.role_start(program), *argv], callers.clean_environment(extra), log, held)
     finally:
         held.release()
     if wait:
