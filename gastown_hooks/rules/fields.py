@@ -98,8 +98,8 @@ def labels(values: list[str] | tuple[str, ...]) -> list[str]:
 
 
 def estimate(value: int) -> int:
-    if value < 0:
-        raise BadInput(f"an estimate of {value} minutes", why="it cannot be negative")
+    if not 0 <= value < 10 ** 9:
+        raise BadInput(f"an estimate of {shown(str(value))} minutes", why="it cannot be negative" if value < 0 else "that is too many")
     return value
 
 
@@ -108,7 +108,10 @@ def duration(value: str) -> int:
     count, unit = value[:-1], value[-1:]
     if not (count.isascii() and count.isdigit() and len(count) < 7 and unit in _UNITS and int(count)):
         raise BadInput(f"{shown(value)} is no length of time", why="use 30m, 1h, 2d or 1w")
-    return int(count) * _UNITS[unit] * clock.SECOND
+    found = int(count) * _UNITS[unit] * clock.SECOND
+    if found >= 1 << 63:
+        raise BadInput(f"{shown(value)} is no length of time", why="it is too long")
+    return found
 
 
 def gate(await_type: str | None, await_id: str | None, timeout: str | None, issue_type: str) -> Record:

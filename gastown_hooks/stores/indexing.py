@@ -291,7 +291,7 @@ def _instant(bead: Record, key: str) -> int | None:
     """The time in a field, as `filters.instant` reads it."""
     text = bead.get(key)
     try:
-        return None if text is None else min(clock.parse(text), _LARGEST)
+        return None if text is None else max(-_LARGEST, min(clock.parse(text), _LARGEST))
     except (ValueError, TypeError, AttributeError, IndexError):
         return None
 
@@ -335,4 +335,4 @@ def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...
 
 
 def _time(since: int | None) -> int | None:
-    return None if since is None else min(since, _LARGEST)
+    return None if since is None else max(-_LARGEST, min(since, _LARGEST))

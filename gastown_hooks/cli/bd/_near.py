@@ -5,6 +5,7 @@ from __future__ import annotations
 from gastown_hooks.cli.bd import _words
 from gastown_hooks.cli.bd._values import located
 from gastown_hooks.cli.plain import cleaned, emit_json, remark, say
+from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields, graph, ready
 
@@ -43,6 +44,8 @@ def say_list(where: World, bead_ids: Sequence[str], direction: str, kind: str | 
 
 def say_tree(where: World, bead_id: str, given: Mapping[str, Any]) -> None:
     """`given`: the options of `bd dep tree`; `statuses` as they are to be checked."""
+    if (given["form"] and given["as_json"]) or (given["reverse"] and given["direction"] == "both"):
+        raise BadInput("--format and --json contradict each other, as do --reverse and --direction both")
     wanted = {fields.status(part.strip()) for text in given["statuses"] for part in text.split(",")}
     (name, ledger), = located(where, [bead_id], quiet=True).items()
     known = where.known([ledger])

@@ -33,6 +33,12 @@ class DefaultGroup(Group):
         super().__init__(**settings)
         self._default = default
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """An option that the group has not is the default command's: `bd graph --all`."""
+        own = {*ctx.help_option_names, *(name for param in self.params for name in param.opts)}
+        other = bool(args) and args[0].startswith("-") and args[0].partition("=")[0] not in own
+        return super().parse_args(ctx, [self._default, *args] if other else args)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         known = not args or args[0].startswith("-") or bool(difflib.get_close_matches(args[0], self.commands, 1))
         return super().resolve_command(ctx, args if known else [self._default, *args])

@@ -113,7 +113,7 @@ def cli(title: str | None, title_option: str | None, parent: str | None, no_inhe
     elif given["wisp_type"] is not None:
         raise BadInput("--wisp-type without --ephemeral", why="only a wisp has one")
     edges = [fields.dependency(part) for value in deps for part in value.split(",") if part.strip()]
-    edges = [(kind, _shared.target(where, name)) for kind, name in [*edges, *([("waits-for", waits_for)] if waits_for else [])]]
+    edges = [(kind, _shared.target(where, name)) for kind, name in [*edges, *([("waits-for", waits_for)] if waits_for is not None else [])]]
     missing = lint.missing({"title": text, **values}) if validate else []
     if missing:
         raise BadInput(f"the description lacks {', '.join(missing)}", why=f"a {values['issue_type']} needs them", next="bd lint --help")
