@@ -69,6 +69,8 @@ def _path(output: str, root: str) -> str:
         raise BadInput(f"{shown(output)} is inside the ledger's own folder", why="other programs would read it as a ledger")
     if os.path.isdir(path) or not os.path.isdir(os.path.dirname(path)):
         raise BadInput(f"cannot write {shown(output)}", why="it is a folder" if os.path.isdir(path) else "its folder is not there")
+    if os.path.exists(path) and not os.path.isfile(path):  # a device would be replaced by a file, for everybody
+        raise BadInput(f"cannot write {shown(output)}", why="it is no file", next="without -o it goes to standard output")
     if not _holds_beads(path):
         raise Refused(f"{shown(output)} holds something else", why="it would be replaced as a whole", next="name another file")
     return path
