@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from gastown_hooks.rules import graph
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import View
-    from gastown_hooks.work import beadwrite
+    from gastown_hooks.work import beadwrite, tracking
     from gastown_hooks.work.world import World
 else:
     beadwrite, graph = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.rules.graph")
+    tracking = late("gastown_hooks.work.tracking")
 
 
 def run(words: list[str]) -> int | None:
@@ -38,7 +39,8 @@ def run(words: list[str]) -> int | None:
         page = ledger.view(lambda view, name=name, its=found, wisps=wisps: _page(where, view, name, its, wisps))  # type: ignore[misc]
         if page is None:
             return None
-        if where.routes is not None and page.get("issue_type") == "epic":  # its children may be in any ledger
+        if where.routes is not None and (page.get("issue_type") == "epic"  # its children may be in any ledger
+                                         or any(tracking.depends(one, [name]) for one in where.others(ledger))):
             known = where.known([ledger])
             page = _words.page(known[name], known, graph.dependents(known))
         pages.append(page)

@@ -27,8 +27,13 @@ _SEARCHED = 1 << 17  # bytes: up to here a search is faster than opening the ind
 
 
 def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
-    """Whether the town's own ledger depends on one of these beads; to be named once is enough."""
-    if town is None or not os.path.exists(town.beads.issues):
+    """Whether the town's own ledger depends on one of these beads."""
+    return town is not None and depends(Ledger(town.beads), bead_ids)
+
+
+def depends(ledger: Ledger, bead_ids: Iterable[str]) -> bool:
+    """Whether a bead of the ledger depends on one of these; to be named once is enough."""
+    if not os.path.exists(ledger.beads.issues):
         return False
     wanted = list(bead_ids)
     texts = [f'"depends_on_id":"{bead_id}"'.encode() for bead_id in wanted]
@@ -36,11 +41,11 @@ def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
     def named(pair: Pair) -> bool:
         if any(text in pair.journal() for text in texts):
             return True
-        found = index.opened(town.beads, whole=False) if pair.base[0] > _SEARCHED else None  # what it has not seen is in the journal
+        found = index.opened(ledger.beads, whole=False) if pair.base[0] > _SEARCHED else None  # what it has not seen is in the journal
         if found is None or found.seen[0] != jsons.dumps(pair.base):
             return any(text in pair.issues() for text in texts)
         return any(found.dependents(bead_id) for bead_id in wanted)
-    return Ledger(town.beads).look(named)
+    return ledger.look(named)
 
 
 def convoys_of(town: Town, bead_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -231,12 +231,15 @@ class World:
         parts = [self._with_foreign(part) if isinstance(part, dict) else part for part in parts]
         return parts[0] if len(parts) == 1 else known.Together(parts)
 
+    def others(self, ledger: Ledger) -> list[Ledger]:
+        """The other ledgers that edges of this one's may lead to, or from."""
+        found = {one.beads.root: one for one in self.with_wisps([self.beside(ledger), *self._routed()])}
+        return [one for root, one in found.items() if root != ledger.beads.root]
+
     def beyond(self, ledger: Ledger) -> Mapping[str, Record]:
-        """The beads of the other ledgers that edges of this one's may lead to, or from, as they are when this is asked first."""
+        """The beads of `others`, as they are when this is asked first."""
         if ledger.beads.root not in self._beyond:
-            around = {one.beads.root: one for one in self.with_wisps([self.beside(ledger), *self._routed()])}
-            around.pop(ledger.beads.root, None)  # the wisps of a dry run: none yet
-            self._beyond[ledger.beads.root] = known.Together([known.beads(one) for one in around.values()])
+            self._beyond[ledger.beads.root] = known.Together([known.beads(one) for one in self.others(ledger)])
         return self._beyond[ledger.beads.root]
 
     def those(self, *wanted: Wanted) -> dict[str, Record]:
