@@ -7,7 +7,7 @@ variable is a claim, not a proof.
 from __future__ import annotations
 
 from gastown_hooks.core import fsio, ids, system
-from gastown_hooks.core.errors import BadInput, NotATown
+from gastown_hooks.core.errors import BadInput, NotATown, NotFound
 from gastown_hooks.core.paths import Town, find_town
 from gastown_hooks.core.system import os
 
@@ -51,7 +51,7 @@ class Caller:
 
 def caller(cwd: str | None = None) -> Caller:
     """The caller, from the environment, else the working directory. Raises BadInput for an impossible identity."""
-    folder = os.path.abspath(cwd or os.getcwd())
+    folder = os.path.abspath(cwd or _here())
     town = _town(folder)
     actor = named_actor() or _actor_at(folder, town)
     role, rig, name = _role_of(actor)
@@ -64,6 +64,13 @@ def caller(cwd: str | None = None) -> Caller:
             lease = fsio.read_json(home.lease)
             bead, fence = (lease.get("bead"), str(lease.get("fence", 0))) if isinstance(lease, dict) else (None, "0")
     return Caller(actor, folder, town, bead=bead, fence=int(fence) if fence else None, token=token)
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise NotFound("the folder that you are in is gone", why="somebody removed it", next="cd to one that is there") from None
 
 
 def variable(name: str, default: str = "") -> str:

@@ -304,7 +304,7 @@ def home_beads(caller: Caller) -> tuple[Beads, str]:
 def discovery(caller: Caller) -> Iterator[tuple[str, Beads | None]]:
     """Where a ledger is looked for, in order: the rule, and the folder that it finds, redirects not followed yet. The first one counts."""
     named = variable("BEADS_DIR")
-    yield "BEADS_DIR", Beads(named.rstrip("/")) if named else None
+    yield "BEADS_DIR", Beads(named.rstrip("/") or "/") if named else None
     found = nearest_beads(caller.cwd)
     linked = _linked_worktree(caller.cwd, found)
     main = gitdir.main_worktree(linked) if linked else None

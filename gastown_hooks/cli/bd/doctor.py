@@ -43,6 +43,7 @@ def cli(fix: bool, checks: tuple[str, ...], is_deep: bool, perf: bool, dry_run: 
     caller = callers.caller()
     where = World(caller)
     ledger = where.home()
+    ledger.text()  # a folder without a ledger is an error
     if perf:
         _say_measured(ledger, as_json)
         return 0
