@@ -13,7 +13,7 @@ from gastown_hooks.core.errors import GastownError, NotFound, Refused
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.rules import claims, requests
-from gastown_hooks.stores import config, events, git
+from gastown_hooks.stores import config, events, git, known
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.repo import Repo
@@ -103,7 +103,7 @@ def _left_over(town: Town, rig: Rig, dry_run: bool) -> Removed:
 
 
 def _claims(rig: Rig) -> Iterator[str]:
-    for record in Ledger(rig.beads).all().values():
+    for record in known.those(Ledger(rig.beads), (("status", True, claims.CLAIMED),)).values():
         if record.get("status") in claims.CLAIMED:
             yield f"{record['id']} is with {ids.shown(str(record.get('assignee') or 'somebody'))}"
 
@@ -129,8 +129,7 @@ def _refs(rig: Rig) -> Iterator[str]:
 
 def _landed_heads(rig: Rig) -> set[str]:
     """Submitted commits whose work landed, maybe as other commits."""
-    known = [requests.parse(found) for found in queue.requests(rig, closed=True) if requests.is_usable(found)]
-    return {request.head for request in known if request.state == requests.LANDED}
+    return {request.head for request in requests.usable(queue.requests(rig, closed=True)) if request.state == requests.LANDED}
 
 
 def _landings(rig: Rig) -> Iterator[str]:
