@@ -24,6 +24,12 @@ def _json_wanted(ctx: click.Context, param: click.Parameter, wanted: bool) -> bo
     return wanted or bool(ctx.meta.get(JSON_WANTED))
 
 
+class _Count(click.IntRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return min(int(super().convert(value, param, ctx)), 10 ** 9)
+
+
+COUNT = _Count(min=0)  # more than anybody has is as good as that
 json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, callback=_json_wanted, help="JSON on standard output.")
 dry_run_option: Decorator = click.option(
@@ -47,6 +53,6 @@ def worker_named(town: paths.Town, text: str) -> tuple[paths.Rig, str]:
 
 
 __all__ = [
-    "ago", "cleaned", "decoded", "dry_run_option", "emit_json", "file_text", "here",
+    "COUNT", "ago", "cleaned", "decoded", "dry_run_option", "emit_json", "file_text", "here",
     "json_option", "one_text", "remark", "rig_named", "say", "table", "town_and_caller",
     "worker_named"]

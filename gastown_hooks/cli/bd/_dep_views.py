@@ -35,7 +35,7 @@ def list_(bead_ids: tuple[str, ...], direction: str, kind: str | None, as_json: 
 @click.option("--reverse", is_flag=True, help="The same as --direction up.")
 @click.option("-s", "--status", "statuses", multiple=True, metavar="S[,S…]", help="Only in one of these states (the bead itself always).")
 @click.option("--format", "form", type=click.Choice(["dot", "mermaid"]), help="As a drawing.")
-@click.option("-d", "--max-depth", type=click.IntRange(min=0), default=50, show_default=True)
+@click.option("-d", "--max-depth", type=common.COUNT, default=50, show_default=True)
 @click.option("--show-all-paths", is_flag=True, help=f"Open a bead again wherever it comes (at most {_near.MOST} lines).")
 @common.json_option
 def tree(bead_id: str, **given: Any) -> None:

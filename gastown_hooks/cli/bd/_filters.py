@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli import fast_wanted
+from gastown_hooks.cli import common, fast_wanted
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Wisps
@@ -39,7 +39,7 @@ _BOUNDS: tuple[tuple[str, str, str], ...] = (
 
 def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`test_options`, and how many a listing shows."""
-    limit = click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+    limit = click.option("-n", "--limit", type=common.COUNT, default=100, show_default=True, help="At most so many; 0: all.")
     return test_options(limit(function))
 
 

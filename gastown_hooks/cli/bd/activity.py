@@ -28,7 +28,7 @@ _PAUSE = 0.3
 @click.option("-a", "--actor", metavar="WHO", default="", help="Only what this one did; * stands for any part.")
 @click.option("--town", is_flag=True, help="Of all rigs of the town.")
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most the last so many; 0: all.")
+@click.option("-n", "--limit", type=common.COUNT, default=100, show_default=True, help="At most the last so many; 0: all.")
 @common.json_option
 def cli(follow: bool, since: str | None, mol: str | None, kind: str | None, actor: str, town: bool, prefix: str | None, limit: int,
         as_json: bool) -> None:

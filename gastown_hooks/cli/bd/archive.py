@@ -11,7 +11,7 @@ from gastown_hooks.work import ageing
 
 
 @click.command(short_help="Move old closed beads out of the way.")
-@click.option("-d", "--days", type=click.IntRange(min=0), default=90, show_default=True, help="Closed, and not changed since, for so many.")
+@click.option("-d", "--days", type=common.COUNT, default=90, show_default=True, help="Closed, and not changed since, for so many.")
 @click.option("--at-least", type=click.IntRange(min=1), default=1, show_default=True, help="Do nothing for fewer than so many beads.")
 @common.dry_run_option
 @common.json_option

@@ -23,7 +23,7 @@ _LIMIT = 100
               help="Only events of this type: created, updated, closed, reopened, deleted, restored, llm_call, tool_call, label; of a town "
               "also sling, done, merged …")
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=_LIMIT, show_default=True, help="The last so many; 0: all.")
+@click.option("-n", "--limit", type=common.COUNT, default=_LIMIT, show_default=True, help="The last so many; 0: all.")
 @common.json_option
 @click.pass_context
 def cli(ctx: click.Context, actor: str, since: str | None, bead: str | None, kinds: tuple[str, ...], prefix: str | None, limit: int,

@@ -12,7 +12,7 @@ from gastown_hooks.work import ageing
 
 @click.command(short_help="Shorten the texts of old closed beads.")
 @click.argument("bead_ids", nargs=-1, metavar="[ID...]")
-@click.option("-d", "--days", type=click.IntRange(min=0), default=30, show_default=True, help="Closed, and not changed since, for so many.")
+@click.option("-d", "--days", type=common.COUNT, default=30, show_default=True, help="Closed, and not changed since, for so many.")
 @common.dry_run_option
 @common.json_option
 def cli(bead_ids: tuple[str, ...], days: int, dry_run: bool, as_json: bool) -> None:

@@ -16,7 +16,7 @@ _LONGEST = 60
 
 @click.command(short_help="Show how a bead became what it is, from git.")
 @click.argument("bead_id", metavar="ID")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="At most so many versions; 0: all.")
+@click.option("-n", "--limit", type=common.COUNT, default=20, show_default=True, help="At most so many versions; 0: all.")
 @common.json_option
 def cli(bead_id: str, limit: int, as_json: bool) -> None:
     """Show the commits that changed a bead, the newest first, and what they changed.

@@ -13,7 +13,7 @@ from gastown_hooks.rules import filters
 
 
 @click.command(short_help="Show beads that nobody has touched for long.")
-@click.option("-d", "--days", type=click.IntRange(min=0), default=30, show_default=True, help="Not changed for so many days.")
+@click.option("-d", "--days", type=common.COUNT, default=30, show_default=True, help="Not changed for so many days.")
 @_filters.state_options
 @_listing.order_options("updated")
 @_filters.filter_options
