@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 SECOND = 1_000_000_000
-_days: dict[str, int] = {}  # dates met, and their days since the epoch
+_days: dict[str, int] = {}  # dates met, and when they began
+_minutes: dict[str, int] = {}  # `T12:34:` and how far in the day it is
+_seconds: dict[str, int] = {}
 
 
 def now() -> int:
@@ -44,12 +46,15 @@ def local(ns: int) -> str:
 
 def parse(text: str) -> int:
     """Nanoseconds of an RFC 3339 text in any zone. Raises ValueError."""
-    day = _days.get(text[:10])
-    if day is not None and text[10:11] == "T" and text[13:14] + text[16:17] + text[-1:] == "::Z" and len(text) in (20, 27):
-        # What `stamp` writes, and any second of a day that was met before: the bulk of a ledger's times.
-        h, m, s, micro = text[11:13], text[14:16], text[17:19], text[20:26]
-        if (h + m + s + micro).isdecimal() and text.isascii() and h < "24" and m < "60" and s < "60" and text[19] in ".Z":
-            return (day * 86400 + int(h) * 3600 + int(m) * 60 + int(s)) * SECOND + int(micro or "0") * 1000
+    try:  # any time of UTC whose day, minute and second were met before: the bulk of a ledger's
+        known = _days[text[:10]] + _minutes[text[10:17]] + _seconds[text[17:19]]
+        rest = text[19:]
+        if rest == "Z":
+            return known
+        if len(rest) == 8 and rest[0] == "." and rest[7] == "Z" and (micro := rest[1:7]).isdecimal() and micro.isascii():
+            return known + int(micro) * 1000
+    except KeyError:
+        pass
     date, zone = (text[:-1], "Z") if text.endswith(("Z", "z")) else (text[:-6], text[-6:])
     whole, dot, fraction = date.partition(".")
     digits = whole[:4] + whole[5:7] + whole[8:10] + whole[11:13] + whole[14:16] + whole[17:]
@@ -59,9 +64,9 @@ def parse(text: str) -> int:
     hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
     if hour > 23 or minute > 59 or second > 60:  # 60 is a leap second
         raise ValueError(f"no such time of day: {text!r}")
-    days = _days[text[:10]] = _days_from_civil(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
-    seconds = days * 86400 + hour * 3600 + minute * 60 + second - _offset(zone, text)
-    return seconds * SECOND + int((fraction + "000000000")[:9])
+    day = _days[text[:10]] = _days_from_civil(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) * 86400 * SECOND
+    _minutes[text[10:17]], _seconds[text[17:19]] = (hour * 60 + minute) * 60 * SECOND, second * SECOND
+    return day + _minutes[text[10:17]] + _seconds[text[17:19]] - _offset(zone, text) * SECOND + int((fraction + "000000000")[:9])
 
 
 def _offset(zone: str, text: str) -> int:

@@ -166,7 +166,8 @@ def is_foreign(target: str) -> bool:
 
 def foreign_targets(records: Iterable[Record]) -> set[str]:
     """The beads of other projects that these depend on."""
-    return {edge.target for record in records if record.get("dependencies") for edge in graph.edges(record) if is_foreign(edge.target)}
+    return {target for record in records if (found := record.get("dependencies"))
+            for raw in found if (target := raw.get("depends_on_id")) and is_foreign(target)}
 
 
 def _unknown(value: str, what: str, known: tuple[str, ...]) -> BadInput:

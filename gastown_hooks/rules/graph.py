@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REPLIES = "replies-to"
 PARENT = "parent-child"
+_PARENTS = (PARENT, "parent_child")
 BLOCKING = frozenset(("blocks", "conditional-blocks", "waits-for", PARENT))
 REPLACING = frozenset(("duplicates", "supersedes"))  # the bead was closed for the other one
 KINDS = ("blocks", PARENT, "conditional-blocks", "waits-for", "related", "relates-to", "discovered-from", "tracks", "duplicates",
@@ -45,8 +46,15 @@ def edges(record: Record) -> Sequence[Edge]:
     return [Edge(str(raw.get("type") or "blocks").replace("_", "-"), target, raw) for raw in found if (target := raw.get("depends_on_id"))]
 
 
+def targets(record: Record) -> list[tuple[str, str]]:
+    """(target, kind) of the record's dependencies, like `edges`."""
+    found = record.get("dependencies")
+    return [(target, (raw.get("type") or "blocks").replace("_", "-")) for raw in found if (target := raw.get("depends_on_id"))] if found else []
+
+
 def parents(record: Record) -> list[str]:
-    return [] if not record.get("dependencies") else [edge.target for edge in edges(record) if edge.kind == PARENT]
+    found = record.get("dependencies")
+    return [target for raw in found if raw.get("type") in _PARENTS and (target := raw.get("depends_on_id"))] if found else []
 
 
 class Linked(Mapping[str, "Record"]):
@@ -62,8 +70,9 @@ def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
         return records.family
     found: dict[str, list[str]] = {}
     for bead_id in sorted(records):
-        if records[bead_id].get("status") != "tombstone":
-            for parent in parents(records[bead_id]):
+        record = records[bead_id]
+        if record.get("dependencies") and record.get("status") != "tombstone":
+            for parent in parents(record):
                 found.setdefault(parent, []).append(bead_id)
     return found
 

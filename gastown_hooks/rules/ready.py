@@ -33,6 +33,9 @@ NOT_WORK = frozenset(("merge-request", "gate", "molecule", "message", "agent", "
 HIDDEN = NOT_WORK - {"molecule", "convoy"}
 # States of work that others may hold back.
 _UNDONE = frozenset(("open", "in_progress", "blocked", "hooked"))
+# What `_unfit` and `_deferred_until` look at, besides the type and the status.
+_PLAIN = ("blocks", "parent-child")  # such a one is known: it holds what it blocks while it is not over
+_UNUSUAL = frozenset(("pinned", "ephemeral", "wisp_type", "is_template", "labels", "defer_until"))
 # Fields on which nobody's readiness hangs.
 QUIET = frozenset(("title", "description", "design", "acceptance_criteria", "notes", "assignee", "claim_fence", "estimated_minutes",
                    "external_ref", "comments", "started_at", "due_at", "updated_at", "updated_by"))
@@ -80,15 +83,20 @@ def when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id
     Looks only at the beads that the answer depends on: the parents above it, their blockers, an epic's children.
     """
     record = records[bead_id]
-    if status(record) not in _UNDONE or _unfit(record) is not None or (begin := _deferred_until(record)) is None:
+    state = status(record)
+    if state not in _UNDONE:
+        return None, None
+    is_plain = record.keys().isdisjoint(_UNUSUAL)  # most are: one call for many
+    begin = 0 if is_plain else _deferred_until(record)
+    if begin is None or (kind(record) in NOT_WORK if is_plain else _unfit(record) is not None):
         return None, None
     end = 0
-    for one in _line(records, bead_id) if record.get("dependencies") else (record,):
+    for one in _line(records, bead_id) if record.get("dependencies") else ():
         until = 0 if one is record else _deferred_until(one)
-        if until is None or _own_blockers(records, family, one):
+        if until is None or _is_held(records, family, one):
             return None, (begin, None)
         end = max(end, until)
-    may_begin = status(record) == "open" and not _open_children(records, family, record)
+    may_begin = state == "open" and not _open_children(records, family, record)
     return max(begin, end) if may_begin else None, (begin, end) if begin < end else None
 
 
@@ -254,6 +262,17 @@ def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]]
         if edge.kind in graph.BLOCKING:
             reasons += _held_by(records, family, record, edge)
     return reasons
+
+
+def _is_held(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> bool:
+    """Whether there are `_own_blockers`."""
+    unclear = False
+    for name, how in graph.targets(record):
+        target = records.get(name)
+        if how == "blocks" and target is not None and not _over(target):
+            return True
+        unclear = unclear or (how in graph.BLOCKING and (target is None or how not in _PLAIN))
+    return unclear and bool(_own_blockers(records, family, record))
 
 
 def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record, edge: Edge) -> list[Reason]:

@@ -11,7 +11,7 @@ from gastown_hooks.stores import index, known, lines, pairs, sqlite
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import zlib
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from gastown_hooks.core.paths import Beads
@@ -28,6 +28,7 @@ _MANY = 3000  # edited beads: more are not looked at one by one
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
 _INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 25)})"
 _LINK = "INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?)"
+_WAITS = graph.BLOCKING | {index.SPAWNER}
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
@@ -208,7 +209,7 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     rows = [_row(bead, zlib.crc32(text[bead_id]), *_when(around, family, bead_id)) for bead_id, bead in records.items()]
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
-    db.executemany("INSERT INTO text VALUES (?, ?, ?)", sorted(map(_text, records.values())))
+    db.executemany("INSERT INTO text VALUES (?, ?, ?)", (_text(records[bead_id]) for bead_id in sorted(records)))
     db.executemany(_KEEP, [(name, pair.line(name)) for name, bead in records.items() if known.is_kept(bead)])
     db.executemany(_LINK, sorted(edge for bead in records.values() for edge in _edges(bead, records)))
     for statement in _INDEXES.split(";"):
@@ -276,62 +277,58 @@ def _when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_i
 
 def _text(bead: Record) -> tuple[str, int, str]:
     """The bead's row of `text`."""
-    return bead["id"], _scope(bead), "\x1f".join(str(bead.get(key) or "") for key in ("id", "title", "description")).lower()
+    everything = f"{bead['id']}\x1f{bead.get('title') or ''}\x1f{bead.get('description') or ''}"
+    return bead["id"], _scope(bead, ready.status(bead), ready.kind(bead)), everything.lower()
 
 
-def _scope(bead: Record) -> int:
-    if bead.get("status") == states.TOMBSTONE:
+def _scope(bead: Record, status: str, kind: str) -> int:
+    if status == states.TOMBSTONE:
         return index.DELETED
-    if ready.kind(bead) in ready.HIDDEN or bead.get("is_template"):
+    if kind in ready.HIDDEN or bead.get("is_template"):
         return index.TOWN
-    return index.CLOSED if bead.get("status") == "closed" else index.SHOWN
+    return index.CLOSED if status == "closed" else index.SHOWN
 
 
-def _instant(bead: Record, key: str) -> int | None:
+def _instant(text: str | None) -> int | None:
     """The time in a field, as `filters.instant` reads it."""
-    text = bead.get(key)
+    if text is None:
+        return None
     try:
-        return None if text is None else max(-_LARGEST, min(clock.parse(text), _LARGEST))
+        return min(clock.parse(text), _LARGEST)
     except (ValueError, TypeError, AttributeError, IndexError):
         return None
 
 
-def _holds(number: int | None) -> bool:
-    """Whether a column can hold it."""
-    return number is None or abs(number) < _LARGEST
-
-
-def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
+def _row(bead: Record, mark: int | None, since: int | None, *blocked: int | None) -> tuple[Any, ...]:
     """The bead's row. `mark`: its line's, None where that is not worth the time.
 
     Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
-    priority, created, _ = ready.in_order(bead)
-    title, estimate, fence, who = bead.get("title", ""), bead.get("estimated_minutes"), bead.get("claim_fence"), bead.get("assignee")
-    labels = bead.get("labels") or []
-    odd = (type(priority) is not int or abs(priority) >= _LARGEST or abs(created) >= _LARGEST or not _holds(estimate) or not _holds(fence)
-           or any("\x1f" in label for label in labels) or (not created and bool(bead.get("created_at"))))
-    held_by = who if who and bead.get("status") in states.CLAIMED else None
+    priority, created, bead_id = ready.in_order(bead)
+    get, status, kind = bead.get, ready.status(bead), ready.kind(bead)
+    title, estimate, fence, who, labels = get("title", ""), get("estimated_minutes"), get("claim_fence") or 0, get("assignee"), get("labels")
+    odd = (not -_LARGEST < priority < _LARGEST or not -_LARGEST < created < _LARGEST or not -_LARGEST < (estimate or 0) < _LARGEST
+           or not -_LARGEST < fence < _LARGEST or type(priority) is not int or (not created and bool(get("created_at")))
+           or (labels and any("\x1f" in label for label in labels)))
+    held_by = who if who and status in states.CLAIMED else None
     if odd:
-        priority, created, title, estimate, fence, who, labels = 0, 0, "", None, None, None, []
-    status, (since, *blocked) = ready.status(bead), times
-    return (bead["id"], priority, created, since, int(odd), _scope(bead), status, ready.kind(bead), who or "",
-            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), _instant(bead, "updated_at"), _instant(bead, "closed_at"),
-            _instant(bead, "due_at"), _instant(bead, "defer_until"), *blocked, int(bool(bead.get("pinned") or status == "pinned")),
-            int(bool(lint.missing(bead))), fence or 0, held_by, title, estimate, states.doer(bead), mark)
+        priority, created, title, estimate, fence, who, labels = 0, 0, "", None, 0, None, None
+    return (bead_id, priority, created, since, 1 if odd else 0, _scope(bead, status, kind), status, kind, who or "",
+            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), _instant(get("updated_at")), _instant(get("closed_at")),
+            _instant(get("due_at")), _instant(get("defer_until")), *blocked, 1 if get("pinned") or status == "pinned" else 0,
+            1 if lint.missing(bead) else 0, fence, held_by, title, estimate, states.doer(bead) if status == "closed" else "", mark)
 
 
-def _edges(bead: Record, known: Mapping[str, Record]) -> Iterable[tuple[Any, ...]]:
+def _edges(bead: Record, known: Mapping[str, Record]) -> Sequence[tuple[Any, ...]]:
     """The bead's rows of `edge`; a deleted bead depends on nothing."""
     source = requests.source(bead) if bead.get("issue_type") == requests.TYPE else None
-    if not (bead.get("dependencies") or source) or bead.get("status") == "tombstone":
-        return
-    found = [(edge.target, edge.kind) for edge in graph.edges(bead)] + ([(source, index.REQUEST)] if source else [])
+    if not (bead.get("dependencies") or source) or bead.get("status") == states.TOMBSTONE:
+        return ()
+    found = graph.targets(bead) + ([(source, index.REQUEST)] if source else [])
     if any(kind == "waits-for" for _, kind in found):
         found += [(target, index.SPAWNER) for target in ready.watched(bead)]
-    for place, (target, kind) in enumerate(found):
-        waits = kind in graph.BLOCKING or kind == index.SPAWNER
-        yield (target, bead["id"], place, kind, int(waits and target not in known and not fields.is_foreign(target)),
-               int(bead.get("status") == "closed"))
+    bead_id, closed = bead["id"], int(bead.get("status") == "closed")
+    return [(target, bead_id, place, kind, 1 if kind in _WAITS and target not in known and not fields.is_foreign(target) else 0, closed)
+            for place, (target, kind) in enumerate(found)]
 
 
 def _time(since: int | None) -> int | None:
