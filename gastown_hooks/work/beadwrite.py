@@ -186,6 +186,12 @@ def edge(child: str, kind: str, target: str, caller: Caller, now: int) -> Record
     return {"issue_id": child, "depends_on_id": target, "type": kind, "created_at": clock.stamp(now), "created_by": caller.actor}
 
 
+def check_open(parent: Record) -> None:
+    """Raises Refused for a closed bead: it could not be closed with an open child, so it gets none."""
+    if ready.status(parent) == "closed":
+        raise Refused(f"{parent['id']} is closed", why="it takes no new children", next=f"bd reopen {parent['id']}")
+
+
 def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str, *, circles: bool = True) -> None:
     """Raises BadInput, NotFound or Refused for a dependency that may not be. Without `circles` somebody else looks for those."""
     if target == child:
@@ -204,6 +210,8 @@ def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str
         if others:
             raise Refused(f"{child} has a parent", why=f"it is {others[0]}, and there is one at most",
                           next=f"bd update {child} --parent {target}")
+        if ready.status(records.get(child, {})) != "closed":
+            check_open(records[target])
     circle = graph.cycle_from(records, child, target, kind) if circles else None
     if circle is not None:
         shown = circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]]

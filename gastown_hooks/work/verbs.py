@@ -12,7 +12,7 @@ from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.late import late
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.work.beadwrite import Around, Draft, check_edge, commit, each, edge, existing
+from gastown_hooks.work.beadwrite import Around, Draft, check_edge, check_open, commit, each, edge, existing
 from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from gastown_hooks.stores import known
     from gastown_hooks.stores.callers import Caller
     from gastown_hooks.stores.ledger import Ledger
-    from gastown_hooks.work.beadwrite import Snapshot
     from gastown_hooks.work.proof import Landing
 
     Proofs = Mapping[str, "Proof"]
@@ -68,7 +67,7 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
     if parent:
         above = world.of(parent) if world.routes is not None else world.holding(world.beside(ledger), parent)
     if parent and above.beads.root != ledger.beads.root:
-        _open_parent(above, parent)
+        check_open(existing(above, parent))
 
     own = parent if above.beads.root == ledger.beads.root else None
 
@@ -104,7 +103,7 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
         return wanted
     if parent is None:
         return ids.mint(ledger.prefix + "-wisp" * wisp, draft.count(), lambda new: draft.get(new) is not None)
-    _open_parent(draft, parent)
+    check_open(existing(draft, parent))
     if states.depth(parent) >= DEEPEST:
         raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
     return f"{parent}.{draft.next_child(parent)}"
@@ -112,11 +111,6 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
 
 def _taken(bead_id: str) -> Conflict:
     return Conflict(f"{bead_id} is taken", next=f"bd show {bead_id}")
-
-
-def _open_parent(view: Snapshot, parent: str) -> None:
-    if existing(view, parent).get("status") == "closed":
-        raise Refused(f"{parent} is closed", why="it takes no new children", next=f"bd reopen {parent}")
 
 
 # ---- update ------------------------------------------------------------------------------------------------
