@@ -294,7 +294,7 @@ def _instant(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return min(clock.parse(text), _LARGEST)
+        return max(-_LARGEST, min(clock.parse(text), _LARGEST))
     except (ValueError, TypeError, AttributeError, IndexError):
         return None
 
