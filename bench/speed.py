@@ -79,7 +79,10 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (8, "bd audit --since 1h"), (8, "bd audit --bead {any}"), (8, "bd activity -n 20"), (8, "bd stats --actor overseer"),
     (8, "bd skills app/polecats/toast"), (0, "bd graph {epic}"), (0, "bd epic status --json"), (0, "bd duplicates"),
     (8, "bd label add {any} l{new}"), (8, "bd dep add {any} ap-small.1 --dry-run"), (8, "bd create Kid{new} --parent {epic}"),
-    (8, "bd delete {any} --dry-run"))]
+    (8, "bd delete {any} --dry-run"), (10, "gt sling ap-small.1 app --dry-run"), (12, "gt dispatch ap-small.1 --dry-run"),
+    (8, "gt convoy add hq-cv-00000 {any} --dry-run"), (8, "gt convoy close hq-cv-00000 --force --dry-run"),
+    (8, "gt mq retry ap-mr-00000 --dry-run"), (8, "gt mq reject ap-mr-00000 --reason x --dry-run"), (8, "gt mq hold ap-mr-00000"),
+    (8, "gt mq approve ap-mr-00000"), (8, "gt hook ap-small.1 --dry-run"), (8, "gt stop --all --dry-run"), (8, "gt config list"))]
 
 
 @dataclass
@@ -153,7 +156,7 @@ def make_place(folder: str, count: int) -> Place:
     return place
 
 
-def make_rig(folder: str, count: int) -> Place:
+def make_rig(folder: str, count: int, claims: int = 2000) -> Place:
     """A rig with the beads: 2,000 claims, 500 of them in the queue (an eighth at most, and a quarter of those); 20 convoys track some."""
     town, source = f"{folder}/rigs{count}", f"{folder}/source{count}"
     subprocess.run(["git", "init", "-q", "-b", "main", source], check=True)
@@ -161,13 +164,14 @@ def make_rig(folder: str, count: int) -> Place:
                     "-m", "x"], check=True)
     run(["gt", "install", town], folder)
     run(["gt", "rig", "add", "app", source, "--prefix", "ap", "--gate", "true"], town)
+    run(["gt", "config", "set", "app.max_workers", "5000"], town)
     place = Place(f"{town}/app", count)
     found = [record.decode(record.encode(b).replace(b'"hq-', b'"ap-')) for b in beads(count, seed=1)]
     for bead in found:
         if bead["status"] == "in_progress":
             bead["assignee"], bead["claim_fence"] = "somebody", 0
     work = [at for at, b in enumerate(found) if b["status"] == "open" and b["issue_type"] != "epic"]
-    held = random.Random(3).sample(work, min(2000, count // 8))
+    held = random.Random(3).sample(work, min(claims, count // 8))
     for number, at in enumerate(held):
         claim = {"status": "in_progress", "assignee": f"app/polecats/w{number}", "claim_fence": 1}
         found[at] = record.updated(found[at], claim)

@@ -71,7 +71,7 @@ def users_folder(ours: str, tree: str, guard: str) -> str:
     own = [value for value in values if value and value not in (ours, guard, os.devnull)]
     if own:
         return os.path.join(tree, own[-1])
-    return f"{os.path.join(tree, git.run(tree, 'rev-parse', '--git-common-dir').line)}/hooks"
+    return f"{gitdir.common_dir(tree) or os.path.join(tree, git.run(tree, 'rev-parse', '--git-common-dir').line)}/hooks"
 
 
 def _guard_of(folder: str) -> str:

@@ -19,6 +19,7 @@ from gastown_hooks.rules import claims, names, ready
 from gastown_hooks.stores import callers, config, events, git, known, stubs, worktrees
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
+from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import convoy, furnish, wake
 from gastown_hooks.work import lease as leases
@@ -279,9 +280,12 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
 
 def _lease(rig: Rig, bead: Record, now: int) -> leases.Lease:
     """A new lease for the claim, from the target's tip."""
-    target = f"refs/heads/{config.rig_config(rig).target}"
+    target = config.rig_config(rig).target
+    base = Repo(rig.repo).resolve(f"refs/heads/{target}")
+    if base is None:
+        raise Refused(f"{target} has no commit", next=f"gt rig status {rig.name}")
     agent = (bead.get("metadata") or {}).get("agent") or config.rig_settings(rig).agent or config.town_settings(rig.town).default_agent
     return leases.Lease(
         bead=bead["id"], fence=bead["claim_fence"], token=f"{config.town_id(rig.town)}.{os.urandom(12).hex()}", actor=bead["assignee"],
-        branch=branch_of(rig, bead), base=git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", target).line,
+        branch=branch_of(rig, bead), base=base,
         agent=str(agent), state=leases.PREPARING, created_at=clock.stamp(now))
