@@ -28,6 +28,7 @@ else:
 T = TypeVar("T", bound=click.Command)
 _SHORT_HELP = r'(?m)^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"'
 JSON_WANTED = "gastown_hooks.json"
+_SO_ANYWAY = ("--no-daemon", "--no-db", "--sandbox", "--allow-stale", "--no-auto-flush", "--no-auto-import")  # of the original's bd
 _FIRST_STEPS = {
     "gt": """\b
 First steps:
@@ -117,7 +118,8 @@ def program(name: str, summary: str, *, json_help: bool = False) -> Folder:
             click.Option(["--json", "as_json"], is_flag=True, callback=_want_json, is_eager=True, expose_value=False,
                          help="JSON on standard output."),
             *([click.Option(["--actor"], metavar="WHO", callback=_act_as, is_eager=True, expose_value=False,
-                            help="Act as WHO instead of $BD_ACTOR.")] if name == "bd" else []),
+                            help="Act as WHO instead of $BD_ACTOR."),
+               click.Option(list(_SO_ANYWAY), is_flag=True, hidden=True, expose_value=False)] if name == "bd" else []),
             click.Option(["--version"], is_flag=True, callback=_version, is_eager=True, expose_value=False,
                          help="Show the version."),
         ])

@@ -90,6 +90,8 @@ def update_check(given: dict[str, Any], values: dict[str, Any], claim: bool, app
            parent: str | None, more: bool = False) -> None:
     if not values and not claim and append is None and not add and not remove and parent is None and not more:
         raise BadInput("nothing to change", next="bd update --help")
+    if append is not None and not append.strip():
+        raise BadInput("there is nothing to append to the notes")
     contradictions = (
         (claim and ("status" in values or "assignee" in values), "--claim and --status or --assignee"),
         ("labels" in values and bool(add or remove), "--set-labels and --add-label or --remove-label"),

@@ -54,11 +54,12 @@ SHAPES: list[tuple[str, Any]] = [
     ("sync", {"branch", "received", "sent", "pushed"}), ("hooks list", {"folder", "hooks"}), ("hooks install --dry-run", {"acts"}),
     ("activity -n 1", {"timestamp", "type", "issue_id", "symbol", "message"}), ("audit -n 1", [{"ts", "type", "actor", "payload"}]),
     ("audit record --kind llm_call --model m", {"id", "kind", "created_at", "actor"}),
-    ("config list", {"issue_prefix"}), ("external list", [])]
+    ("config list", {"issue_prefix"}), ("config show", {"issue_prefix"}), ("config validate", {"ok", "problems"}), ("external list", [])]
 # Not in the table: other names of those in it, what prints no JSON of its own, and what the tests of its subject show.
 ELSEWHERE = {"comments list", "dep rm", "graph show", "label rm", "status", "view",
              "merge", "hooks run", "hooks uninstall", "init", "archive", "compact",
-             "batch", "skills", "validate", "external refresh", "audit label", "config get", "config set", "config unset", "config explain"}
+             "batch", "skills", "validate", "external refresh", "audit label", "config get", "config set", "config set-many", "config unset",
+             "config explain"}
 
 
 @pytest.fixture
