@@ -49,7 +49,7 @@ def edges(record: Record) -> Sequence[Edge]:
 def targets(record: Record) -> list[tuple[str, str]]:
     """(target, kind) of the record's dependencies, like `edges`."""
     found = record.get("dependencies")
-    return [(target, (raw.get("type") or "blocks").replace("_", "-")) for raw in found if (target := raw.get("depends_on_id"))] if found else []
+    return [(target, (raw.get("type") or "blocks").replace("_", "-")) for raw in found or () if (target := raw.get("depends_on_id"))]
 
 
 def parents(record: Record) -> list[str]:
@@ -69,11 +69,9 @@ def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
     if isinstance(records, Linked):
         return records.family
     found: dict[str, list[str]] = {}
-    for bead_id in sorted(records):
-        record = records[bead_id]
-        if record.get("dependencies") and record.get("status") != "tombstone":
-            for parent in parents(record):
-                found.setdefault(parent, []).append(bead_id)
+    for bead_id in sorted([name for name, record in records.items() if record.get("dependencies") and record.get("status") != "tombstone"]):
+        for parent in parents(records[bead_id]):
+            found.setdefault(parent, []).append(bead_id)
     return found
 
 

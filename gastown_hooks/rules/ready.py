@@ -91,11 +91,14 @@ def when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id
     if begin is None or (kind(record) in NOT_WORK if is_plain else _unfit(record) is not None):
         return None, None
     end = 0
-    for one in _line(records, bead_id) if record.get("dependencies") else ():
-        until = 0 if one is record else _deferred_until(one)
-        if until is None or _is_held(records, family, one):
+    if record.get("dependencies"):
+        if _is_held(records, family, record):
             return None, (begin, None)
-        end = max(end, until)
+        for one in _above(records, record):
+            until = _deferred_until(one)
+            if until is None or _is_held(records, family, one):
+                return None, (begin, None)
+            end = max(end, until)
     may_begin = state == "open" and not _open_children(records, family, record)
     return max(begin, end) if may_begin else None, (begin, end) if begin < end else None
 
@@ -118,11 +121,11 @@ def _loud(record: Record) -> Record:
     return {key: value for key, value in record.items() if key not in QUIET and key != "status"}
 
 
-def _line(records: Mapping[str, Record], bead_id: str) -> Iterator[Record]:
-    """The bead and the parents above it that can hold it: those that are over pass nothing on."""
-    above, seen = [bead_id], set[str]()
+def _above(records: Mapping[str, Record], record: Record) -> Iterator[Record]:
+    """The parents above a bead that can hold it: those that are over pass nothing on."""
+    above, seen = graph.parents(record), {record["id"]}
     for one in above:
-        if one not in seen and one in records and (one == bead_id or not _over(records[one])):
+        if one not in seen and one in records and not _over(records[one]):
             seen.add(one)
             yield records[one]
             above += graph.parents(records[one])

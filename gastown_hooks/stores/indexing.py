@@ -210,8 +210,11 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     rows.sort(key=lambda row: row[1:3])
     db.executemany(_INSERT, rows)
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", (_text(records[bead_id]) for bead_id in sorted(records)))
-    db.executemany(_KEEP, [(name, pair.line(name)) for name, bead in records.items() if known.is_kept(bead)])
-    db.executemany(_LINK, sorted(edge for bead in records.values() for edge in _edges(bead, records)))
+    db.executemany(_KEEP, [(row[0], text[row[0]]) for row in rows if row[7] in known.KEPT and known.is_kept(records[row[0]])])
+    edges = [edge for bead in records.values() if bead.get("dependencies") or bead.get("issue_type") == requests.TYPE
+             for edge in _edges(bead, records)]
+    edges.sort(key=lambda edge: edge[0])
+    db.executemany(_LINK, edges)
     for statement in _INDEXES.split(";"):
         db.execute(statement)
     return sum(row[4] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
@@ -305,7 +308,8 @@ def _row(bead: Record, mark: int | None, since: int | None, *blocked: int | None
     Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
     priority, created, bead_id = ready.in_order(bead)
     get, status, kind = bead.get, ready.status(bead), ready.kind(bead)
-    title, estimate, fence, who, labels = get("title", ""), get("estimated_minutes"), get("claim_fence") or 0, get("assignee"), get("labels")
+    title, estimate, who, labels = get("title", ""), get("estimated_minutes"), get("assignee"), get("labels")
+    fence = get("claim_fence") or 0
     odd = (not -_LARGEST < priority < _LARGEST or not -_LARGEST < created < _LARGEST or not -_LARGEST < (estimate or 0) < _LARGEST
            or not -_LARGEST < fence < _LARGEST or type(priority) is not int or (not created and bool(get("created_at")))
            or (labels and any("\x1f" in label for label in labels)))

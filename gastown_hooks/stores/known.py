@@ -32,7 +32,7 @@ REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (state
 OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, ("closed", states.TOMBSTONE)))
 CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
-_KEPT = ("merge-request", "convoy")  # while they are not settled
+KEPT = ("merge-request", "convoy")  # while they are not settled
 _ALL = 1 << 40
 _FEW, _READ = 100, 20  # to read the whole file takes as long as to look up one bead of so many
 _SOME, _EACH = 500, 16  # a bead that is looked up takes up to so many times as long as one that is read with all others
@@ -224,7 +224,7 @@ def at(pair: Pair, most: int = _ALL) -> Known | None:
 
 def is_kept(bead: Record) -> bool:
     """Whether the index holds the bead's whole line: everybody asks for it, again and again. A request's pull request may outlast it."""
-    if record.kind(bead) not in _KEPT or record.status(bead) == states.TOMBSTONE:
+    if record.kind(bead) not in KEPT or record.status(bead) == states.TOMBSTONE:
         return False
     return record.status(bead) != "closed" or _pull_is_open(bead.get("metadata"))
 
