@@ -155,7 +155,11 @@ install() {
 look_at_path() { # said last, where it is seen
     case ":$PATH:" in
         *":$bin:"*) found=$(command -v gt)
-            [ "$found" = "$bin/gt" ] || echo "another gt comes first on PATH: $found. Next: put $bin before it" ;;
+            if [ "$found" != "$bin/gt" ]; then
+                echo "another gt comes first on PATH: $found. Next: put $bin before it"
+            else
+                echo "Next: gt install ~/gt makes a town, bd init in any git repository the issue tracker alone; README.md has a tour"
+            fi ;;
         *) echo "$bin is not on PATH. Next: add this line to your shell's startup file: export PATH=\"$bin:\$PATH\"" ;;
     esac
 }
