@@ -9,6 +9,7 @@ from gastown_hooks.core import record
 from gastown_hooks.core.errors import NotFound, Refused
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import ageing as rules
+from gastown_hooks.rules import claims
 from gastown_hooks.stores import archive, git, lines
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
@@ -21,10 +22,14 @@ PIN = "refs/gt/compacted/"
 
 
 def shelve(where: World, ledger: Ledger, now: int, days: int, *, at_least: int = 1, dry_run: bool = False) -> list[Record]:
-    """Move what is ripe (rules/ageing) to the archive, if it is at least so many; returns it. Again at once it finds nothing."""
-    known = where.around(ledger.all())
-    there = ledger.look(lambda pair: {record["id"]: line for record in rules.ripe(known, now, days)
-                                      if (line := pair.filed(record["id"])) is not None})
+    """Move what is ripe (rules/ageing) to the archive, if it is at least so many; returns it. Again at once it finds nothing.
+
+    The bead with the highest fence stays: the next sling counts on from it, and no fence is given twice.
+    """
+    own = ledger.all()
+    known, last = where.around(own), max(map(claims.fence, own.values()), default=0) or None
+    there = ledger.look(lambda pair: {record["id"]: line for record in rules.ripe(known, now, days) if claims.fence(record) != last
+                                      and (line := pair.filed(record["id"])) is not None})
     ripe = [known[bead_id] for bead_id in there]
     if dry_run or not ripe or len(ripe) < at_least:
         return ripe if dry_run and len(ripe) >= at_least else []

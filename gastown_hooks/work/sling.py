@@ -100,6 +100,12 @@ def ensure_worker(rig: Rig, bead: Record, now: int) -> Home:
     return home
 
 
+def towns_own(bead_id: str, prefix: str = "PREFIX") -> Refused:
+    """No rig's worker takes a bead of the town's own ledger."""
+    return Refused(f"{bead_id} is the town's own", why="its beads are for people: there is no repository for a worker to change",
+                   next=f"gt hook {bead_id} (do it yourself), or bd create TITLE --prefix {prefix} (a rig's bead)")
+
+
 def worker_home(rig: Rig, bead: Record) -> Home:
     """The home of the polecat that the bead is assigned to."""
     return rig.polecat(ids.name(str(bead["assignee"]).rpartition("/")[2], "polecat"))
@@ -127,10 +133,11 @@ def _ledger_for(town: Town, bead_ids: list[str], rig: Rig, caller: Caller) -> Le
     routes = Routes(town)
     for bead_id in bead_ids:
         there = routes.rig_of(bead_id)
-        if there is None or there.name != rig.name:
-            where = there.name if there else "the town itself"
-            raise Refused(f"{bead_id} is not {rig.name}'s", why=f"its prefix belongs to {where}",
-                          next=f"gt sling {bead_id} {there.name}" if there else f"bd create --prefix {config.rig_config(rig).prefix} TITLE")
+        if there is None:
+            raise towns_own(bead_id, config.rig_config(rig).prefix)
+        if there.name != rig.name:
+            raise Refused(f"{bead_id} is not {rig.name}'s", why=f"its prefix belongs to {there.name}",
+                          next=f"gt sling {bead_id} {there.name}")
     return routes.open(rig.beads, caller)
 
 

@@ -84,6 +84,11 @@ def answers(ledger: Ledger) -> dict[str, Any]:
         "index": its and (its.ready(NOW, 0), its.listed(0, []), {name: its.dependents(name) for name in sorted(records)})}
 
 
+def test_the_last_fence_stays(ledger: Ledger) -> None:
+    ledger.transact(lambda view: [bead("early", "closed", claim_fence=3), bead("late", "closed", claim_fence=7)])
+    assert shelve(ledger) == sorted([*RIPE, "gp-early"]) and "gp-late" in in_file(ledger)
+
+
 def test_what_is_ripe() -> None:
     records = {one["id"]: one for one in those()}
     assert [one["id"] for one in rules.ripe(records, NOW, 90)] == RIPE

@@ -7,7 +7,6 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.cli.gt import sling as slinging
 from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import Refused
 from gastown_hooks.rules import fields
 from gastown_hooks.runtime import agents
 from gastown_hooks.stores import config
@@ -38,7 +37,7 @@ def cli(bead: str, skills: tuple[str, ...], rig_name: str | None, agent: str | N
     town, caller = common.town_and_caller()
     there = Routes(town).rig_of(ids.bead(bead))
     if there is None and rig_name is None:
-        raise Refused(f"{bead} is no rig's", why="its prefix belongs to the town itself", next="bd create --prefix P TITLE")
+        raise sling.towns_own(bead)
     rig = common.rig_named(town, rig_name) if rig_name is not None else there
     assert rig is not None
     settings = config.town_settings(town)

@@ -18,6 +18,7 @@ from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import launch, sling
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import wake as waking
+from gastown_hooks.work.beadwrite import existing
 
 
 @click.command(short_help="Give beads to workers, one each.")
@@ -85,8 +86,12 @@ def row(rig: Rig, made: sling.Assignment, dry_run: bool) -> dict[str, Any]:
 
 
 def _completed(town: Town, word: str = "BEAD") -> str:
-    """The command with the rig that the bead's prefix belongs to, where it is known."""
-    rig = Routes(town).rig_of(word) if word != "BEAD" and "-" in word else None
+    """The command with the rig that the bead's prefix belongs to, where it is known. Raises Refused for one of the town's own, NotFound."""
+    routes = Routes(town)
+    is_known = word != "BEAD" and routes.prefix_of(word) is not None
+    rig = routes.rig_of(word) if is_known else None
+    if is_known and rig is None:
+        raise sling.towns_own(existing(Ledger(town.beads), word)["id"])
     return f"gt sling {ids.shown(word)} {rig.name}" if rig else f"gt sling {ids.shown(word)} RIG (see: bd ready, gt rig list)"
 
 

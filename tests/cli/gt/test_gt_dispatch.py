@@ -10,6 +10,8 @@ import builders
 import pytest
 from workers import WorkerTown
 
+from gastown_hooks.stores.ledger import Ledger
+
 
 @pytest.fixture
 def town(tmp_path: Path) -> WorkerTown:
@@ -52,8 +54,15 @@ def test_another_skill_and_a_given_agent(town: WorkerTown) -> None:
     assert nobody.out.splitlines()[2] == "would give gp-aaaaa to gp/polecats/toast"
 
 
+@pytest.mark.parametrize("words", [["hq-abc12"], ["hq-abc12", "gp"]])
+def test_a_bead_of_the_towns_own_is_no_workers(town: WorkerTown, words: list[str]) -> None:
+    Ledger(town.town.beads).transact(lambda view: [{"id": "hq-abc12", "title": "A chore", "status": "open"}])
+    done = builders.Run(town.town.root)("gt", "sling", *words)
+    assert done.code == 5 and "Next: gt hook hq-abc12 (do it yourself), or bd create TITLE --prefix" in done.err
+
+
 @pytest.mark.parametrize(("words", "wanted"), [
-    (["gp-nope1"], "no bead gp-nope1"), (["hq-abc12"], "is no rig's"), (["gp-aaaaa", "--rig", "none"], "no rig none"),
+    (["gp-nope1"], "no bead gp-nope1"), (["hq-abc12"], "is the town's own"), (["gp-aaaaa", "--rig", "none"], "no rig none"),
     (["gp-aaaaa", "--agent", "who"], "no agent program who"), (["gp-aaaaa", "-s", ""], "is no label"), (["gp-old1"], "gp-old1 is closed")])
 def test_wrong_input(town: WorkerTown, words: list[str], wanted: str) -> None:
     done = gt(town, *words)
