@@ -123,6 +123,8 @@ def validate(as_json: bool) -> int:
         common.emit_json({"ok": not problems, "problems": problems})
     else:
         common.say("\n".join(problems) or "✓ The settings are sound")
+        if problems:
+            common.remark(f"bd: {len(problems)} wrong")
     return 1 if problems else 0
 
 

@@ -58,8 +58,8 @@ SHAPES: list[tuple[str, Any]] = [
 # Not in the table: other names of those in it, what prints no JSON of its own, and what the tests of its subject show.
 ELSEWHERE = {"comments list", "dep rm", "graph show", "label rm", "status", "view",
              "merge", "hooks run", "hooks uninstall", "init", "archive", "compact",
-             "batch", "skills", "validate", "external refresh", "audit label", "config get", "config set", "config set-many", "config unset",
-             "config explain"}
+             "batch", "skills", "validate", "external refresh", "audit label", "config get", "config set", "config set-many",
+             "config unset", "config explain"}
 
 
 @pytest.fixture
