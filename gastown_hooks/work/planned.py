@@ -9,6 +9,7 @@ from gastown_hooks.core.errors import Refused
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import graph
 from gastown_hooks.rules.plan import End, Plan
+from gastown_hooks.stores.known import Together
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
 from gastown_hooks.work.verbs import put_new
@@ -43,7 +44,8 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
         for child, wanted in edges.items():
             _link(where, draft, around, child, wanted, now)
         parents = [parent for bead_id in ids.values() for parent in graph.parents(draft.changed[bead_id])]
-        _check_circles(draft, {*parents, *edges, *(target for wanted in edges.values() for _, target in wanted)})
+        ends = {*parents, *edges, *(target for wanted in edges.values() for _, target in wanted)}
+        _check_circles(Together([draft.linked(), around]), ends)
 
     draft = commit(ledger, fill, dry_run, linked=True)
     return {key: draft.changed[bead_id] for key, bead_id in ids.items()}
@@ -64,7 +66,7 @@ def _link(where: World, draft: Draft, around: Mapping[str, Record], child: str, 
     draft.put(touched(record, {"dependencies": [*(record.get("dependencies") or []), *more]} if more else {}, where.caller.actor, now))
 
 
-def _check_circles(draft: Draft, linked: set[str]) -> None:
-    for circle in graph.cycles(draft.linked(), linked) if linked else ():
+def _check_circles(records: Mapping[str, Record], linked: set[str]) -> None:
+    for circle in graph.cycles(records, linked) if linked else ():
         if linked & set(circle):
             raise Refused("the plan makes a cycle", why=" -> ".join([*circle[:8], circle[0]]), next="bd dep cycles")
