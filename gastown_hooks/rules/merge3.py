@@ -64,15 +64,21 @@ def merge_record(base: Record | None, ours: Record | None, theirs: Record | None
     """One bead of three versions; None is "not there". `merge_record(b, x, y)` equals `merge_record(b, y, x)`."""
     if ours is None or theirs is None:
         return _one_gone(base, theirs if ours is None else ours)
-    if canonical(ours) == canonical(theirs):
+    if _alike(ours, theirs):
         return Merged(min(ours, theirs, key=dumps), [])
     if base is not None:
-        if canonical(base) == canonical(ours) and _may_stand(base, theirs):
+        if _alike(base, ours) and _may_stand(base, theirs):
             return Merged(theirs, [])
-        if canonical(base) == canonical(theirs) and _may_stand(base, ours):
+        if _alike(base, theirs) and _may_stand(base, ours):
             return Merged(ours, [])
-    low, high = sorted((ours, theirs), key=_age)
+    key = _moment if _moment(ours) != _moment(theirs) else _age
+    low, high = sorted((ours, theirs), key=key)
     return _Merge(base or {}, low, high).result()
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether they are equal in any program's eyes: 1 is neither 1.0 nor true."""
+    return bool(one == other) and canonical(one) == canonical(other)
 
 
 def _may_stand(base: Record, side: Record) -> bool:
@@ -98,8 +104,9 @@ def _moment(record: Record) -> int:
     return instant(record.get("updated_at")) or 0
 
 
-def _age(record: Record) -> tuple[int, int, str]:
-    return _moment(record), len(record), canonical(record)
+def _age(record: Record) -> tuple[int, str]:
+    """The order of two of one moment."""
+    return len(record), canonical(record)
 
 
 def _one_gone(base: Record | None, left: Record | None) -> Merged:
@@ -257,7 +264,7 @@ def _equal(key: str, one: Any, other: Any) -> bool:
         return one is other
     if isinstance(one, str) and isinstance(other, str):
         return one == other
-    return canonical(one) == canonical(other)
+    return _alike(one, other)
 
 
 def _same(key: str, one: Any, other: Any) -> bool:

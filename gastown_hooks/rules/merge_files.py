@@ -32,7 +32,7 @@ class MergedFile:
     __slots__ = ("bad", "conflicts", "data", "renamed")
 
     def __init__(self, lines: dict[bytes, bytes], conflicts: list[Conflict], renamed: dict[str, str], bad: list[bytes]) -> None:
-        self.data = b"\n".join([*map(lines.__getitem__, sorted(lines)), *bad, b""])
+        self.data = b"".join([*map(lines.__getitem__, sorted(lines)), *(line + b"\n" for line in bad)])
         self.conflicts, self.renamed, self.bad = conflicts, renamed, bad
 
 
@@ -62,52 +62,51 @@ def _parted(base: bytes, ours: bytes, theirs: bytes) -> tuple[list[list[bytes]],
     these is read further than its id. None for a file that is empty, damaged, not sorted or unusual."""
     settled: dict[bytes, bytes] = {}
     parts: list[list[bytes]] = [[], [], []]
-    lines = iter(base.split(b"\n"))
-    found: tuple[bytes | None, bytes | None, bytes | None]
-    old, last, here, there = next(lines), b"", 0, 0  # where the lines of ours and theirs begin
+    at, here, there, last = 0, 0, 0, b""  # where the lines of base, ours and theirs begin
     while True:
-        size = len(old)
-        if old and ours.startswith(old, here) and theirs.startswith(old, there) and (
-                ours[here + size:here + size + 1] == b"\n" == theirs[there + size:there + size + 1]):
-            key = _key(old)  # most lines: not even copied
-            found = (old, old, old)
-        else:
-            mine, other = (data[at:end if (end := data.find(b"\n", at)) >= 0 else None] for data, at in ((ours, here), (theirs, there)))
-            if not (old or mine or other):
-                break
-            keys = _key(old), _key(mine), _key(other)
-            key = min(keys)
-            found = (old if keys[0] == key else None, mine if keys[1] == key else None, other if keys[2] == key else None)
+        end = base.find(b"\n", at) + 1
+        old = base[at:end] if end else base[at:]
+        if end and ours.startswith(old, here) and theirs.startswith(old, there):  # most lines: nothing else is copied
+            key = _key(old)
+            if key <= last or key == _NONE or b"\\" in key:
+                return None
+            settled[key] = old
+            last, at, here, there = key, end, here + len(old), there + len(old)
+            continue
+        three = old, _next(ours, here), _next(theirs, there)
+        if not any(three):
+            break
+        keys = [_key(line) for line in three]
+        key = min(keys)
         if key <= last or key == _NONE or b"\\" in key:
             return None
-        if found[1] is old and found[2] is old:
-            settled[key] = old
-        else:
-            _settle(key, found, settled, parts)
-        last = key
-        if found[0] is not None:
-            old = next(lines, b"")
-        here += 0 if found[1] is None else len(found[1]) + 1
-        there += 0 if found[2] is None else len(found[2]) + 1
-    whole = here >= len(ours) and there >= len(theirs) and next(lines, None) is None
-    return (parts, settled) if whole and settled and ours and theirs and base else None
+        found = [line if its == key else b"" for line, its in zip(three, keys, strict=True)]
+        _settle(key, found, settled, parts)
+        last, at, here, there = key, at + len(found[0]), here + len(found[1]), there + len(found[2])
+    whole = all(data.endswith(b"\n") for data in (base, ours, theirs))
+    return (parts, settled) if whole and settled else None
+
+
+def _next(data: bytes, at: int) -> bytes:
+    """The line that begins there, with its newline."""
+    return data[at:data.find(b"\n", at) + 1 or None]
 
 
 def _key(line: bytes) -> bytes:
     """The line's id; behind all others, of what is none."""
-    return line[7:line.find(b'"', 7)] if line.startswith(b'{"id":"') and line.endswith(b"}") else _NONE
+    return line[7:line.find(b'"', 7)] if line.startswith(b'{"id":"') and line.endswith(b"}\n") else _NONE
 
 
-def _settle(key: bytes, lines: Sequence[bytes | None], settled: dict[bytes, bytes], parts: list[list[bytes]]) -> None:
-    """One bead's three lines."""
+def _settle(key: bytes, lines: Sequence[bytes], settled: dict[bytes, bytes], parts: list[list[bytes]]) -> None:
+    """One bead's three lines; none: it is not there."""
     base, mine, theirs = lines
-    changed = theirs if mine == base else mine if theirs in (base, mine) else None
-    if changed is not None and (changed == base or _may_stand(key, changed, base or b"")):
+    changed = theirs if mine == base else mine if theirs in (base, mine) else b""
+    if changed and (changed == base or _may_stand(key, changed, base)):
         settled[key] = changed
         return
     for part, line in zip(parts, lines, strict=True):
-        if line is not None:
-            part.append(line)
+        if line:
+            part.append(line[:-1])
 
 
 def _may_stand(key: bytes, line: bytes, base: bytes) -> bool:
@@ -130,7 +129,7 @@ def _merge(versions: list[list[bytes]], settled: dict[bytes, bytes]) -> MergedFi
         merged = merge3.merge_record(old.records.get(bead_id), one.records.get(bead_id), other.records.get(bead_id))
         conflicts += merged.conflicts
         if merged.record is not None:
-            lines[bead_id.encode()] = _line(merged.record, one, other)
+            lines[bead_id.encode()] = _line(merged.record, one, other) + b"\n"
     bad = sorted(line for line in one.bad | other.bad if line not in old.bad or line in one.bad & other.bad)
     return MergedFile(lines, sorted(conflicts, key=str), renamed, bad)
 
@@ -160,7 +159,7 @@ def _line(merged: Record, *sides: _Side) -> bytes:
     """The bytes that a side has for exactly this record, so that an untouched line stays as its writer wrote it."""
     encoded, bead_id = record.encode(merged), merged["id"]
     own = [side.lines[bead_id] for side in sides
-           if bead_id in side.lines and record.encode(side.records[bead_id]) == encoded]
+           if bead_id in side.lines and side.records[bead_id] == merged and record.encode(side.records[bead_id]) == encoded]
     return min(own, default=encoded)
 
 
