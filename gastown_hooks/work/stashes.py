@@ -8,6 +8,8 @@ by one without them, then the ref follows its last line. The lock is held for tw
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.errors import Conflict, GitFailed
@@ -57,7 +59,7 @@ def remove(repo: str, oids: frozenset[str]) -> list[str]:
                 return gone
         elif len(gone) == len(lines):
             # Nobody else has an entry: ref and reflog go together, if the newest is still the one we saw.
-            if _drop_all(repo, _parsed(lines[-1]).oid):
+            if _drop_all(repo, _parsed(lines[-1]).oid) if _has_ref(repo) else _drop_log(repo, lines):
                 return gone
         else:
             done = _filter(repo, oids)
@@ -75,10 +77,14 @@ def _unlocked(repo: str) -> bool:
 def _lines(repo: str) -> list[bytes]:
     """The reflog's lines; where a killed deletion left the ref without one, a line for the ref."""
     lines = fsio.whole_lines(fsio.read(f"{repo}/logs/{REF}") or b"")
-    if lines or not (os.path.lexists(f"{repo}/{REF}") or b" %s\n" % REF.encode() in (fsio.read(f"{repo}/packed-refs") or b"")):
+    if lines or not _has_ref(repo):
         return lines
     ref = git.run(repo, "log", "-1", f"--format={git.ZERO} %H %cn <%ce> %ct +0000%x09%s", REF, "--", check=False)
     return fsio.whole_lines(ref.out.encode("utf-8", "surrogateescape")) if ref.code == 0 else []
+
+
+def _has_ref(repo: str) -> bool:
+    return os.path.lexists(f"{repo}/{REF}") or b" %s\n" % REF.encode() in (fsio.read(f"{repo}/packed-refs") or b"")
 
 
 def _parsed(line: bytes) -> Stash:
@@ -105,12 +111,37 @@ def _drop_all(repo: str, newest: str) -> bool:
     return True
 
 
+def _drop_log(repo: str, lines: list[bytes]) -> bool:
+    """The reflog that a deletion left behind which could not go on after the ref's."""
+    with _locked(repo) as ours:
+        is_left = ours and not _has_ref(repo) and _lines(repo) == lines
+        if is_left:
+            fsio.remove(f"{repo}/logs/{REF}")
+        return is_left
+
+
+@contextmanager
+def _locked(repo: str) -> Iterator[bool]:
+    """With git's lock of the ref, if nobody else has it; one that nobody owns is cleared for the next try."""
+    lock = f"{repo}/{REF}.lock"
+    if not fsio.create(lock, b""):
+        gitdir.clear_stale(repo, [lock])
+        yield False
+        return
+    fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # an open descriptor tells others that the lock has an owner
+    try:
+        yield True
+    finally:
+        fsio.remove(lock)
+        os.close(fd)
+
+
 def _filter(repo: str, oids: frozenset[str]) -> list[str] | None:
     """One try; None when somebody else has the lock, pushed meanwhile, or only ours are left by now.
 
     The new files are made, durably, before the lock is taken: under it they are only renamed into place.
     """
-    log, ref, lock = f"{repo}/logs/{REF}", f"{repo}/{REF}", f"{repo}/{REF}.lock"
+    log, ref = f"{repo}/logs/{REF}", f"{repo}/{REF}"
     lines = _lines(repo)
     kept = [line for line in lines if _parsed(line).oid not in oids]
     if not kept:
@@ -118,18 +149,11 @@ def _filter(repo: str, oids: frozenset[str]) -> list[str] | None:
     staged = [fsio.stage(log, b"".join(line + b"\n" for line in _chained(kept)), mode=0o644),
               fsio.stage(ref, kept[-1][41:81] + b"\n", mode=0o644)]
     try:
-        if not fsio.create(lock, b""):
-            gitdir.clear_stale(repo, [lock])
-            return None
-        fd = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)  # an open descriptor tells others that the lock has an owner
-        try:
-            if _lines(repo) != lines:
+        with _locked(repo) as ours:
+            if not ours or _lines(repo) != lines:
                 return None
             fsio.swap(staged[0], log)
             fsio.swap(staged[1], ref)
-        finally:
-            fsio.remove(lock)
-            os.close(fd)
         return [oid for oid in (_parsed(line).oid for line in lines) if oid in oids]
     finally:
         for path in staged:

@@ -342,6 +342,17 @@ def test_a_dead_owners_stash_lock_is_cleared(rig: Rig) -> None:
     assert stashes.remove(rig.repo, frozenset()) == [] and not os.path.exists(f"{rig.repo}/refs/stash.lock")
 
 
+def test_a_reflog_that_a_deletion_left_without_its_ref_goes_too(rig: Rig) -> None:
+    tree = slots.add_worker(rig, "toast", 1).tree
+    stash(tree, "a\n", "a")
+    oid = slots.stash_list(rig)[0].split(" ")[0]
+    os.unlink(f"{rig.repo}/refs/stash")
+    assert stashes.remove(rig.repo, frozenset([oid])) == [oid]
+    assert not os.path.exists(f"{rig.repo}/logs/refs/stash") and not os.path.exists(f"{rig.repo}/refs/stash.lock")
+    stash(tree, "b\n", "b")
+    assert len(slots.stash_list(rig)) == 1
+
+
 def test_others_stash_while_entries_are_taken_out(rig: Rig) -> None:
     """Two workers push in a loop; the third's entries go one by one, and nobody misses an entry."""
     mine = slots.add_worker(rig, "toast", 1).tree
