@@ -35,6 +35,8 @@ KINDS: dict[str, type] = {**dict.fromkeys(FIELDS, str), **dict.fromkeys(_INTEGER
                           **dict.fromkeys(_LISTS, list), "metadata": dict, "creator": dict, "quality_score": float}
 _PART_TEXTS = frozenset(("issue_id", "depends_on_id", "type", "author", "text", "created_at", "created_by"))  # in those of a list
 _WORDS: dict[type, str] = {str: "text", int: "whole number", bool: "true or false", list: "list", dict: "object", float: "number"}
+_HOLDERS = (dict, list)
+_DEEPEST = 100
 _ALWAYS = frozenset(("id", "title", "priority", "created_at", "updated_at"))
 _ESCAPES = (("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
@@ -49,7 +51,7 @@ def encode(record: Record) -> bytes:
             if plain in text:
                 text = text.replace(plain, escaped)
         return text.encode()
-    except (ValueError, TypeError, UnicodeEncodeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise Corrupt(f"bead {record.get('id', '?')} cannot be written", why=str(error)) from None
 
 
@@ -72,8 +74,6 @@ def decode(line: bytes) -> Record:
         raise ValueError("not UTF-8") from None
     except UnicodeEncodeError:
         raise ValueError("a lone surrogate") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
 
 
 def misfit(record: Record) -> str:
@@ -83,9 +83,23 @@ def misfit(record: Record) -> str:
         if kind is type(value):
             if kind is list and _has_misfit(value, _LISTS[key]):
                 return f"{key} is no list of {'texts' if _LISTS[key] is str else 'such objects'}"
+            if kind is dict and _is_deep(value):
+                return "nested too deeply"
         elif kind is not None and (value is not None or key == "title") and (kind is not float or type(value) is not int):
             return f"{key} is no {_WORDS[kind]}"
+        elif kind is None and type(value) in _HOLDERS and _is_deep(value):
+            return "nested too deeply"
     return ""
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether it is nested so deeply that what reads it here may not be able to print or write it elsewhere."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [part for one in level for part in (one.values() if type(one) is dict else one) if type(part) in _HOLDERS]
+        if not level:
+            return False
+    return True
 
 
 def _has_misfit(parts: Any, kind: type) -> bool:
@@ -94,7 +108,7 @@ def _has_misfit(parts: Any, kind: type) -> bool:
             return True
         if isinstance(part, dict):
             for key, value in part.items():
-                if type(value) is not str and value is not None and key in _PART_TEXTS:
+                if type(value) is not str and value is not None and (key in _PART_TEXTS or (type(value) in _HOLDERS and _is_deep(value))):
                     return True
     return False
 

@@ -85,6 +85,9 @@ def test_sample_ledgers_come_back_as_they_were() -> None:
 
 
 @pytest.mark.parametrize("line, why", [
+    (b'{"id":"a","x":%s1%s}' % (b"[" * 101, b"]" * 101), "nested too deeply"),
+    (b'{"id":"a","metadata":%s1%s}' % (b'{"a":' * 101, b"}" * 101), "nested too deeply"),
+    (b'{"id":"a","comments":[{"x":%s1%s}]}' % (b"[" * 101, b"]" * 101), "comments is no list of such objects"),
     (b"", ""), (b"null", "object"), (b"[]", "object"), (b"{}", "id"), (b'{"id":1}', "id"), (b'{"id":""}', "id"), (b'{"id":"a b"}', "id"),
     (b'{"id":"a\\nb"}', "id"), (b'{"id":"a"', ""), (b'{"id":"a"}x', ""), (b'{"id":"a","n":NaN}', "NaN"),
     (b'{"id":"a","n":-Infinity}', "Infinity"), (b'{"id":"a","id":"b"}', "twice"), (b'{"id":"a","m":{"x":1,"x":2}}', "twice"),
