@@ -17,6 +17,6 @@ def so_anyway(*names: str) -> Decorator:
 def refused(name: str, why: str, next: str, *, takes_value: bool = False) -> Decorator:
     """An option that means something which there is not here."""
     def told(ctx: click.Context, param: click.Parameter, given: object) -> None:
-        if given:
+        if given not in (None, False):
             raise BadInput(f"{name} is refused", why=why, next=next)
     return click.option(name, is_flag=not takes_value, hidden=True, expose_value=False, callback=told, help=f"Refused: {why}.")

@@ -111,10 +111,12 @@ def _agrees(beads: Beads, prefix: str | None, mode: str | None) -> str:
 
 
 def _top(folder: str) -> str:
-    while git_dir(folder) is None or os.path.basename(folder) == ".git":
+    while (found := git_dir(folder)) is None or os.path.basename(folder) == ".git":
         folder, below = os.path.dirname(folder), folder
         if folder == below:
             raise NotFound("this is no git repository", why="a ledger is kept with the code", next="git init, then bd init")
+    if found == folder:
+        raise Refused("a repository without a work tree has no place for a ledger", why=folder, next="git clone it, then bd init there")
     return folder
 
 
