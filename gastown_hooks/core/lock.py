@@ -135,10 +135,10 @@ def holder_pid(path: str) -> int | None:
     """The process that took the lock, by the kernel's table; None when nobody holds it or it cannot be told."""
     try:
         inode = os.stat(path).st_ino
-        with open("/proc/locks", encoding="ascii") as file:
+        with open("/proc/locks", "rb") as file:
             for line in file:
                 fields = line.split()
-                if "FLOCK" in fields and "->" not in fields and int(fields[5].rsplit(":", 1)[1]) == inode:
+                if b"FLOCK" in fields and b"->" not in fields and int(fields[5].rsplit(b":", 1)[1]) == inode:
                     return int(fields[4])
     except (OSError, ValueError, IndexError):
         pass  # an unreadable table tells nothing

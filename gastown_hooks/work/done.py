@@ -89,8 +89,10 @@ def _submit(rig: Rig, home: Home, lease: Lease, bead: Record, caller: Caller, no
 
 def _head(home: Home, lease: Lease) -> str:
     """The tree's commit, proven to hold work on top of the lease's base."""
-    head = git.run(home.tree, "rev-parse", "--verify", "--end-of-options", "HEAD").line
     repo = Repo(home.tree)
+    head = repo.resolve("HEAD")
+    if head is None:
+        raise Refused(f"{lease.bead} has nothing to land", why=f"{home.tree} is on no commit", next="git checkout " + lease.branch)
     if not repo.is_ancestor(lease.base, head):
         raise Refused(f"cannot submit {head[:12]}", why=f"it does not contain {lease.base[:12]}, the commit the branch started from",
                       next=f"git rebase --onto {lease.base[:12]} ROOT, or gt done --status ESCALATED --reason TEXT")

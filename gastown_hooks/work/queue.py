@@ -233,8 +233,11 @@ def _check_head(rig: Rig, head: str, branch: str, target: str) -> str:
 def reachable(rig: Rig, head: str, branch: str) -> bool:
     """Whether the branch, or a worker's pinned work, holds the commit."""
     there = repo.Repo(rig.repo)
-    tips = [there.resolve(f"refs/heads/{branch}"), *there.refs("refs/gt/work/").values()]
-    return any(tip is not None and (tip == head or there.is_ancestor(head, tip)) for tip in tips)
+
+    def holds(tip: str | None) -> bool:
+        return tip is not None and (tip == head or there.is_ancestor(head, tip))
+
+    return holds(there.resolve(f"refs/heads/{branch}")) or any(map(holds, there.refs("refs/gt/work/").values()))
 
 
 # ---- a person's or the witness's word -------------------------------------------------------------------------
