@@ -79,6 +79,13 @@ class Folder(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self._modules())
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """`bd help create` is `bd create --help`."""
+        if args[:1] == ["help"] and len(args) == 1:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().resolve_command(ctx, [*args[1:], "--help"] if args[:1] == ["help"] else args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self._short_help(ctx, name, module)) for name, module in sorted(self._modules().items())]
         with formatter.section("Commands"):

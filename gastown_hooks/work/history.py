@@ -65,7 +65,8 @@ def named_in_log(repo: str, bead_ids: Iterable[str]) -> dict[str, tuple[str, str
     """Bead to (commit, subject) of the newest commit below HEAD whose message names it."""
     wanted = set(bead_ids)
     found: dict[str, tuple[str, str]] = {}
-    log = git.run(repo, "log", "--format=%x00%H%x00%B").out if wanted else ""
+    begun = wanted and git.run(repo, "rev-parse", "--verify", "--quiet", "HEAD", check=False).code == 0
+    log = git.run(repo, "log", "--format=%x00%H%x00%B").out if begun else ""
     for part in re.split(r"\0(?=[0-9a-f]{40}\0)", log)[1:]:
         commit, _, message = part.partition("\0")
         for word in re.findall(r"[A-Za-z0-9_][\w.-]*[A-Za-z0-9_]", message):

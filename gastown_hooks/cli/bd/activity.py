@@ -46,7 +46,7 @@ def cli(follow: bool, since: str | None, mol: str | None, kind: str | None, acto
     ledgers = where.with_wisps([where.at(name) for name in sorted(where.prefixes())] if town else where.shown(prefix))
     below = _below(where, mol)
     seen = activity.Follower(ledgers, activity.Wanted(
-        actor, filters.moment(since, now) if since else 0, below, kind=kind or "", root=below[0] if below else ""))
+        actor, 0 if since is None else filters.moment(since, now), below, kind=kind or "", root=below[0] if below else ""))
     _show(seen.last(limit), now, as_json)
     while follow:
         sys.stdout.flush()

@@ -48,7 +48,7 @@ def cli(ctx: click.Context, actor: str, since: str | None, bead: str | None, kin
     now, where = clock.now(), _shared.world()
     found = _shared.located(where, [bead]) if bead is not None else {}
     ledgers = list({ledger.beads.root: ledger for ledger in found.values()}.values()) or where.with_wisps(where.shown(prefix))
-    wanted = activity.Wanted(actor, filters.moment(since, now) if since else 0, tuple(found), kinds)
+    wanted = activity.Wanted(actor, 0 if since is None else filters.moment(since, now), tuple(found), kinds)
     events = activity.recent(ledgers, where.caller.town if prefix is None else None, wanted, limit)
     if as_json:
         common.emit_json(events)

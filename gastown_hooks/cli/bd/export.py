@@ -37,9 +37,9 @@ def cli(output: str | None, status: str | None, kind: str | None, label: str | N
     ledger = _shared.world().home()
     beads, written, ledger.left_out = ledger.look(lambda pair: (pair.records(), pair.lines(), pair.problems))
     wanted = None
-    if status or kind or label or no_tombstones:
-        type_ = fields.issue_type(kind) if kind else None
-        status = fields.status(status) if status else None
+    if no_tombstones or any(value is not None for value in (status, kind, label)):
+        type_ = None if kind is None else fields.issue_type(kind)
+        status, label = None if status is None else fields.status(status), None if label is None else fields.label(label)
         wanted = {name for name, bead in beads.items()
                   if (not status or ready.status(bead) == status) and (not type_ or ready.kind(bead) == type_)
                   and (not label or label in (bead.get("labels") or ())) and not (no_tombstones and ready.status(bead) == states.TOMBSTONE)}

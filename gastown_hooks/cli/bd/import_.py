@@ -37,7 +37,7 @@ def cli(file: str | None, input_file: str | None, skip_bad: bool, dry_run: bool,
     """
     if (file is None) == (input_file is None):
         raise BadInput("one file is expected" if file is None else "the file is given twice", next="bd import FILE")
-    source = file or input_file or "-"
+    source = file if file is not None else str(input_file)
     where = _shared.world()
     ledger = where.home()
     foreign = [prefix for prefix, beads in (where.routes.prefixes() if where.routes else {}).items() if beads.root != ledger.beads.root]

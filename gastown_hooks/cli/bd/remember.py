@@ -27,6 +27,8 @@ def cli(text: str | None, key: str | None, stdin: bool, dry_run: bool, as_json: 
     words = common.one_text(text, from_stdin=stdin)
     if words is None:
         raise BadInput("there is nothing to remember", next="bd remember TEXT")
+    if key is not None and not key.strip():
+        raise BadInput("the key is empty", next="bd remember TEXT --key KEY")
     where = _shared.world()
     kept = memories.remember(where.home(), where.caller, clock.now(), key or memories.key_for(words), words, dry_run=dry_run)
     if as_json:
