@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,10 @@ if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access("/dev/shm", os.W_OK):
     _memory = os.statvfs("/dev/shm")
     if _memory.f_bavail * _memory.f_frsize > 4 << 30:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = "/dev/shm"
+
+# How long a loaded machine takes is no property of ours.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("ours")
 
 # A run in a shell's background ignores Ctrl-C, and so would every process that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
