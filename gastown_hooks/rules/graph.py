@@ -63,6 +63,10 @@ class Linked(Mapping[str, "Record"]):
     family: Mapping[str, list[str]]
     above: Mapping[str, list[tuple[str, str]]]
 
+    def watchers(self, bead_id: str) -> list[str]:
+        """What may wait for the children of this one by an edge that leads elsewhere (rules.ready.watched)."""
+        raise NotImplementedError
+
 
 def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
     """Parent id to the ids of its children, in id order; tombstones are nobody's children."""

@@ -121,6 +121,20 @@ def _loud(record: Record) -> Record:
     return {key: value for key, value in record.items() if key not in QUIET and key != "status"}
 
 
+def reached(records: graph.Linked, changed: Iterable[str]) -> list[str]:
+    """The beads, at least, whose readiness hangs on the state of these."""
+    parents = {parent for name in changed for parent in graph.parents(records[name])}
+    found = [*(other for name in changed for other, _ in records.above.get(name, ())),
+             *(other for name in parents for other, kind in records.above.get(name, ()) if kind == "waits-for"),
+             *(other for name in parents for other in records.watchers(name))]
+    seen = set(found)
+    for name in found:
+        new = [child for child in records.family.get(name, ()) if child not in seen]
+        seen.update(new)
+        found += new
+    return [*found, *parents]
+
+
 def _above(records: Mapping[str, Record], record: Record) -> Iterator[Record]:
     """The parents above a bead that can hold it: those that are over pass nothing on."""
     above, seen = graph.parents(record), {record["id"]}

@@ -6,10 +6,10 @@ from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gastown_hooks.core.record import Record
-    from gastown_hooks.rules import ready, requests, waits
+    from gastown_hooks.rules import graph, ready, requests, waits
 else:
     requests = late("gastown_hooks.rules.requests")
     ready, waits = late("gastown_hooks.rules.ready"), late("gastown_hooks.rules.waits")
@@ -93,10 +93,11 @@ def objections(records: Mapping[str, Record], bead_id: str, now: int, *, landed:
     return found
 
 
-def unblocked_by(before: Mapping[str, Record], after: Mapping[str, Record], now: int) -> list[Record]:
-    """The beads, wisps too, that became ready through a change."""
-    was = {record["id"] for record in ready.ready(before, now, wisps=True)}
-    return [record for record in ready.ready(after, now, wisps=True) if record["id"] not in was and record["id"] in before]
+def unblocked_by(before: graph.Linked, after: graph.Linked, changed: Sequence[str], now: int) -> list[Record]:
+    """The beads, wisps too, that became ready because these changed."""
+    near = [name for name in dict.fromkeys(ready.reached(after, changed)) if name in before]
+    free = (name for name in near if not ready.explain(after, name, now, wisps=True) and ready.explain(before, name, now, wisps=True))
+    return sorted(map(after.__getitem__, free), key=ready.in_order)
 
 
 def child_number(records: Iterable[str], parent: str) -> int:

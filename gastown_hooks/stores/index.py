@@ -223,6 +223,10 @@ class Index:
         return self._ask("SELECT source, kind FROM edge WHERE target = ? AND kind NOT IN (?, ?) ORDER BY source, place",
                          (bead_id, SPAWNER, REQUEST))
 
+    def watchers(self, bead_id: str) -> list[str]:
+        """The ids of what waits for its children by an edge that names it beside its target (rules.ready.watched)."""
+        return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = ?", (bead_id, SPAWNER))]
+
     def children(self, bead_id: str) -> list[str]:
         """The ids of its children, like `graph.children`."""
         return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import claims as holding
-    from gastown_hooks.rules import requests
+    from gastown_hooks.rules import ready, requests
     from gastown_hooks.stores import external
     from gastown_hooks.stores.index import Index, Wanted
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.stores.pairs import Pair
 else:
     external, requests = late("gastown_hooks.stores.external"), late("gastown_hooks.rules.requests")
+    ready = late("gastown_hooks.rules.ready")
     holding = late("gastown_hooks.rules.claims")
 
 REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (states.TOMBSTONE,)))
@@ -127,6 +128,9 @@ class Known(Records):
         """The ids that begin so, those of deleted beads too."""
         return list({**self.index.named(head), **{name: "" for name in self.behind if name.startswith(head)}})
 
+    def watchers(self, bead_id: str) -> list[str]:
+        return [*self.index.watchers(bead_id), *self.behind]
+
     def kept(self) -> list[Record]:
         """Those of which `is_kept` is true."""
         found = (record.decode(line) for line in self.index.kept())
@@ -162,6 +166,9 @@ class Changed(graph.Linked):
         for edge in graph.edges(bead) if bead.get("status") != states.TOMBSTONE else ():
             self._sources.setdefault(edge.target, {}).setdefault(name, []).append(edge.kind)
 
+    def watchers(self, bead_id: str) -> list[str]:
+        return [*self._below.watchers(bead_id), *self._changed]
+
     def __getitem__(self, bead_id: str) -> Record:
         return self._changed[bead_id] if bead_id in self._changed else self._below[bead_id]
 
@@ -189,6 +196,10 @@ class Together(graph.Linked):
                             lambda: {name for family in families for name in family})
         self.above = Asked(lambda name: sorted(one for above in dependents() for one in above.get(name, ())),
                            lambda: {name for above in dependents() for name in above})
+
+    def watchers(self, bead_id: str) -> list[str]:
+        return [name for part in self._parts for name in (part.watchers(bead_id) if isinstance(part, graph.Linked) else [
+            name for name, bead in part.items() if bead.get("dependencies") and bead_id in ready.watched(bead)])]
 
     def __getitem__(self, bead_id: str) -> Record:
         for part in self._parts:
@@ -262,6 +273,12 @@ def requests_of(records: Mapping[str, Record], bead_id: str) -> list[Record]:
 def open_request(records: Mapping[str, Record], bead: Record) -> Record | None:
     """The bead's unsettled merge request of its present fence, among one ledger's beads."""
     return requests.open_claims(requests_of(records, bead["id"])).get((bead["id"], holding.fence(bead)))
+
+
+def mine(ledger: Ledger, actor: str) -> list[Record]:
+    """The beads that this identity has begun."""
+    found = those(ledger, (("assignee", True, (actor,)), ("status", True, states.CLAIMED)))
+    return [bead for bead in found.values() if bead.get("assignee") == actor and bead.get("status") in states.CLAIMED]
 
 
 def last_fence(records: Mapping[str, Record]) -> int:

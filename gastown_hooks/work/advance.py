@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import ready, states, steps
-from gastown_hooks.stores.known import Together
+from gastown_hooks.stores import known
+from gastown_hooks.stores.known import Changed, Together
 from gastown_hooks.work import take, verbs
 from gastown_hooks.work.beadwrite import Draft, commit, existing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from gastown_hooks.core.record import Record
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 else:
     beads = late("gastown_hooks.work.beads")
+
+_TRIED = 20  # of those that the index knows as ready
 
 
 def close(where: World, ledger: Ledger, bead_ids: Sequence[str], reason: str | Mapping[str, str], now: int,
@@ -78,13 +81,26 @@ def next_step(where: World, known: Mapping[str, Record], step: str, now: int, *,
     return onward
 
 
-def next_ready(where: World, known: Mapping[str, Record], now: int, *,
-               again: bool) -> Callable[[Mapping[str, Record], Take], Record | None]:
+def next_ready(where: World, shown: Sequence[Ledger], now: int, *, again: bool) -> Callable[[Mapping[str, Record], Take], Record | None]:
     """The most urgent ready bead that is nobody's, taken. `again`: an old close, so what the caller has begun is what it took."""
+    who = where.caller.actor
+    begun = [bead for ledger in shown for bead in known.mine(ledger, who)] if again else []
+    likely, before = where.likely(shown, now, _TRIED), Together([where.known(shown)])
+
     def onward(closed: Mapping[str, Record], take: Take) -> Record | None:
-        for record in known.values() if again else ():
-            if record.get("assignee") == where.caller.actor and ready.status(record) in states.CLAIMED:
-                return record
-        free = (record for record in ready.ready({**known, **closed}, now) if record.get("assignee") in (None, "", where.caller.actor))
-        return next((taken for record in free if (taken := take(record)) is not None), None)
+        if begun:
+            return begun[0]
+        after = Changed(before, closed)
+        free = [] if likely is None else states.unblocked_by(before, after, list(closed), now)
+        free = sorted([*free, *(after[name] for name in likely or () if name not in closed)], key=ready.in_order)
+        for record in chosen(free, after):
+            if record.get("assignee") in (None, "", who) and not ready.is_wisp(record) and (taken := take(record)) is not None:
+                return taken
+        return None
+
+    def chosen(first: list[Record], after: Changed) -> Iterator[Record]:
+        yield from first
+        if likely is None or len(likely) >= _TRIED:
+            yield from ready.ready(after, now)
+
     return onward

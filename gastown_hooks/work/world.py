@@ -256,6 +256,17 @@ class World:
             found = {**its.outlook(names, now), **found}
         return found
 
+    def likely(self, ledgers: Iterable[Ledger], now: int, count: int) -> list[str] | None:
+        """The first beads of each of these ledgers that may begin and are nobody's or the caller's; None where no index can tell."""
+        found: list[str] = []
+        for ledger in ledgers:
+            its = index.current(ledger)
+            unknown = [] if its is None else its.unknown()  # who waits for a wisp or a bead of another ledger may be free
+            if its is None or its.odd or (unknown and self.wisps(ledger)) or any(self.leads_away(ledger, one) for one in unknown):
+                return None
+            found += [row[2] for row in its.ready(now, count, [("assignee", True, ["", self.caller.actor])])]
+        return found
+
     def claims(self) -> dict[str, Record]:
         """At least the town's beads that workers hold, as far as `known.claims` has them."""
         return {bead["id"]: bead for ledger in self._routed() for bead in known.claims(ledger)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
 from gastown_hooks.core import clock
-from gastown_hooks.rules import graph, ready
+from gastown_hooks.rules import graph, ready, states
+from gastown_hooks.stores.known import Changed, Together
 
 NOW = clock.parse("2026-06-01T00:00:00Z")
 
@@ -135,3 +137,22 @@ def test_a_chain_of_ten_thousand(kind: str) -> None:
     circle = graph.cycle_from(records, "t-0", "t-9999", kind)
     assert circle is not None and len(circle) == 10_001
     assert len(graph.tree(records, "t-9999", depth=20_000)) == 10_001
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_a_close_frees_is_what_became_ready(seed: int) -> None:
+    chance = random.Random(seed)
+    made = []
+    for number in range(40):
+        edges: list[Any] = [(chance.choice(["blocks", "parent-child", "waits-for", "related", "conditional-blocks"]),
+                             f"b{chance.randrange(number)}") for _ in range(min(number, chance.randrange(3)))]
+        made.append(bead(f"b{number}", *edges, issue_type=chance.choice(["task", "epic"]), status=chance.choice(["open", "closed"])))
+        for raw in made[-1].get("dependencies", ()):
+            if raw["type"] == "waits-for" and chance.random() < 0.5:
+                raw["metadata"] = {"gate": chance.choice(["any-children", "all-children"]), "spawner_id": f"b{chance.randrange(number)}"}
+    before = Together([town(*made)])
+    for name in [one["id"] for one in made if one["status"] == "open"]:
+        after = Changed(before, {name: {**before[name], "status": "closed", "close_reason": "failed"}})
+        was = {one["id"] for one in ready.ready(before, NOW, wisps=True)}
+        wanted = [one["id"] for one in ready.ready(after, NOW, wisps=True) if one["id"] not in was]
+        assert [one["id"] for one in states.unblocked_by(before, after, [name], NOW)] == wanted

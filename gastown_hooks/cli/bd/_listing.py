@@ -93,8 +93,10 @@ def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, sort: str, 
 
 def may_begin(where: World, ledgers: Sequence[Ledger], now: int) -> fast_wanted.Wanted | None:
     """What the index takes for ready; None where it cannot tell: a bead may wait for one of another ledger, or for a wisp."""
-    if any(where.wisps(one) or trusted(where, one, True) is None for one in ledgers):
-        return None
+    for one in ledgers:
+        its = trusted(where, one, True)
+        if its is None or (where.wisps(one) and its.unknown()):
+            return None
     return [("ready_from", "<=", [now])]
 
 

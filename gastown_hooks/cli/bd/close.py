@@ -12,6 +12,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import fields, ready, states, steps
 from gastown_hooks.stores import callers
+from gastown_hooks.stores.known import Changed, Together
 from gastown_hooks.work import advance, beads
 
 Record = dict[str, Any]
@@ -68,7 +69,7 @@ def cli(bead_ids: tuple[str, ...], reason: tuple[str, ...], reason_file: str | N
         (ledger,) = ledgers.values()
         again = all(ready.status(ledger.get(name) or {}) == "closed" for name in names)
         onward = (advance.next_step(where, where.known([ledger]), next(iter(names)), now, auto=not no_auto) if go_on
-                  else advance.next_ready(where, where.around(_shared.everything(where.shown())), now, again=again))
+                  else advance.next_ready(where, where.shown(), now, again=again))
         after, found = advance.close(where, ledger, list(names), text, now, onward, force=force, session=by, dry_run=dry_run)
         _say_closed(after, as_json, dry_run)
         onto = found.step if isinstance(found, steps.Next) and not no_auto else found
@@ -79,15 +80,15 @@ def cli(bead_ids: tuple[str, ...], reason: tuple[str, ...], reason_file: str | N
         else:
             _say_claimed(after, found, as_json)
         return
-    shown = where.shown() if suggest_next else []
-    before = where.around({**_shared.everything(shown), **where.wisps_of(*shown)}) if suggest_next else {}
+    before = Together([where.known(where.shown())]) if suggest_next else Together([])
     after = _shared.change(where, bead_ids, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, text, force=force, session=by, dry_run=dry), dry_run)
     if not dry_run:
         where.touch(after[-1]["id"])
     if suggest_next:
         _say_closed(after, as_json, dry_run)
-        _say_freed(after, states.unblocked_by(before, {**before, **{record["id"]: record for record in after}}, now), as_json)
+        changed = {record["id"]: record for record in after}
+        _say_freed(after, states.unblocked_by(before, Changed(before, changed), list(changed), now), as_json)
     else:
         fast_write.say_closed(after, as_json=as_json, dry_run=dry_run)
 
