@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every figure in one Markdown table, as the README has it: bench/table.py [PART…] [--write]
 
-PARTs: speed, tracker, latency, workers, queue, scale; all of them when none is named. `--write` keeps what was measured in figures.json
+PARTs: speed, town, tracker, latency, workers, queue, scale; all of them when none is named. `--write` keeps what was measured in figures.json
 beside this file and puts the table of all parts into README.md between its two marks. Goals are for a machine that does nothing else.
 A part that fails ends it.
 """
@@ -27,7 +27,7 @@ BEGIN, END = "<!-- figures: python bench/table.py --write -->", "<!-- end of fig
 
 
 def rows_of(text: str) -> list[ground.Row]:
-    """What speed, latency and workers print with --json."""
+    """What speed, town, latency and workers print with --json."""
     return [ground.row(one["what"], one["figure"], one["goal"]) for one in json.loads(text)]
 
 
@@ -43,6 +43,7 @@ def rows_of_queue(text: str) -> list[ground.Row]:
 COUNTED = ("M2", "M3", "M4", "M6", "M15")  # gate runs: the same on a machine that is busy, unlike the times of M17
 PARTS: dict[str, tuple[list[str], Callable[[str], list[ground.Row]]]] = {
     "speed": (["speed.py", "--json"], rows_of),
+    "town": (["town.py", "--json"], rows_of),
     "tracker": (["tracker.py"], rows_of_tracker),
     "latency": (["latency.py", "--json"], rows_of),
     "workers": (["workers.py", "--json"], rows_of),

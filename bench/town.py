@@ -24,7 +24,7 @@ from gastown_hooks.stores import known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease, sling
 
-LIMIT = 8
+LIMIT = 8  # of a command, and of a round that has nothing to do; what lands or retires does as much as it takes
 SUBMIT = "echo {0} > f{0} && git add -A && git commit -qm 'Change {0}'"
 Cost = tuple[float, float]  # seconds of CPU: its own, its children's
 
@@ -55,7 +55,8 @@ def row(what: str, best: dict[int, Cost], base: float) -> ground.Row:
     sizes = sorted(best)
     (first, _), (last, git) = best[sizes[0]], best[sizes[-1]]
     return ground.row(f"{what}, {sizes[-1]:,} beads",
-                      f"{last / base:.2f} x bare Python, {last / first:.2f} x that of {sizes[0]:,}; git {git / base:.1f} x", f"{LIMIT} x")
+                      f"{last / base:.2f} x bare Python, {last / first:.2f} x that of {sizes[0]:,}; git {git / base:.1f} x",
+                      "" if " that " in what else f"{LIMIT} x")
 
 
 def round_of(folder: str, place: speed.Place) -> list[tuple[str, Cost]]:
