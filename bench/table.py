@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Every figure in one Markdown table, as the README has it: bench/table.py [PART…] [--write]
 
-PARTs: speed, town, tracker, latency, workers, queue, scale; all of them when none is named. `--write` keeps what was measured in figures.json
-beside this file and puts the table of all parts into README.md between its two marks. Goals are for a machine that does nothing else.
+PARTs: speed, town, tracker, latency, workers, queue, scale; all of them when none is named. `--write` keeps what was measured in
+figures.json beside this file and puts the table of all parts into README.md between its two marks. Goals are for a machine that does
+nothing else.
 A part that fails ends it.
 """
 
