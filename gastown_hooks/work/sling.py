@@ -146,9 +146,9 @@ def _claim(rig: Rig, ledger: Ledger, bead_ids: list[str], agent: str | None, nam
     """Names, runner locks and claims under the rig's pool lock. The caller releases the locks."""
     held: list[Lock] = []
     with lock.acquire(rig.lock("pool"), timeout=60):
-        where = World(caller)
+        where, there = World(caller), known.beads(ledger)
         chosen = _choose(rig, bead_ids, name, ledger, where, now)
-        beyond = where.beyond(ledger)  # before the ledger's lock is taken
+        beyond = where.around(there) if isinstance(there, dict) else where.beyond(ledger)  # before the ledger's lock is taken
         try:
             for worker in chosen.values():
                 fsio.make_folder(rig.polecat(worker).root)

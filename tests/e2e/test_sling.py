@@ -15,9 +15,9 @@ import pytest
 import rigtown
 
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import Fenced
-from gastown_hooks.core.paths import Rig
-from gastown_hooks.stores import config
+from gastown_hooks.core.errors import Fenced, Refused
+from gastown_hooks.core.paths import Beads, Rig
+from gastown_hooks.stores import config, known
 from gastown_hooks.stores.callers import Writer
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, sling
@@ -162,3 +162,20 @@ def test_config_errors_are_one_line(rig: Rig, run_cli: builders.Run) -> None:
     done = run_cli("gt", "sling", bead, "green", cwd=rig.town.root)
     assert (done.code, done.err.count("\n")) == (7, 1) and "gatess" in done.err and "gates" in done.err
     assert config.RIG_KEYS["gates"]
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_a_bead_whose_blocker_in_another_project_is_closed(rig: Rig, tmp_path: Path, odd: bool) -> None:
+    """Also where the index cannot tell, since a bead has what no column can hold."""
+    other = Beads(str(tmp_path / "backend/.beads"))
+    Ledger.create_files(other, "be", "own-branch")
+    config.set(None, rig.town.beads, "external_projects.backend", str(tmp_path / "backend"))
+    [name] = make(rig, "Waits", deps=[("blocks", "external:backend:be-1")])
+    if odd:
+        Ledger(rig.beads).transact(lambda view: [{"id": "gr-odd", "title": "odd", "status": "closed", "created_at": "some day"}])
+    assert isinstance(known.beads(Ledger(rig.beads)), dict) == odd
+    caller = rigtown.overseer(rig.town)
+    with pytest.raises(Refused, match="external:backend:be-1 is unknown"):
+        sling.sling(rig.town, [name], rig, caller=caller, now=clock.now())
+    Ledger(other).transact(lambda view: [{"id": "be-1", "title": "It", "status": "closed"}])
+    assert sling.sling(rig.town, [name], rig, caller=caller, now=clock.now())[0].bead == name
