@@ -172,9 +172,12 @@ def each(ledger: Ledger, bead_ids: Sequence[str], one: Callable[[Draft, Record],
 
 
 def existing(view: Snapshot, bead_id: str) -> Record:
-    """The bead. Raises NotFound, also for a deleted one."""
+    """The bead. Raises NotFound, also for a deleted one, and one that has another id now."""
     record = view.get(bead_id)
     if record is None or record.get("status") == states.TOMBSTONE:
+        word, _, new = str((record or {}).get("delete_reason") or "").partition(" ")
+        if word == "now" and view.get(new) is not None:
+            raise NotFound(f"no bead {ids.shown(bead_id)}", why=f"it is {new} now", next=f"bd show {new}")
         raise NotFound(f"no bead {ids.shown(bead_id)}", why="it was deleted" if record else "", next="bd list --all")
     return record
 
