@@ -17,7 +17,7 @@ from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeVar
 
     from gastown_hooks.core import lock, record
@@ -65,6 +65,10 @@ class View:
         """`all`, of which each is read when it is asked for, where the index has this very moment."""
         found = known.at(self._pair)
         return self.all() if found is None else found
+
+    def naming(self, texts: Sequence[str]) -> Iterable[str]:
+        """The ids of the beads, at least, in which one of these texts stands somewhere."""
+        return self._pair.naming(texts)
 
     def ids(self) -> set[str]:
         return set(self._pair.records())

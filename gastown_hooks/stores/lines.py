@@ -12,13 +12,14 @@ from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import merge3
 else:
     merge3 = late("gastown_hooks.rules.merge3")
 
+_PART = 1 << 18
 _WINDOW = 1 << 11  # about three lines
 _BLOCK = 1 << 14  # read at once
 
@@ -205,6 +206,25 @@ def _line_at(read: Callable[[int, int], bytes], middle: int, low: int, high: int
         if (start or first == low) and (end >= 0 or last == high):
             return first + start, data[start : end if end >= 0 else len(data)]
         span *= 8
+
+
+def holding(read: Callable[[int, int], bytes], texts: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a file in which one of these texts stands. It is read in parts: none is held longer."""
+    at, rest = 0, b""
+    while part := read(at, _PART):
+        at += len(part)
+        data, _, rest = (rest + part).rpartition(b"\n")
+        yield from _holding(data, texts)
+    yield from _holding(rest, texts)
+
+
+def _holding(data: bytes, texts: Iterable[bytes]) -> Iterator[bytes]:
+    for text in texts:
+        at = data.find(text)
+        while at >= 0:
+            end = data.find(b"\n", at)
+            yield data[data.rfind(b"\n", 0, at) + 1:end if end >= 0 else len(data)]
+            at = data.find(text, end) if end >= 0 else -1
 
 
 def cut(data: bytes, bead_ids: Iterable[str]) -> bytes:

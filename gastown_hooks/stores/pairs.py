@@ -14,7 +14,7 @@ from gastown_hooks.stores import lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import gc
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
     from gastown_hooks.core.paths import Beads
@@ -220,6 +220,16 @@ class Pair:
     def lines(self) -> dict[str, bytes]:
         """Every bead's line, by id, the archive's too."""
         return {**archive.everything(self.beads).lines, **self._lines(), **self.journaled()}
+
+    def naming(self, texts: Sequence[str]) -> Iterable[str]:
+        """The ids of the beads in whose lines one of these stands somewhere, the archive's too; of many, or without a journal: of all."""
+        if len(texts) > _MANY or not self.has_journal or os.path.isdir(self.beads.archive):
+            return list(self.records())
+        now, wanted = self.journaled(), [text.encode() for text in texts]
+        found = [line for line in lines.holding(self._read, wanted) if lines.is_bead(line)]
+        there = {key.decode() for key in map(lines.key_of, found) if key is not None}
+        late = [name for name, line in now.items() if any(text in line for text in wanted) and lines.is_bead(line)]
+        return [*there.difference(now), *late]
 
     def _lines(self) -> dict[str, bytes]:
         if self._parsed is None:

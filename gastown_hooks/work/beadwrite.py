@@ -9,7 +9,7 @@ from gastown_hooks.core.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Protocol
 
     from gastown_hooks.core.record import Record
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         """One that also knows about how many beads it has, and their edges."""
 
         def count(self) -> int: ...
+        def naming(self, texts: Sequence[str]) -> Iterable[str]: ...
         def linked(self) -> Mapping[str, Record]: ...
 else:
     fields, graph = late("gastown_hooks.rules.fields"), late("gastown_hooks.rules.graph")
@@ -75,6 +76,11 @@ class Draft:
             self._next[parent] = states.child_number([*below, *self.changed], parent)
         return self._next[parent]
 
+    def naming(self, texts: Sequence[str]) -> list[Record]:
+        """The beads, at least, in which one of these texts stands somewhere."""
+        found = (self.get(name) for name in dict.fromkeys([*self._below.naming(texts), *self.changed]))
+        return [record for record in found if record is not None]
+
     def count(self) -> int:
         """About how many beads there are."""
         self._count = self._count or self._below.count()
@@ -106,6 +112,9 @@ class Still:
 
     def linked(self) -> Mapping[str, Record]:
         return self.all()
+
+    def naming(self, texts: Sequence[str]) -> Iterable[str]:
+        return self._records
 
     def count(self) -> int:
         return len(self._records)

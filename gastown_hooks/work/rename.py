@@ -11,6 +11,7 @@ from gastown_hooks.core.errors import BadInput, Conflict, Refused
 from gastown_hooks.core.paths import Wisps
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import graph, ready, renames, states
+from gastown_hooks.stores import known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.beadwrite import Draft, commit, existing
 from gastown_hooks.work.world import World
@@ -27,8 +28,9 @@ def one(where: World, ledger: Ledger, old: str, new: str, now: int, *, dry_run: 
     if (ledger.get(old) or {}).get("delete_reason") == _reason(new):
         return {}  # it is done
     existing(ledger, old)
-    names = {bead_id: new + bead_id.removeprefix(old) for bead_id, record in ledger.all().items()
-             if bead_id == old or (bead_id.startswith(f"{old}.") and ready.status(record) != states.TOMBSTONE)}
+    its = known.beads(ledger)
+    below = [name for name in (its.named(f"{old}.") if isinstance(its, known.Known) else its) if name.startswith(f"{old}.")]
+    names = {old: new} | {name: new + name.removeprefix(old) for name in below if ready.status(its[name]) != states.TOMBSTONE}
     return _rename(where, ledger, names, now, dry_run)
 
 
@@ -79,8 +81,8 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
             _check_free(draft, old, new, is_here=old in own, in_wisps=in_wisps)
             if old in own and states.needs_landing(existing(draft, old)):
                 raise Refused(f"{old} cannot be renamed", why="it was given to a worker, whose branch and landing carry its id")
-        for bead_id, record in list(draft.all().items()):
-            changed = renames.renamed(record, names)
+        for record in draft.naming(list(names)):
+            bead_id, changed = record["id"], renames.renamed(record, names)
             if changed is record or ready.status(record) == states.TOMBSTONE:
                 continue
             draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now)
@@ -98,10 +100,10 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
 def _check_others(where: World, near: Sequence[Ledger], names: Mapping[str, str]) -> None:
     others = [] if where.routes is None else where.with_wisps([where.at(prefix) for prefix in sorted(where.prefixes())])
     for other in others:
-        for bead_id, record in other.all().items() if other not in near else ():
-            named = [edge.target for edge in graph.edges(record) if edge.target in names]
-            if named:
-                raise Refused(f"{named[0]} cannot be renamed", why=f"{bead_id} in another ledger depends on it")
+        above = {} if other in near else graph.dependents(known.beads(other))
+        for name in names:
+            for bead_id, _ in above.get(name, ()):
+                raise Refused(f"{name} cannot be renamed", why=f"{bead_id} in another ledger depends on it")
 
 
 def _check_free(draft: Draft, old: str, new: str, *, is_here: bool, in_wisps: bool) -> None:

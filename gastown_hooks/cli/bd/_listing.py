@@ -14,10 +14,12 @@ from gastown_hooks.cli.plain import cleaned, emit_json, remark, say
 from gastown_hooks.core import clock
 from gastown_hooks.rules import filters, graph, ready
 from gastown_hooks.stores import known
+from gastown_hooks.stores.index import Index
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
 
 Record = dict[str, Any]
+MAY_BEGIN = ("ready_from", "<=")
 
 
 def _by_time(key: str) -> Callable[[Record], Any]:
@@ -59,10 +61,10 @@ class Found:
 
 
 def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wanted: fast_wanted.Wanted | None = None,
-          first: tuple[str, bool, int] | None = None) -> Found:
+          first: tuple[str, bool, int] | None = None, counted: bool = True) -> Found:
     """The beads that `state_options`, `test_options` and these further tests let through. `wanted`: as much of these as the index
     can tell; where it can, only the beads that are left are read. `first`: only so many in this order (one of SORTS, whether
-    reversed) are asked for, and `wanted` is all that the further tests mean."""
+    reversed) are asked for, and `wanted` is all that the further tests mean. `counted`: how many there are in all is asked too."""
     now, where = clock.now(), _shared.world()
     ledgers = where.shown(prefix)
     wisps = _filters.wisps(where, ledgers, given)
@@ -74,21 +76,28 @@ def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wan
         **_shared.everything(ledgers), **wisps}
     fits = filters.every([_filters.in_scope(every, given), _filters.test(where, given, now), *also])
     if is_told and exact and first and first[2] and not wisps:
-        page, count = _first(parts, told, *first)
+        page, count = _first(parts, told, counted, *first)
         if all(map(fits, page)):
             return Found(where, every, page, count=count, told=True)
     among = {name: record for part in parts for name, record in part.those(told).items()} | wisps if is_told else every
     return Found(where, every, [record for record in among.values() if fits(record)], bool(wisps), told=is_told)
 
 
-def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, sort: str, reverse: bool, limit: int) -> tuple[list[Record], int]:
-    """The beads among which the first ones are, and how many there are in all."""
+def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, counted: bool, sort: str, reverse: bool,
+           limit: int) -> tuple[list[Record], int]:
+    """The beads among which the first ones are, and how many there are in all, at least these."""
     page, count = [], 0
     for part in parts:
         names = [row[2] for row in part.index.listed(limit, wanted, sort, reverse)]
-        count += part.index.count_listed(wanted) if len(names) == limit else len(names)
+        count += _count(part.index, wanted) if counted and len(names) == limit else len(names)
         page += [part[name] for name in names]
     return page, count
+
+
+def _count(its: Index, wanted: fast_wanted.Wanted) -> int:
+    if wanted and wanted[0][:2] == MAY_BEGIN:
+        return its.count_ready(wanted[0][2][0], wanted[1:])
+    return its.count_listed(wanted)
 
 
 def may_begin(where: World, ledgers: Sequence[Ledger], now: int) -> fast_wanted.Wanted | None:
@@ -97,7 +106,7 @@ def may_begin(where: World, ledgers: Sequence[Ledger], now: int) -> fast_wanted.
         its = trusted(where, one, True)
         if its is None or (where.wisps(one) and its.unknown()):
             return None
-    return [("ready_from", "<=", [now])]
+    return [(*MAY_BEGIN, [now])]
 
 
 def limited(records: list[Record], limit: int, quiet: bool = False, count: int | None = None) -> list[Record]:

@@ -121,7 +121,7 @@ def _by_index(where: World, ledgers: list[Ledger], prefix: str | None, given: Re
         return None
     free = [("assignee", True, ["", where.caller.actor])] if claim else []
     found = _listing.found(prefix, {**given, **_WHATEVER_STATE}, wanted=[*wanted, *free],
-                           first=(_ORDERS[sort], False, _TRIED if claim else limit))
+                           first=(_ORDERS[sort], False, _TRIED if claim else limit), counted=not claim)
     return found if found.told else None
 
 
@@ -130,7 +130,7 @@ def _say_quick(quick: _listing.Found, sort: str, limit: int, claim: bool, pretty
     now = clock.now()
     found = sorted(quick.records, key=_sorts(now)[sort])
     if claim:
-        return _claim(quick.where, found, now, dry_run, as_json, whole=quick.count <= len(found))
+        return _claim(quick.where, found, now, dry_run, as_json, whole=len(found) < _TRIED)
     found = _listing.limited(found, limit, as_json, quick.count)
     if as_json and found:
         common.emit_json(_words.counted(found, quick.known), quick.count)
