@@ -33,6 +33,7 @@ _TREE: fast.Options = {"--direction": ("direction", "one"), "--reverse": ("rever
                        "--status": ("statuses", "many"), "-d": ("max_depth", "one"), "--max-depth": ("max_depth", "one"),
                        "--show-all-paths": ("show_all_paths", "flag")}
 _COLUMNS = {"type": "kind", "label": "labels"}
+_MANY = 500  # ids in one question
 _EPICS: fast_wanted.Wanted = [("kind", True, ["epic"]), ("status", False, ["closed", "tombstone"])]
 # All but the town's own records: most are of a scope that has none of those.
 _OWN: tuple[str, str, list[Any]] = ("", "or", [[("scope", True, [index.CLOSED, index.SHOWN])], [("kind", False, sorted(ready.HIDDEN))]])
@@ -117,15 +118,27 @@ def bd_epic_status(words: list[str]) -> int | None:
     given, ledgers = options[1], _ledgers(True)
     if ledgers is None:
         return None
-    rows = sorted(row for _, its in ledgers for row in its.progress(_EPICS))
+    rows = sorted(row for _, its in ledgers for row in its.progress(_EPICS) if not given["eligible_only"] or _is_done(row))
     whole: dict[str, Any] = {}
     for ledger, _ in ledgers if given["as_json"] else ():
-        whole |= known.those(ledger, _EPICS)
+        whole |= known.those(ledger, [*_EPICS, ("id", True, [row[2] for row in rows])] if len(rows) < _MANY else _EPICS)
     if given["as_json"] and not all(row[2] in whole for row in rows):
         return None  # one changed meanwhile
     _facts.say_epics([statistics.progress(whole.get(row[2]) or bead_of(row), *row[-2:]) for row in rows],
                      given["eligible_only"], given["as_json"])
     return 0
+
+
+def _is_done(row: tuple[Any, ...]) -> bool:
+    """Whether an epic has children and all are closed."""
+    return bool(0 < row[-2] == row[-1])
+
+
+def done_epics() -> list[str] | None:
+    """The ids of the open epics of which that is true; None where no index can tell."""
+    ledgers = _ledgers(True)
+    rows = [row for _, its in ledgers or () for row in its.progress(_EPICS) if _is_done(row)]
+    return None if ledgers is None else [row[2] for row in sorted(rows)]
 
 
 def bd_label_list_all(words: list[str]) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gastown_hooks.cli import common
+from gastown_hooks.cli import common, fast_facts
 from gastown_hooks.cli.bd import _facts, _shared
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
@@ -51,7 +51,9 @@ def close_eligible(dry_run: bool, as_json: bool) -> None:
       bd epic close-eligible
     """
     where = _shared.world()
-    wanted = [row["epic"]["id"] for row in _progress(where) if row["eligible_for_close"]]
+    wanted = fast_facts.done_epics()
+    if wanted is None:
+        wanted = [row["epic"]["id"] for row in _progress(where) if row["eligible_for_close"]]
     now = clock.now()
     after = _shared.change(where, wanted, lambda ledger, names, dry: beads.close(
         ledger, where.caller, now, names, "All children closed", dry_run=dry), dry_run)

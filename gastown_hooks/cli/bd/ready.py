@@ -12,6 +12,7 @@ from gastown_hooks.cli.bd import _filters, _listing, _ready_views, _shared, _wor
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import graph, ready, steps
+from gastown_hooks.stores import index
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import take
 from gastown_hooks.work.world import World
@@ -69,7 +70,7 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
     its = where.wisps_of(*ledgers) if mol is not None or gated else _filters.wisps(where, ledgers, given)
     if not (explain or gated or include_deferred or mol is not None):
         quick = _by_index(where, ledgers, prefix, given, sort, limit, claim)
-        if quick is not None and _say_quick(quick, sort, limit, claim, pretty, dry_run, as_json):
+        if quick is not None and _say_quick(quick, ledgers, sort, limit, claim, pretty, dry_run, as_json):
             return
     wisps, own = bool(its), {**_shared.everything(ledgers), **its}
     root = None if mol is None else next(iter(_shared.located(where, [mol], quiet=True)))
@@ -125,20 +126,28 @@ def _by_index(where: World, ledgers: list[Ledger], prefix: str | None, given: Re
     return found if found.told else None
 
 
-def _say_quick(quick: _listing.Found, sort: str, limit: int, claim: bool, pretty: bool, dry_run: bool, as_json: bool) -> bool:
-    """Whether that was all: not where others took all of the first, or there is none and the reason is to be told."""
+def _say_quick(quick: _listing.Found, ledgers: list[Ledger], sort: str, limit: int, claim: bool, pretty: bool, dry_run: bool,
+               as_json: bool) -> bool:
+    """Whether that was all: not where others took all of the first, or nothing at all is ready and the reason is to be told."""
     now = clock.now()
     found = sorted(quick.records, key=_sorts(now)[sort])
     if claim:
         return _claim(quick.where, found, now, dry_run, as_json, whole=len(found) < _TRIED)
+    if not found and not _is_any(ledgers, now):
+        return False
     found = _listing.limited(found, limit, as_json, quick.count)
-    if as_json and found:
+    if as_json:
         common.emit_json(_words.counted(found, quick.known), quick.count)
     elif found and pretty:
         _listing.say_tree(found)
-    elif found:
+    else:
         _words.say_ready(found, True)
-    return bool(found)
+    return True
+
+
+def _is_any(ledgers: list[Ledger], now: int) -> bool:
+    """Whether anything is ready, as far as indexes tell."""
+    return any(its.count_ready(now) for its in map(index.current, ledgers) if its is not None and not its.odd)
 
 
 def _say_held(held: list[tuple[Record, list[ready.Reason]]]) -> None:
