@@ -367,3 +367,14 @@ def _forked(act: Callable[[], object]) -> int:
 def _bytes_read() -> int:
     with open("/proc/self/io", encoding="ascii") as file:
         return int(file.readline().split()[1])
+
+
+def test_who_names_a_text_is_found_in_file_and_journal_but_not_in_lines_that_are_no_bead(ledger: Ledger) -> None:
+    ledger.transact(put(bead("gp-a"), bead("gp-b", notes="after gp-a"), bead("gp-c", notes="after gp-a"), bead("gp-d")))
+    ledger.fold()
+    ledger.transact(put(bead("gp-c"), bead("gp-e", comments=[{"id": "1", "text": "like gp-a"}])))
+    with open(ledger.beads.issues, "ab") as file:
+        file.write(b'{"id":"gp-zz","title":7,"notes":"gp-a"}\n')
+    found = set(ledger.view(lambda view: list(view.naming(["gp-a"]))))
+    assert {"gp-a", "gp-b", "gp-e"} <= found
+    assert found <= ({"gp-a", "gp-b", "gp-e"} if not ledger.write_through else {"gp-a", "gp-b", "gp-c", "gp-d", "gp-e"})
