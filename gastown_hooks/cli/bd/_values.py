@@ -64,6 +64,10 @@ def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str]
 def update_values(given: dict[str, Any], now: int) -> dict[str, Any]:
     """The record's fields from the options, checked; None clears a field."""
     values: dict[str, Any] = {}
+    if given.get("design_file") is not None:
+        given = {**given, "design": _design(given)}
+        if not given["design"]:
+            raise BadInput("the new design is empty", why="perhaps what should have written it failed", next='--design ""')
     body = one_text(given["description"], from_stdin=given["stdin"], from_file=given["body_file"], what="description")
     if body is not None:
         values["description"] = fields.text(body, "description") or None
@@ -130,7 +134,7 @@ def _rarer(given: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
     """The options that only click hands over: hot commands have none of them."""
     found: dict[str, Any] = {}
     if given.get("design_file") is not None:
-        found["design"] = fields.text(one_text(given["design"], from_file=given["design_file"], what="design") or "", "design")
+        found["design"] = fields.text(_design(given), "design")
     for key in ("spec_id", "mol_type", "wisp_type"):
         if given.get(key) is not None:
             found[key] = fields.text(given[key], key)
@@ -140,6 +144,13 @@ def _rarer(given: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
     if parts:
         found["description"] = "\n\n".join([*filter(None, [checked.get("description")]), *(fields.text(part) for part in parts)])
     return found
+
+
+def _design(given: dict[str, Any]) -> str:
+    """The text of --design-file."""
+    if given["design_file"] == "-" and (given["stdin"] or given["body_file"] == "-"):
+        raise BadInput("description and design contradict each other", why="standard input is one of them")
+    return one_text(given["design"], from_file=given["design_file"], what="design") or ""
 
 
 def metadata(text: str) -> dict[str, Any]:

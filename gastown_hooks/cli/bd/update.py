@@ -30,6 +30,7 @@ from gastown_hooks.work import beads, verbs, wisps
 @click.option("--stdin", is_flag=True, help="Read the description from standard input.")
 @click.option("--allow-empty-description", is_flag=True, help="Also when that file or standard input is empty.")
 @click.option("--design", metavar="TEXT")
+@click.option("--design-file", metavar="FILE", help="Read the design from a file (-: standard input).")
 @click.option("--acceptance", "acceptance_criteria", metavar="TEXT")
 @click.option("--notes", metavar="TEXT")
 @click.option("--append-notes", metavar="TEXT")
