@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
@@ -50,6 +51,14 @@ def inherited(parent: Record | None) -> list[str]:
     """The labels that a new child has of its parent: not what is said of that bead alone (what it provides, what it is to the queue)."""
     labels = (parent or {}).get("labels") or []
     return [label for label in labels if not label.startswith(_OWN) and label != requests.FIX_LABEL]
+
+
+def after_its_deletion(kept: Record | None, now: int) -> int:
+    """The time of an act that takes a tombstone back: later than that, also where another clone's clock, which made it, is ahead."""
+    try:
+        return max(now, clock.parse(str((kept or {}).get("deleted_at"))) + 1000)
+    except (ValueError, IndexError):
+        return now
 
 
 def is_away(kept: Record | None) -> bool:

@@ -124,7 +124,8 @@ def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *
                 raise Refused(f"{bead_id} cannot be restored", why=f"it is {successor} now", next=f"bd show {successor}")
             kind = {} if record.get("issue_type") else {"issue_type": record.get("original_type")}
             status = "closed" if record.get("closed_at") else "open"
-            draft.put(touched(record, {**dict.fromkeys(_TOMB), **kind, "status": status}, caller.actor, now))
+            draft.put(touched(record, {**dict.fromkeys(_TOMB), **kind, "status": status}, caller.actor,
+                              states.after_its_deletion(record, now)))
 
     draft = commit(ledger, fill, dry_run)
     return [draft.changed[bead_id] for bead_id in dict.fromkeys(bead_ids)]

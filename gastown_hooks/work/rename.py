@@ -85,9 +85,11 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
             bead_id, changed = record["id"], renames.renamed(record, names)
             if changed is record or ready.status(record) == states.TOMBSTONE:
                 continue
-            draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now)
-                      if bead_id not in own else {**changed, "updated_at": clock.stamp(now), "updated_by": where.caller.actor})
-            if bead_id in own:
+            if bead_id not in own:
+                draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now))
+            else:
+                at = clock.stamp(states.after_its_deletion(draft.get(changed["id"]), now))
+                draft.put({**changed, "updated_at": at, "updated_by": where.caller.actor})
                 draft.put(tombstone(record, _reason(names[bead_id]), where.caller.actor, now))
 
     parts = [(there, {old: new for old, new in names.items() if where.holding(kept, old) is there}) for there in near]

@@ -105,7 +105,8 @@ def stay(where: World, wisps: Ledger, bead_ids: Sequence[str], now: int, change:
             if left:
                 raise Refused(f"{bead_id} cannot stay", why=f"it depends on {left[0]}, which is a wisp",
                               next=f"bd update {left[0]} --persistent")
-            after[bead_id] = touched(record, {"ephemeral": None, "wisp_type": None}, where.caller.actor, now)
+            after[bead_id] = touched(record, {"ephemeral": None, "wisp_type": None}, where.caller.actor,
+                                     states.after_its_deletion(ledger.get(bead_id), now))
         commit(ledger, write, dry_run)
         for bead_id in after:
             draft.put(rename.tombstone(existing(draft, bead_id), states.PERSISTENT, where.caller.actor, now))

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gastown_hooks.core import clock
 from gastown_hooks.core.jsons import canonical
+from gastown_hooks.rules import states
 from gastown_hooks.rules.merge3 import _comment_name, _dependency_name, merge_record
 
 STAMPS = ["2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00", "2026-01-03T00:00:00Z", "2026-02-01T00:00:00Z"]
@@ -242,6 +244,14 @@ def test_a_tombstone_is_taken_back_by_who_knew_it() -> None:
     for base, ours, theirs in ((dead, dead, stale), (None, dead, back), (BASE, dead, back), (dead, {**dead, "deleted_by": "x"}, back),
                                (dead, stale, {**stale, "notes": "n"})):
         assert (merged(base, ours, theirs) or {})["status"] == "tombstone"
+
+
+def test_what_takes_a_tombstone_back_is_later_than_it_whosever_clock_is_ahead() -> None:
+    dead = {**BASE, "status": "tombstone", "deleted_at": STAMPS[3], "updated_at": STAMPS[3]}
+    at = states.after_its_deletion(dead, clock.parse(STAMPS[0]))
+    assert merged(dead, dead, {**BASE, "updated_at": clock.stamp(at)})["status"] == "open"
+    assert states.after_its_deletion(dead, at + 7) == at + 7
+    assert [states.after_its_deletion(one, 5) for one in (None, {}, {"deleted_at": "yesterday"})] == [5, 5, 5]
 
 
 def test_validations_of_both_sides_are_kept() -> None:
