@@ -67,7 +67,7 @@ def decode(line: bytes) -> Record:
             raise ValueError("no usable id")
         if wrong := misfit(record):
             raise ValueError(wrong)
-        if b"\\ud" in line or b"\\uD" in line:
+        if b"\\" in line and (b"\\ud" in line or b"\\uD" in line):  # to look for one byte takes a tenth of the time
             jsons.dumps(record).encode()  # a lone surrogate loads, and would then break every later write
         return record
     except UnicodeDecodeError:
