@@ -80,6 +80,7 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (8, "bd skills app/polecats/toast"), (0, "bd graph {epic}"), (0, "bd epic status --json"), (0, "bd duplicates"),
     (8, "bd label add {any} l{new}"), (8, "bd dep add {any} ap-small.1 --dry-run"), (8, "bd create Kid{new} --parent {epic}"),
     (8, "bd close {any} --suggest-next --force"), (8, "bd close {any} --claim-next --force"), (8, "bd ready --claim"), (8, "bd q Kid{new}"),
+    (8, "bd ready --mol {small}"),
     (8, "bd comment {any} l{new}"), (8, "bd defer {any} --until +1d"), (8, "bd undefer {any}"), (8, "bd remember l{new}"),
     (10, "bd epic close-eligible --dry-run"), (0, "bd rename {any} ap-x{new} --dry-run"), (0, "bd dep cycles"),
     (8, "bd delete {any} --dry-run"), (10, "gt sling ap-small.1 app --dry-run"), (12, "gt dispatch ap-small.1 --dry-run"),

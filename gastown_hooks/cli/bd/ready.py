@@ -13,6 +13,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import graph, ready, steps
 from gastown_hooks.stores import index
+from gastown_hooks.stores.known import Together
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import take
 from gastown_hooks.work.world import World
@@ -72,23 +73,21 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
         quick = _by_index(where, ledgers, prefix, given, sort, limit, claim)
         if quick is not None and _say_quick(quick, ledgers, sort, limit, claim, pretty, dry_run, as_json):
             return
-    wisps, own = bool(its), {**_shared.everything(ledgers), **its}
-    root = None if mol is None else next(iter(_shared.located(where, [mol], quiet=True)))
-    known = where.around(own, [root] if root else [])
-    fits = _filters.test(where, given, now)
+    wisps, fits = bool(its), _filters.test(where, given, now)
+    if mol is not None:
+        _say_steps(where, ledgers, mol, fits, at, wisps, sort, limit, claim, dry_run, as_json)
+        return
+    own = {**_shared.everything(ledgers), **its}
+    known = where.around(own)
     if gated:
         resumed = [one for one in steps.resumed(known, now) if one.step["id"] in own and fits(one.step)]
         _ready_views.say_gated(resumed[:limit or None], as_json)
         return
-    among = set(graph.descendants(known, root)) if root else own
-    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in among and fits(r)), key=_sorts(now)[sort])
+    every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
     if claim:
         _claim(where, every, at, dry_run, as_json)
         return
     found = _listing.limited(every, limit, as_json)
-    if root is not None:
-        _ready_views.say_molecule(known, root, found, at, as_json)
-        return
     held = [one for one in ready.blocked(known, at, wisps=wisps) if one[0]["id"] in own and fits(one[0])] if explain else []
     if as_json:
         common.emit_json(_explained(found, held, known) if explain else _words.counted(found, known), len(every))
@@ -100,6 +99,19 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
             ready.status(record) == "open" and ready.unfit(record, at, wisps=wisps) is None for record in own.values()))
     if explain:
         _say_held(held)
+
+
+def _say_steps(where: World, ledgers: list[Ledger], mol: str, fits: Callable[[Record], bool], at: int, wisps: bool, sort: str, limit: int,
+               claim: bool, dry_run: bool, as_json: bool) -> None:
+    """`--mol`: of one molecule, of which each step is read."""
+    root = next(iter(_shared.located(where, [mol], quiet=True)))
+    known = Together([where.known(ledgers)])
+    every = sorted((known[name] for name in graph.descendants(known, root)
+                    if fits(known[name]) and not ready.explain(known, name, at, wisps=wisps)), key=_sorts(clock.now())[sort])
+    if claim:
+        _claim(where, every, at, dry_run, as_json)
+    else:
+        _ready_views.say_molecule(known, root, _listing.limited(every, limit, as_json), at, as_json)
 
 
 def _check(claim: bool, explain: bool, mol: str | None, gated: bool, pretty: bool, plain: bool, include_deferred: bool, dry_run: bool,
