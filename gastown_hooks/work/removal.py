@@ -100,7 +100,7 @@ def _bury(ledger: Ledger, bead_ids: set[str]) -> None:
         tombs = {bead_id for bead_id in bead_ids if ready.status(view.get(bead_id) or {}) == states.TOMBSTONE}
         return {}, {bead_id: line for bead_id in tombs if (line := view.line(bead_id)) is not None}
 
-    ledger.shelve(change)
+    ledger.shelve(change, known=False)  # in no archive either: the index is to look anew
 
 
 def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *, dry_run: bool = False) -> list[Record]:

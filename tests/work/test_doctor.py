@@ -137,3 +137,6 @@ def test_an_index_that_lies_is_found_and_thrown_away(repo: Path) -> None:
     assert (done.code, done.out) == (1, "✗ index: it says otherwise of 1 beads, such as bd-one (bd doctor --fix)\n1 left\n")
     assert warm.run("bd", "doctor", "--deep", "--fix", cwd=repo).code == 0
     assert warm.run("bd", "doctor", "--deep", cwd=repo).out == "✓ The ledger is sound\n"
+    for words in (("delete", "bd-one", "--force"), ("list",), ("delete", "bd-one", "--hard", "--force"), ("list",), ("doctor", "--deep")):
+        done = warm.run("bd", *words, cwd=repo)
+        assert done.code == 0, (words, done.out)
