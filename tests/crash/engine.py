@@ -102,7 +102,8 @@ class Scenario:
     thin: int = 1  # even the full matrix takes every n-th call only: for long acts made of parts that have their own scenario
     retry: int = 0  # exit codes of the recovery that are right, besides 0
     timeout: float = 60.0
-    effort: Callable[[str], int] | None = None  # gate runs so far: after a crash there may be EXTRA more of them than without
+    effort: Callable[[str], int] | None = None  # gate runs so far
+    extra: int = 3  # more of them than without a crash, that one crash or two may cost
 
 
 class Map:

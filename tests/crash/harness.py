@@ -40,7 +40,7 @@ from crash.engine import (
     fast_folder,
 )
 
-EXTRA, BACK = 3, 2.0  # gate runs, and seconds of the CPU, that one crash of the queue, or two, may cost
+BACK = 2.0  # seconds of the CPU that one crash of the queue, or two, may cost
 
 
 @dataclass
@@ -217,7 +217,7 @@ def _wasted(scenario: Scenario, story: Story, report: Report) -> list[str]:
     """A crash may cost gate runs and time, but little."""
     more = scenario.effort(story.root) - report.effort if scenario.effort else 0
     report.extra = max(report.extra, more)
-    bad = [f"{more} gate runs more than without a crash"] if more > EXTRA else []
+    bad = [f"{more} gate runs more than without a crash"] if more > scenario.extra else []
     return bad + ([f"the way back takes {story.last.cpu:.1f} s of the CPU"] if scenario.effort and story.last.cpu > BACK else [])
 
 

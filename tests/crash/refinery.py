@@ -229,7 +229,8 @@ SCENARIOS = [
     Scenario("refinery", queued, patrol, landed, recover=refinery_later, glance=always, promises=False),
     Scenario("queue", batched, patrol, batch_landed, recover=tick_later, glance=always, promises=False, effort=gate_runs),
     *(Scenario(f"queue-{name}", batched_with(key, value), patrol, batch_landed, recover=tick_later, glance=always, promises=False,
-               effort=gate_runs, thin=5) for name, key, value in (("linear", "landing", "linear"), ("slots", "gate_slots", "3"))),
+               effort=gate_runs, extra=extra, thin=5) for name, key, value, extra in (
+                   ("linear", "landing", "linear", 3), ("slots", "gate_slots", "3", 6))),  # two kills end what runs in three slots
     Scenario("refinery-race", raced, patrol, all_landed, recover=refinery_later, glance=nothing_of_a_person_is_lost,
              promises=False, thin=5),
     Scenario("sling-to-landed", runnable, sling_and_run, work_landed, recover=sling_and_tick, glance=always, promises=False, thin=5),
