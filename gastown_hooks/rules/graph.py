@@ -169,6 +169,20 @@ def cycles(records: Mapping[str, Record], among: Iterable[str] | None = None) ->
     return sorted(found)
 
 
+def circle_of(records: Mapping[str, Record], edges: Iterable[tuple[str, str, str]]) -> list[str] | None:
+    """A circle of which one of these edges (child, target, kind) of the records is part, from that child round to it; None: there is
+    none."""
+    new = [(child, wait) for child, target, kind in edges if kind in BLOCKING for wait in _moments(child, kind, target)]
+    graph = _waits(records, [source for _, (source, _) in new])
+    knots = {moment: knot for knot in _knots(graph) for moment in knot}
+    for child, (source, target) in new:
+        knot = knots.get(source, ())
+        path = _path({moment: [to for to in graph[moment] if to in knot] for moment in knot}, target, source) if target in knot else None
+        if path is not None:
+            return _beads(path, child)
+    return None
+
+
 def _waits(records: Mapping[str, Record], moments: Iterable[Moment]) -> dict[Moment, list[Moment]]:
     """What these moments wait for, and what that waits for."""
     family = children(records)

@@ -226,5 +226,9 @@ def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str
             check_open(records[target])
     circle = graph.cycle_from(records, child, target, kind) if circles else None
     if circle is not None:
-        shown = circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]]
-        raise Refused(f"{child} cannot depend on {target}", why=f"a cycle: {' -> '.join(shown)}", next=f"bd dep tree {target}")
+        raise Refused(f"{child} cannot depend on {target}", why=f"a cycle: {round_of(circle)}", next=f"bd dep tree {target}")
+
+
+def round_of(circle: list[str]) -> str:
+    """A circle in words."""
+    return " -> ".join(circle if len(circle) <= 8 else [*circle[:4], "…", *circle[-3:]])

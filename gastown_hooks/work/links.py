@@ -55,12 +55,9 @@ def without_circles(where: World, draft: Draft, edges: Sequence[Edge], fill: Cal
     """Fill a draft by `fill(circles)`, which adds these edges and takes none away: many are looked at for circles once, when all are there,
     and one by one only if there is any, to tell which edge closes it."""
     fill(len(edges) == 1)
-    if len(edges) > 1:
-        ends = {end for child, target, kind in edges if kind in graph.BLOCKING for end in (child, target)}
-        around = Together([draft.linked(), where.beyond(where.of(edges[0][0]))])
-        if ends and any(ends.intersection(circle) for circle in graph.cycles(around, ends)):
-            draft.clear()
-            fill(True)
+    if len(edges) > 1 and graph.circle_of(Together([draft.linked(), where.beyond(where.of(edges[0][0]))]), edges):
+        draft.clear()
+        fill(True)
 
 
 def unlink(where: World, draft: Draft, wanted: Loose, now: int) -> None:

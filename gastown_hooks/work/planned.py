@@ -11,7 +11,7 @@ from gastown_hooks.rules import graph
 from gastown_hooks.rules.plan import End, Plan
 from gastown_hooks.stores.known import Together
 from gastown_hooks.stores.ledger import Ledger
-from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
+from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing, round_of
 from gastown_hooks.work.verbs import put_new
 from gastown_hooks.work.world import World
 
@@ -43,9 +43,11 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
             edges.setdefault(_id(ids, start), []).append((kind, _id(ids, end)))
         for child, wanted in edges.items():
             _link(where, draft, around, child, wanted, now)
-        parents = [parent for bead_id in ids.values() for parent in graph.parents(draft.changed[bead_id])]
-        ends = {*parents, *edges, *(target for wanted in edges.values() for _, target in wanted)}
-        _check_circles(Together([draft.linked(), around]), ends)
+        new = [(bead_id, one.target, one.kind) for bead_id in ids.values() for one in graph.edges(draft.changed[bead_id])]
+        new += [(child, target, kind) for child, wanted in edges.items() for kind, target in wanted]
+        circle = graph.circle_of(Together([draft.linked(), around]), new)
+        if circle is not None:
+            raise Refused("the plan makes a cycle", why=round_of(circle), next="bd dep cycles")
 
     draft = commit(ledger, fill, dry_run, linked=True)
     return {key: draft.changed[bead_id] for key, bead_id in ids.items()}
@@ -64,9 +66,3 @@ def _link(where: World, draft: Draft, around: Mapping[str, Record], child: str, 
         check_edge(two, child, kind, target, circles=False)
     more = [edge(child, kind, target, where.caller, now) for kind, target in new]
     draft.put(touched(record, {"dependencies": [*(record.get("dependencies") or []), *more]} if more else {}, where.caller.actor, now))
-
-
-def _check_circles(records: Mapping[str, Record], linked: set[str]) -> None:
-    for circle in graph.cycles(records, linked) if linked else ():
-        if linked & set(circle):
-            raise Refused("the plan makes a cycle", why=" -> ".join([*circle[:8], circle[0]]), next="bd dep cycles")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from test_ready import bead, town
@@ -51,6 +52,22 @@ def test_cycles_among_some_are_those_of_all(seed: int) -> None:
                           status=dice.choice(("open", "open", "closed", "tombstone"))) for name in names))
     some = set(dice.sample(names, 3))
     assert [one for one in graph.cycles(records, some) if some & set(one)] == [one for one in graph.cycles(records) if some & set(one)]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_an_edge_is_part_of_a_circle_if_it_could_not_be_added(seed: int) -> None:
+    dice = random.Random(seed)
+    names = [f"b{n}" for n in range(9)]
+    edges = list({(*dice.sample(names, 2), dice.choice(("blocks", "blocks", "parent-child", "related"))) for _ in range(11)})
+
+    def records(edges: list[tuple[str, str, str]]) -> dict[str, dict[str, Any]]:
+        return town(*(bead(name, *((kind, to) for who, to, kind in edges if who == name)) for name in names))
+    for child, target, kind in edges:
+        before = records([one for one in edges if one != (child, target, kind)])
+        circle = graph.circle_of(records(edges), [(child, target, kind)])
+        assert circle is None or (circle[0], circle[-1]) == (child, child)
+        assert (circle is None) == (graph.cycle_from(before, child, target, kind) is None)
+    assert (graph.circle_of(records(edges), edges) is None) == (graph.cycles(records(edges)) == [])
 
 
 def test_a_tree_opens_each_bead_once() -> None:
