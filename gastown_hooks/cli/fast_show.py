@@ -13,13 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import graph
-    from gastown_hooks.stores.index import Index
-    from gastown_hooks.stores.ledger import View
+    from gastown_hooks.stores import known
+    from gastown_hooks.stores.ledger import Ledger, View
     from gastown_hooks.work import beadwrite, tracking
     from gastown_hooks.work.world import World
 else:
     beadwrite, graph = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.rules.graph")
-    tracking = late("gastown_hooks.work.tracking")
+    known, tracking = late("gastown_hooks.stores.known"), late("gastown_hooks.work.tracking")
 
 
 def run(words: list[str]) -> int | None:
@@ -32,17 +32,18 @@ def run(words: list[str]) -> int | None:
     where = world.World(callers.caller())
     pages = []
     for ledger, name in {place[1]: place for place in map(where.place, options[0])}.values():
-        found = index.current(ledger)
-        if found is None or found.odd:
+        found = _dependents(ledger, name)
+        if found is None:
             return None
         wisps = where.wisps_on(ledger, name)
-        page = ledger.view(lambda view, name=name, its=found, wisps=wisps: _page(where, view, name, its, wisps))  # type: ignore[misc]
+        above = sorted(found + wisps) if wisps else found
+        page = ledger.view(lambda view, name=name, above=above: _page(where, view, name, above))  # type: ignore[misc]
         if page is None:
             return None
         if where.routes is not None and (page.get("issue_type") == "epic"  # its children may be in any ledger
                                          or any(tracking.depends(one, [name]) for one in where.others(ledger))):
-            known = where.known([ledger])
-            page = _words.page(known[name], known, graph.dependents(known))
+            all_of_it = where.known([ledger])
+            page = _words.page(all_of_it[name], all_of_it, graph.dependents(all_of_it))
         pages.append(page)
     where.touch(pages[-1]["id"])
     if options[1]["as_json"]:
@@ -56,9 +57,17 @@ def run(words: list[str]) -> int | None:
     return 0
 
 
-def _page(where: World, view: View, bead_id: str, found: Index, wisps: list[tuple[str, str]]) -> Record | None:
-    """`wisps`: those that depend on it, and how."""
-    above = sorted(found.dependents(bead_id) + wisps) if wisps else found.dependents(bead_id)
+def _dependents(ledger: Ledger, bead_id: str) -> list[tuple[str, str]] | None:
+    """What depends on the bead in its ledger; None where no index tells."""
+    its = index.lagging(ledger)
+    if its is not None and its.whole:
+        return None if its.odd else its.dependents(bead_id)
+    its = None  # lets go of it: it may be written
+    records = known.near(ledger)
+    return None if records is None else records.above.get(bead_id, [])
+
+
+def _page(where: World, view: View, bead_id: str, above: list[tuple[str, str]]) -> Record | None:
     bead = view.get(bead_id)
     if bead is None or bead.get("status") == "tombstone":
         return None  # click says why

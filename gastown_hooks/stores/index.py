@@ -324,9 +324,14 @@ def for_ready(ledger: Ledger) -> Index | None:
 
 
 def _nearly(ledger: Ledger) -> Index | None:
+    found = lagging(ledger)
+    return found if found is not None and (found.whole or unseen.put_beside(ledger, found)) else None
+
+
+def lagging(ledger: Ledger) -> Index | None:
+    """The ledger's index as it is (`whole`: up to date); None where there is none, or it is of another history."""
     try:
-        found = None if ledger.write_through else opened(ledger.beads, whole=False)
-        return found if found is not None and (found.whole or unseen.put_beside(ledger, found)) else None
+        return None if ledger.write_through else opened(ledger.beads, whole=False)
     except (sqlite.Error, StorageFailed, LockTimeout):
         return None
 

@@ -287,10 +287,15 @@ def last_fence(records: Mapping[str, Record]) -> int:
     return max([seen, *map(holding.fence, left.values())])
 
 
+def near(ledger: Ledger) -> Known | None:
+    """`known`, by an index that may lag a little behind."""
+    its = ledger.look(lambda pair: at(pair, unseen.LITTLE))
+    return known(ledger) if its is None else its  # whether it is true would be asked of all its beads
+
+
 def beads(ledger: Ledger) -> Mapping[str, Record]:
     """The ledger's beads: each read when it is asked for, or, where the index cannot tell, all."""
-    its = ledger.look(lambda pair: at(pair, unseen.LITTLE))
-    its = known(ledger) if its is None else its  # whether it is true would be asked of all its beads
+    its = near(ledger)
     return ledger.all() if its is None else its
 
 

@@ -10,7 +10,7 @@ from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from gastown_hooks.core.record import Record
@@ -30,6 +30,11 @@ def since(pair: Pair, its: Index, most: int) -> dict[str, tuple[bytes | None, by
     if (base, inode) != (jsons.dumps(list(pair.base)), pair.inode) or not 0 <= len(journal) - seen <= most:
         return None
     return pair.since(seen) if journal[max(0, seen - len(its.tail)):seen] == its.tail else None
+
+
+def names(ledger: Ledger, its: Index) -> Iterable[str] | None:
+    """The beads that were written since; None where they are not a few."""
+    return ledger.look(lambda pair: since(pair, its, LITTLE))
 
 
 def behind(pair: Pair, its: Index, most: int) -> dict[str, Record] | None:

@@ -14,12 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
-    from gastown_hooks.stores import events
+    from gastown_hooks.stores import events, unseen
     from gastown_hooks.stores.ledger import Ledger, View
     from gastown_hooks.work import beadwrite
 else:
     record, events = late("gastown_hooks.core.record"), late("gastown_hooks.stores.events")
-    beadwrite = late("gastown_hooks.work.beadwrite")
+    beadwrite, unseen = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.stores.unseen")
 
 
 def hooked(caller: Caller) -> list[Record]:
@@ -32,10 +32,14 @@ def hooked(caller: Caller) -> list[Record]:
 
 def _candidates(ledger: Ledger, actor: str) -> list[Record]:
     """The beads that may be on this hook: the index's word where there is one, else all."""
-    found = index.current(ledger)
+    found = index.lagging(ledger)
+    since = None if found is None else {} if found.whole else unseen.names(ledger, found)
+    if since is None:
+        found, since = None, {}  # lets go of it: it is going to be written
+        found = index.current(ledger)
     if found is None:
         return list(ledger.all().values())
-    names = found.held_by(actor)
+    names = {*found.held_by(actor), *since}
     return list(ledger.some(names).values()) if names else []
 
 

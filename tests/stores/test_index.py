@@ -18,6 +18,7 @@ from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import external, index, indexing, known, unseen
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
+from gastown_hooks.work import hook
 
 Bead = dict[str, Any]
 DAY = 86400 * clock.SECOND
@@ -349,3 +350,16 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
             assert known.requests_of(found, one["id"]) == known.requests_of(records, one["id"])
         assert dict(known.Together([found])) == records
         assert ready.ready_among(found, [*IDS, "gp-none"], START) == ready.ready(records, START) == ready.ready_among(records, IDS, START)
+
+
+def test_a_hook_needs_no_index_that_is_up_to_date(ledger: Ledger) -> None:
+    put(ledger, bead("gp-01"), bead("gp-02", status="hooked", assignee="a"), bead("gp-03", status="hooked", assignee="a"))
+    index.current(ledger)
+    put(ledger, bead("gp-01", status="in_progress", assignee="a"), bead("gp-03", status="closed", assignee="a"))
+    assert {"gp-01", "gp-02"} <= {one["id"] for one in hook._candidates(ledger, "a")}
+    its = index.lagging(ledger)
+    assert its is not None and not its.whole, "nobody had to write it"
+    put(ledger, *(bead(f"gp-{n}", description="x" * 999) for n in range(10, 30)))
+    assert "gp-02" in {one["id"] for one in hook._candidates(ledger, "a")}
+    its = index.lagging(ledger)
+    assert its is not None and its.whole
