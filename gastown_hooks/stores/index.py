@@ -60,10 +60,11 @@ class Index:
     """One look at an index that was current when it was opened."""
 
     def __init__(self, beads: Beads, db: sqlite.Connection, odd: int, now_ready: int, seen: tuple[str, int, int], tail: bytes,
-                 whole: bool) -> None:
+                 whole: bool, kept: object = None) -> None:
         self._beads, self._db, self.odd, self._ready = beads, db, odd, now_ready
         self.seen, self.tail = seen, tail  # the file, the journal's inode, how much of it; its last bytes
         self.whole = whole  # whether that was all of the journal
+        self._kept = kept  # what it was just built of: to free that takes time, and most who build one end soon
         self._functions = 0
         self._beside: dict[str, tuple[int | None, int | None, tuple[Any, ...]]] = {}
         self._held: dict[tuple[Any, ...], tuple[str, int]] = {}

@@ -96,7 +96,7 @@ def _remove(beads: Beads) -> None:
 
 def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index:
     """Apply what the index has not seen, or build it anew. `status`: the journal's, taken before the pair was read."""
-    db = _writable(beads)
+    db, kept = _writable(beads), list[object]()
     try:
         row = db.execute(index.STATE).fetchone() if db.execute("PRAGMA user_version").fetchone() == (index.VERSION,) else None
         start = None if row is None else _unseen(row, pair)
@@ -106,7 +106,7 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
             _remove(beads)
             db = _writable(beads)
             db.execute("BEGIN")
-            odd, now_ready, elsewhere = pairs.uncollected(lambda: _build(db, beads, pair))
+            odd, now_ready, elsewhere = pairs.uncollected(lambda: _build(db, beads, pair, kept))
         else:
             db = _alone(db, beads)
             odd, now_ready, elsewhere = _apply(db, beads, pair, changed, row)
@@ -124,8 +124,8 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
     except BaseException:
         db.close()
         raise
-    return index.Index(beads, db, odd, now_ready, (jsons.dumps(list(pair.base)), pair.inode, seen), pair.journal()[max(0, seen - _TAIL):],
-                       True)
+    seen_of = (jsons.dumps(list(pair.base)), pair.inode, seen)
+    return index.Index(beads, db, odd, now_ready, seen_of, pair.journal()[max(0, seen - _TAIL):], True, kept)
 
 
 def _writable(beads: Beads) -> sqlite.Connection:
@@ -197,7 +197,7 @@ def _differing(db: sqlite.Connection, pair: Pair, state: tuple[Any, ...]) -> lis
 
 # ---- what is in it -----------------------------------------------------------------------------------------
 
-def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, str]:
+def _build(db: sqlite.Connection, beads: Beads, pair: Pair, kept: list[object]) -> tuple[int, int, str]:
     records = pair.records()
     family = graph.children(records)
     wanted = fields.foreign_targets(records.values())
@@ -217,6 +217,7 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair) -> tuple[int, int, s
     db.executemany(_LINK, edges)
     for statement in _INDEXES.split(";"):
         db.execute(statement)
+    kept += (records, text, rows, edges)
     return sum(row[4] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
 
 
@@ -316,8 +317,10 @@ def _row(bead: Record, mark: int | None, since: int | None, *blocked: int | None
     held_by = who if who and status in states.CLAIMED else None
     if odd:
         priority, created, title, estimate, fence, who, labels = 0, 0, "", None, 0, None, None
+    at, ended = get("updated_at"), get("closed_at")  # often two or all three times are the same
+    updated = created if created and at == get("created_at") else _instant(at)
     return (bead_id, priority, created, since, 1 if odd else 0, _scope(bead, status, kind), status, kind, who or "",
-            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), _instant(get("updated_at")), _instant(get("closed_at")),
+            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), updated, updated if ended == at else _instant(ended),
             _instant(get("due_at")), _instant(get("defer_until")), *blocked, 1 if get("pinned") or status == "pinned" else 0,
             1 if lint.missing(bead) else 0, fence, held_by, title, estimate, states.doer(bead) if status == "closed" else "", mark)
 
