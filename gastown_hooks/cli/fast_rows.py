@@ -78,8 +78,10 @@ def _row(bead: Record) -> tuple[Any, ...]:
 
 
 def trusted(where: World, ledger: Ledger, whole: bool, look: Callable[[Ledger], Index | None] = index.current) -> Index | None:
-    """The ledger's index, if what it says holds; `whole`: for the whole town, where beads may wait for those of other ledgers."""
+    """The ledger's index, if what it says holds; `whole`: for the whole town, where beads may wait for those of other ledgers, or
+    for wisps."""
     found = look(ledger)
     if found is None or found.odd:
         return None
-    return None if whole and any(where.leads_away(ledger, target) for target in found.unknown()) else found
+    unknown = found.unknown() if whole else ()
+    return None if unknown and (where.wisps(ledger) or any(where.leads_away(ledger, target) for target in unknown)) else found
