@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from gastown_hooks.core import lock
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
     from gastown_hooks.stores import external, indexing, unseen
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
-    unseen = late("gastown_hooks.stores.unseen")
+    lock, unseen = late("gastown_hooks.core.lock"), late("gastown_hooks.stores.unseen")
 
 VERSION = 13
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
@@ -311,22 +312,19 @@ def _scopes(wanted: Wanted) -> Sequence[int]:
 
 def current(ledger: Ledger) -> Index | None:
     """The ledger's index, brought up to date; None where there is none to be had: then read the ledger. Raises what reading it raises."""
-    if ledger.write_through:
-        return None
     try:
-        return opened(ledger.beads) or indexing.caught_up(ledger)
+        return None if ledger.write_through else opened(ledger.beads) or indexing.caught_up(ledger)
     except (sqlite.Error, StorageFailed, LockTimeout):
         return None  # slow, and right
 
 
 def for_ready(ledger: Ledger) -> Index | None:
     """`current` for who asks only what is ready, without filters: a little that it has not seen is looked at beside it."""
-    return _nearly(ledger) or current(ledger)
-
-
-def _nearly(ledger: Ledger) -> Index | None:
     found = lagging(ledger)
-    return found if found is not None and (found.whole or unseen.put_beside(ledger, found)) else None
+    if found is not None and (found.whole or unseen.put_beside(ledger, found)):
+        return found
+    found = None  # lets go of it: it is going to be written
+    return current(ledger)
 
 
 def lagging(ledger: Ledger) -> Index | None:
@@ -337,12 +335,16 @@ def lagging(ledger: Ledger) -> Index | None:
         return None
 
 
-def opened(beads: Beads, *, whole: bool = True) -> Index | None:
-    """The index as it is, if it has seen all that is in the ledger's files; not `whole`: all but some of the journal.
-
-    Nobody writes to it meanwhile, or puts a copy in its place: who opens the old file would take the new one's journal for its own.
-    """
-    held = sharing.share(beads.index_lock)
+def opened(beads: Beads, *, whole: bool = True, patience: float = 0.0) -> Index | None:
+    """The index as it is, if it has seen all that is in the ledger's files; not `whole`: all but some of the journal. `patience`: seconds
+    to wait for who writes it. Nobody does meanwhile, or puts a copy in its place: who opens the old file would take the new one's
+    journal for its own."""
+    held: sharing.Shared | lock.Lock | None = sharing.share(beads.index_lock)
+    try:
+        if held is None and patience and os.path.exists(beads.index):
+            held = lock.acquire(beads.index_lock, patience)
+    except LockTimeout:
+        pass
     if held is None:
         return None
     with held:

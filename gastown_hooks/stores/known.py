@@ -34,7 +34,7 @@ OPEN_REQUESTS: Wanted = (("kind", True, ("merge-request",)), ("status", False, (
 CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBSTONE,)))
 OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
 KEPT = ("merge-request", "convoy")  # while they are not settled
-_ALL = 1 << 40
+_ALL, _PATIENCE = 1 << 40, 0.1  # seconds
 _FEW, _READ = 100, 20  # to read the whole file takes as long as to look up one bead of so many
 _SOME, _EACH = 500, 16  # a bead that is looked up takes up to so many times as long as one that is read with all others
 
@@ -227,8 +227,9 @@ def known(ledger: Ledger) -> Known | None:
 
 
 def at(pair: Pair, most: int = _ALL) -> Known | None:
-    """The beads of this very moment; None where the index cannot tell, or has not seen more than so many bytes of the journal."""
-    its = index.opened(pair.beads, whole=False)
+    """The beads of this very moment; None where the index cannot tell, or has not seen more than so many bytes of the journal. Who asks
+    whatever it has seen (under the ledger's lock) waits a little while it is written: to read all beads takes longer."""
+    its = index.opened(pair.beads, whole=False, patience=_PATIENCE if most == _ALL else 0.0)
     behind = None if its is None or its.odd else unseen.behind(pair, its, most)
     return None if its is None or behind is None else Known(pair.beads, pair, its, behind)
 

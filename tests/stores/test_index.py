@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gastown_hooks.core import clock, fsio, record
+from gastown_hooks.core import clock, fsio, lock, record
 from gastown_hooks.core.errors import NotATown, StorageFailed
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import fields, graph, ready, states
@@ -316,6 +317,15 @@ def test_who_read_by_an_index_lets_go_of_it_without_the_collector(ledger: Ledger
         assert its() is None  # or who writes next would wait for it, and copy the file
     finally:
         gc.enable()
+
+
+def test_edges_wait_a_little_for_an_index_that_is_written(ledger: Ledger) -> None:
+    put(ledger, bead("gp-01"))
+    index.current(ledger)
+    held = lock.acquire(ledger.beads.index_lock)
+    assert not isinstance(ledger.view(lambda view: view.linked()), known.Known), "not for ever"
+    threading.Timer(0.02, held.release).start()
+    assert isinstance(ledger.view(lambda view: view.linked()), known.Known)
 
 
 @pytest.mark.parametrize("seed", range(4))
