@@ -182,7 +182,7 @@ def make_rig(folder: str, count: int, claims: int = 2000) -> Place:
     found += [_request(number, found[at]) for number, at in enumerate(held[:len(held) // 4])]
     found += _family(30)
     fsio.write(place.ledger.beads.issues, b"".join(record.encode(b) + b"\n" for b in sorted(found, key=lambda b: str(b["id"]).encode())))
-    place.names = [str(b["id"]) for b in found if b["status"] == "open" and b.get("dependencies")]
+    place.names = [str(b["id"]) for b in found if b["status"] == "open" and b.get("dependencies") and not b["id"].startswith(_SMALL)]
     place.epic = next(str(edge["depends_on_id"]) for b in found for edge in b.get("dependencies", ()) if edge["type"] == "parent-child")
     convoys = [_convoy(number, place.names[number * 10:number * 10 + 10]) for number in range(20)]
     Ledger(paths.Town(town).beads).transact(lambda view: convoys)

@@ -65,7 +65,7 @@ def main() -> None:
         command, rows = PARTS[part]
         print(f"{part}: bench/{' '.join(command)}", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, *command], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode not in (0, 1):  # 1: a goal was missed
+        if done.returncode not in (0, 1) or not done.stdout:  # 1: a goal was missed
             raise SystemExit(f"{part} failed")
         found[part] = rows(done.stdout)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores.")
