@@ -18,8 +18,9 @@ import time
 import ground
 import speed
 
-from gastown_hooks.core import data
+from gastown_hooks.core import clock, data
 from gastown_hooks.core.paths import Home, Rig, Town
+from gastown_hooks.rules import ready
 from gastown_hooks.stores import known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import lease, sling
@@ -83,7 +84,7 @@ def fresh(place: speed.Place) -> str:
     beads = known.beads(place.ledger)
     while True:
         name = place.names.pop()
-        if all(beads[str(edge["depends_on_id"])]["status"] == "closed" for edge in beads[name].get("dependencies", ())):
+        if not ready.explain(beads, name, clock.now()):
             return name
 
 
