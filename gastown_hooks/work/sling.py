@@ -242,11 +242,24 @@ def _half_made(rig: Rig, ledger: Ledger, bead_ids: list[str], start: bool) -> li
 def _is_left(rig: Rig, bead: Record, start: bool) -> bool | None:
     """Whether the worker lacks its slot (with `start`: or its first runner) and nobody is at it; None while somebody is."""
     home = worker_home(rig, bead)
-    begun = os.path.exists(home.heartbeat) or os.path.exists(home.turns)
     # The lock before the lease: the owner holds it from before its claim until its lease says ready, or its runner has it.
     if lock.is_held(home.runner_lock):
-        return False if begun else None
-    return not _is_ready(rig, bead) or (start and not begun)
+        return False if _has_begun(home) else None
+    if not _lacks(rig, bead, home, start) or not os.path.isdir(home.root):
+        return _lacks(rig, bead, home, start)
+    held = lock.attempt(home.runner_lock)  # the kernel's table, read while a hundred locks come and go, passes over one now and then
+    if held is None:
+        return False if _has_begun(home) else None
+    with held:
+        return _lacks(rig, bead, home, start)
+
+
+def _lacks(rig: Rig, bead: Record, home: Home, start: bool) -> bool:
+    return not _is_ready(rig, bead) or (start and not _has_begun(home))
+
+
+def _has_begun(home: Home) -> bool:
+    return os.path.exists(home.heartbeat) or os.path.exists(home.turns)
 
 
 def _is_ready(rig: Rig, bead: Record) -> bool:
