@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gastown_hooks.cli.bd import _words
-    from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
+    from gastown_hooks.stores import unseen
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work import world
     from gastown_hooks.work.world import World
 else:
-    _words, record, world = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.core.record"), late("gastown_hooks.work.world")
+    _words, unseen, world = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.stores.unseen"), late("gastown_hooks.work.world")
 
 
 class Rows:
@@ -59,7 +59,7 @@ class Rows:
         records: dict[str, Record] = {}
         for ledger in {row[9].beads.root: row[9] for row in rows}.values():
             records |= ledger.some([row[2] for row in rows if row[9] is ledger])
-        if any(row[2] not in records or bead_of(row) != bead_of(_row(records[row[2]])) for row in rows):
+        if any(row[2] not in records or bead_of(row) != bead_of(unseen.row(records[row[2]])) for row in rows):
             return None
         above = {row[2]: [one for _, its in self.ledgers if its for one in its.dependents(row[2])] for row in rows}
         return [_words.with_counts(records[row[2]], above) for row in rows]
@@ -69,12 +69,6 @@ def bead_of(row: tuple[Any, ...]) -> Record:
     """As much of a bead as its line shows."""
     return {"priority": row[0], "id": row[2], "issue_type": row[3], "title": row[4], "estimated_minutes": row[5], "assignee": row[6],
             "status": row[7], "labels": index.labels(row[8]) if row[8] else []}
-
-
-def _row(bead: Record) -> tuple[Any, ...]:
-    labels = bead.get("labels") or []
-    return (record.priority(bead), 0, bead["id"], record.kind(bead), bead.get("title", ""), bead.get("estimated_minutes"),
-            bead.get("assignee") or "", record.status(bead), "\x1f".join(("", *labels, "")) if labels else "")
 
 
 def trusted(where: World, ledger: Ledger, whole: bool, look: Callable[[Ledger], Index | None] = index.current) -> Index | None:
