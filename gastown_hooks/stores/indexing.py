@@ -26,17 +26,19 @@ _TAIL = 256  # bytes of the journal that must still stand before the place up to
 _LARGEST = 1 << 62
 _MANY = 3000  # edited beads: more are not looked at one by one
 _CHILDREN = "SELECT source FROM edge WHERE target = ? AND kind = ? ORDER BY source"
-_INSERT = f"INSERT INTO bead VALUES ({', '.join('?' * 25)})"
+# Stands for a NULL of the last ten columns: for a None Python looks whether somebody adapts it, which takes four times as long.
+_NULL = -_LARGEST - 1
+_INSERT = f"INSERT INTO bead VALUES ({'?, ' * 15}{', '.join([f'nullif(?, {_NULL})'] * 10)})"
 _LINK = "INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?)"
 _WAITS = graph.BLOCKING | {index.SPAWNER}
 _KEEP = "INSERT OR REPLACE INTO kept VALUES (?, ?)"
 _TABLES = """
 CREATE TABLE state (version INTEGER, boot TEXT, base TEXT, inode INTEGER, size INTEGER, mtime INTEGER, seen INTEGER, tail BLOB,
                     odd INTEGER, ready INTEGER, external TEXT);
-CREATE TABLE bead (id TEXT, priority INTEGER, created INTEGER, ready_from INTEGER, odd INTEGER, scope INTEGER, status TEXT, kind TEXT,
-                   assignee TEXT, labels TEXT, low TEXT, updated INTEGER, closed INTEGER, due INTEGER, defer INTEGER,
-                   blocked_from INTEGER, blocked_until INTEGER, pinned INTEGER, lacks INTEGER, fence INTEGER, held_by TEXT, title TEXT,
-                   estimate INTEGER, doer TEXT, mark INTEGER,
+CREATE TABLE bead (priority INTEGER, created INTEGER, id TEXT, odd INTEGER, scope INTEGER, status TEXT, kind TEXT, assignee TEXT,
+                   labels TEXT, low TEXT, pinned INTEGER, lacks INTEGER, fence INTEGER, title TEXT, doer TEXT,
+                   ready_from INTEGER, blocked_from INTEGER, blocked_until INTEGER, updated INTEGER, closed INTEGER, due INTEGER,
+                   defer INTEGER, held_by TEXT, estimate INTEGER, mark INTEGER,
                    PRIMARY KEY (priority, created, id)) WITHOUT ROWID;
 CREATE TABLE kept (id TEXT PRIMARY KEY, line BLOB) WITHOUT ROWID;
 CREATE TABLE text (id TEXT PRIMARY KEY, scope INTEGER, everything TEXT) WITHOUT ROWID;
@@ -207,10 +209,10 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair, kept: list[object]) 
         db.execute(statement)
     text = pair.lines()
     rows = [_row(bead, zlib.crc32(text[bead_id]), *_when(around, family, bead_id)) for bead_id, bead in records.items()]
-    rows.sort(key=lambda row: row[1:3])
+    rows.sort()
     db.executemany(_INSERT, rows)
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", (_text(records[bead_id]) for bead_id in sorted(records)))
-    db.executemany(_KEEP, [(row[0], text[row[0]]) for row in rows if row[7] in known.KEPT and known.is_kept(records[row[0]])])
+    db.executemany(_KEEP, [(row[2], text[row[2]]) for row in rows if row[6] in known.KEPT and known.is_kept(records[row[2]])])
     edges = [edge for bead in records.values() if bead.get("dependencies") or bead.get("issue_type") == requests.TYPE
              for edge in _edges(bead, records)]
     edges.sort(key=lambda edge: edge[0])
@@ -218,7 +220,7 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair, kept: list[object]) 
     for statement in _INDEXES.split(";"):
         db.execute(statement)
     kept += (records, text, rows, edges)
-    return sum(row[4] for row in rows) + len(pair.problems), sum(row[3] == 0 for row in rows), index.standing(there)
+    return sum(row[3] for row in rows) + len(pair.problems), sum(row[15] == 0 for row in rows), index.standing(there)
 
 
 def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], state: tuple[Any, ...]) -> tuple[int, int, str]:
@@ -244,7 +246,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
         now_ready += (times[0] == 0) - (old[1] == 0)
         if bead_id in changed:
             row = _row(records[bead_id], None, *times)
-            odd += row[4] - old[0]
+            odd += row[3] - old[0]
             db.execute("DELETE FROM bead WHERE id = ?", (bead_id,))
             db.execute(_INSERT, row)
             db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id]))
@@ -293,17 +295,17 @@ def _scope(bead: Record, status: str, kind: str) -> int:
     return index.CLOSED if status == "closed" else index.SHOWN
 
 
-def _instant(text: str | None) -> int | None:
+def _instant(text: str | None) -> int:
     """The time in a field, as `filters.instant` reads it."""
     if text is None:
-        return None
+        return _NULL
     try:
         return max(-_LARGEST, min(clock.parse(text), _LARGEST))
     except (ValueError, TypeError, AttributeError, IndexError):
-        return None
+        return _NULL
 
 
-def _row(bead: Record, mark: int | None, since: int | None, *blocked: int | None) -> tuple[Any, ...]:
+def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
     """The bead's row. `mark`: its line's, None where that is not worth the time.
 
     Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
@@ -314,15 +316,17 @@ def _row(bead: Record, mark: int | None, since: int | None, *blocked: int | None
     odd = (not -_LARGEST < priority < _LARGEST or not -_LARGEST < created < _LARGEST or not -_LARGEST < (estimate or 0) < _LARGEST
            or not -_LARGEST < fence < _LARGEST or type(priority) is not int or (not created and bool(get("created_at")))
            or (labels and any("\x1f" in label for label in labels)))
-    held_by = who if who and status in states.CLAIMED else None
+    held_by = who if who and status in states.CLAIMED else _NULL
     if odd:
         priority, created, title, estimate, fence, who, labels = 0, 0, "", None, 0, None, None
     at, ended = get("updated_at"), get("closed_at")  # often two or all three times are the same
     updated = created if created and at == get("created_at") else _instant(at)
-    return (bead_id, priority, created, since, 1 if odd else 0, _scope(bead, status, kind), status, kind, who or "",
-            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), updated, updated if ended == at else _instant(ended),
-            _instant(get("due_at")), _instant(get("defer_until")), *blocked, 1 if get("pinned") or status == "pinned" else 0,
-            1 if lint.missing(bead) else 0, fence, held_by, title, estimate, states.doer(bead) if status == "closed" else "", mark)
+    return (priority, created, bead_id, 1 if odd else 0, _scope(bead, status, kind), status, kind, who or "",
+            "\x1f".join(("", *labels, "")) if labels else "", title.lower(), 1 if get("pinned") or status == "pinned" else 0,
+            1 if lint.missing(bead) else 0, fence, title, states.doer(bead) if status == "closed" else "",
+            *[_NULL if value is None else value for value in times], updated, updated if ended == at else _instant(ended),
+            _instant(get("due_at")), _instant(get("defer_until")), held_by, _NULL if estimate is None else estimate,
+            _NULL if mark is None else mark)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Sequence[tuple[Any, ...]]:
