@@ -35,8 +35,8 @@ except ImportError:  # another Python than CPython
     encode_basestring = json.encoder.encode_basestring
     encode_basestring_ascii = json.encoder.encode_basestring_ascii
 
-    def _scanner(pairs: Pairs) -> Callable[[str, int], tuple[Any, int]]:
-        return json.JSONDecoder(parse_float=_float, parse_constant=_no_constant, object_pairs_hook=pairs).raw_decode
+    def _scanner(pairs: Pairs, constant: Callable[[str], Any]) -> Callable[[str, int], tuple[Any, int]]:
+        return json.JSONDecoder(parse_float=_float, parse_constant=constant, object_pairs_hook=pairs).raw_decode
 
     def _encoder(plain: bool, in_order: bool = False) -> Callable[[Any], str]:
         return json.JSONEncoder(ensure_ascii=not plain, separators=(",", ":"), allow_nan=False, sort_keys=in_order).encode
@@ -44,14 +44,14 @@ else:
     class _Context:
         """What the C scanner reads its settings from."""
 
-        strict, object_hook, parse_float, parse_int, parse_constant = True, None, staticmethod(_float), int, staticmethod(_no_constant)
+        strict, object_hook, parse_float, parse_int = True, None, staticmethod(_float), int
 
-        def __init__(self, pairs: Pairs) -> None:
-            self.object_pairs_hook = pairs
+        def __init__(self, pairs: Pairs, constant: Callable[[str], Any]) -> None:
+            self.object_pairs_hook, self.parse_constant = pairs, constant
             self.memo: dict[str, str] = {}
 
-    def _scanner(pairs: Pairs) -> Callable[[str, int], tuple[Any, int]]:
-        scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Context(pairs))  # type: ignore[arg-type]
+    def _scanner(pairs: Pairs, constant: Callable[[str], Any]) -> Callable[[str, int], tuple[Any, int]]:
+        scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Context(pairs, constant))  # type: ignore[arg-type]
         return scan
 
     def _encoder(plain: bool, in_order: bool = False) -> Callable[[Any], str]:
@@ -64,9 +64,10 @@ def _no_value(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def decoder(pairs: Pairs = None) -> Callable[[str], Any]:
-    """A function from a text to its one value; `pairs` makes each object from its (key, value) pairs. It raises ValueError."""
-    scan = _scanner(pairs)
+def decoder(pairs: Pairs = None, constant: Callable[[str], Any] = _no_constant) -> Callable[[str], Any]:
+    """A function from a text to its one value; `pairs` makes each object from its (key, value) pairs, `constant` what stands for NaN and
+    the infinities, which are no JSON. It raises ValueError."""
+    scan = _scanner(pairs, constant)
 
     def decode(text: str) -> Any:
         start = 0

@@ -58,22 +58,25 @@ def encode(record: Record) -> bytes:
 def decode(line: bytes) -> Record:
     """The line's record. Raises ValueError with the reason for anything but one JSON object with a usable id and fitting fields."""
     try:
-        record = _decode(line.decode())
-        line_again = record.get("id") if isinstance(record, dict) else None
-        if not isinstance(record, dict):
-            raise ValueError("not a JSON object")
-        if not isinstance(line_again, str) or not line_again or (" " in line_again or "\t" in line_again or "\n" in line_again
-                                                                 or "\r" in line_again):
-            raise ValueError("no usable id")
-        if wrong := misfit(record):
-            raise ValueError(wrong)
-        if b"\\" in line and (b"\\ud" in line or b"\\uD" in line):  # to look for one byte takes a tenth of the time
-            jsons.dumps(record).encode()  # a lone surrogate loads, and would then break every later write
-        return record
+        return checked(_decode(line.decode()), line)
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None
     except UnicodeEncodeError:
         raise ValueError("a lone surrogate") from None
+
+
+def checked(found: Any, line: bytes) -> Record:
+    """The value of this line, if it is a bead. Raises ValueError."""
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    name = found.get("id")
+    if not isinstance(name, str) or not name or " " in name or "\t" in name or "\n" in name or "\r" in name:
+        raise ValueError("no usable id")
+    if wrong := misfit(found):
+        raise ValueError(wrong)
+    if b"\\" in line and (b"\\ud" in line or b"\\uD" in line):  # to look for one byte takes a tenth of the time
+        jsons.dumps(found).encode()  # a lone surrogate loads, and would then break every later write
+    return found
 
 
 def misfit(record: Record) -> str:
@@ -164,11 +167,12 @@ def noted(record: Record, note: str) -> str:
     return notes if note in notes else f"{notes}\n\n{note}".strip()
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> Record:
+def unique(pairs: list[tuple[str, Any]]) -> Record:
+    """The object of these pairs. Raises ValueError where a key stands twice."""
     record = dict(pairs)
     if len(record) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return record
 
 
-_decode = jsons.decoder(_pairs)
+_decode = jsons.decoder(unique)
