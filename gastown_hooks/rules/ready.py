@@ -92,11 +92,12 @@ def when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id
         return None, None
     end = 0
     if record.get("dependencies"):
-        if _is_held(records, family, record):
+        found = graph.targets(record)
+        if _is_held(records, family, record, found):
             return None, (begin, None)
-        for one in _above(records, record):
+        for one in _above(records, bead_id, [name for name, how in found if how == graph.PARENT]):
             until = _deferred_until(one)
-            if until is None or _is_held(records, family, one):
+            if until is None or _is_held(records, family, one, graph.targets(one)):
                 return None, (begin, None)
             end = max(end, until)
     may_begin = state == "open" and not _open_children(records, family, record)
@@ -135,9 +136,9 @@ def reached(records: graph.Linked, changed: Iterable[str]) -> list[str]:
     return [*found, *parents]
 
 
-def _above(records: Mapping[str, Record], record: Record) -> Iterator[Record]:
-    """The parents above a bead that can hold it: those that are over pass nothing on."""
-    above, seen = graph.parents(record), {record["id"]}
+def _above(records: Mapping[str, Record], bead_id: str, above: list[str]) -> Iterator[Record]:
+    """The parents above a bead, which `above` begins with, that can hold it: those that are over pass nothing on."""
+    seen = {bead_id}
     for one in above:
         if one not in seen and one in records and not _over(records[one]):
             seen.add(one)
@@ -281,10 +282,10 @@ def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]]
     return reasons
 
 
-def _is_held(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> bool:
-    """Whether there are `_own_blockers`."""
+def _is_held(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record, found: list[tuple[str, str]]) -> bool:
+    """Whether there are `_own_blockers`. `found`: its edges."""
     unclear = False
-    for name, how in graph.targets(record):
+    for name, how in found:
         target = records.get(name)
         if how == "blocks" and target is not None and not _over(target):
             return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from gastown_hooks.core import clock, fsio, jsons, lock, record
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
@@ -200,23 +202,26 @@ def _differing(db: sqlite.Connection, pair: Pair, state: tuple[Any, ...]) -> lis
 # ---- what is in it -----------------------------------------------------------------------------------------
 
 def _build(db: sqlite.Connection, beads: Beads, pair: Pair, kept: list[object]) -> tuple[int, int, str]:
-    records = pair.records()
-    family = graph.children(records)
-    wanted = fields.foreign_targets(records.values())
+    records = dict(sorted(pair.records().items()))
+    edges = [edge for bead in records.values() if "dependencies" in bead or bead.get("issue_type") == requests.TYPE
+             for edge in _edges(bead, records)]
+    edges.sort(key=itemgetter(0))
+    family = dict[str, list[str]]()
+    for target, source, _, kind, *_ in edges:
+        if kind == graph.PARENT:
+            family.setdefault(target, []).append(source)
+    wanted = {edge[0] for edge in edges if fields.is_foreign(edge[0])}
     there = external.look(beads, wanted) if wanted else {}
-    around = {**records, **there}
+    around = {**records, **there} if there else records
     for statement in _TABLES.split(";"):
         db.execute(statement)
+    db.executemany(_LINK, edges)
     text = pair.lines()
     rows = [_row(bead, zlib.crc32(text[bead_id]), *_when(around, family, bead_id)) for bead_id, bead in records.items()]
+    db.executemany("INSERT INTO text VALUES (?, ?, ?)", map(_text, records.values(), map(itemgetter(4), rows)))
+    db.executemany(_KEEP, [(row[2], text[row[2]]) for row in rows if row[6] in known.KEPT and known.is_kept(records[row[2]])])
     rows.sort()
     db.executemany(_INSERT, rows)
-    db.executemany("INSERT INTO text VALUES (?, ?, ?)", (_text(records[bead_id]) for bead_id in sorted(records)))
-    db.executemany(_KEEP, [(row[2], text[row[2]]) for row in rows if row[6] in known.KEPT and known.is_kept(records[row[2]])])
-    edges = [edge for bead in records.values() if bead.get("dependencies") or bead.get("issue_type") == requests.TYPE
-             for edge in _edges(bead, records)]
-    edges.sort(key=lambda edge: edge[0])
-    db.executemany(_LINK, edges)
     for statement in _INDEXES.split(";"):
         db.execute(statement)
     kept += (records, text, rows, edges)
@@ -249,7 +254,7 @@ def _apply(db: sqlite.Connection, beads: Beads, pair: Pair, changed: list[str], 
             odd += row[3] - old[0]
             db.execute("DELETE FROM bead WHERE id = ?", (bead_id,))
             db.execute(_INSERT, row)
-            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id]))
+            db.execute("INSERT OR REPLACE INTO text VALUES (?, ?, ?)", _text(records[bead_id], row[4]))
             db.execute("DELETE FROM kept WHERE id = ?", (bead_id,))
             if known.is_kept(records[bead_id]):
                 db.execute(_KEEP, (bead_id, pair.line(bead_id)))
@@ -281,10 +286,10 @@ def _when(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_i
     return _time(since), _time(held[0]), _LARGEST if held[1] is None else _time(held[1])
 
 
-def _text(bead: Record) -> tuple[str, int, str]:
+def _text(bead: Record, scope: int) -> tuple[str, int, str]:
     """The bead's row of `text`."""
-    everything = f"{bead['id']}\x1f{bead.get('title') or ''}\x1f{bead.get('description') or ''}"
-    return bead["id"], _scope(bead, ready.status(bead), ready.kind(bead)), everything.lower()
+    bead_id, get = bead["id"], bead.get
+    return bead_id, scope, f"{bead_id}\x1f{get('title') or ''}\x1f{get('description') or ''}".lower()
 
 
 def _scope(bead: Record, status: str, kind: str) -> int:
@@ -334,11 +339,13 @@ def _edges(bead: Record, known: Mapping[str, Record]) -> Sequence[tuple[Any, ...
     source = requests.source(bead) if bead.get("issue_type") == requests.TYPE else None
     if not (bead.get("dependencies") or source) or bead.get("status") == states.TOMBSTONE:
         return ()
-    found = graph.targets(bead) + ([(source, index.REQUEST)] if source else [])
-    if any(kind == "waits-for" for _, kind in found):
+    found = graph.targets(bead)
+    if source:
+        found.append((source, index.REQUEST))
+    if "waits-for" in [kind for _, kind in found]:
         found += [(target, index.SPAWNER) for target in ready.watched(bead)]
     bead_id, closed = bead["id"], int(bead.get("status") == "closed")
-    return [(target, bead_id, place, kind, 1 if kind in _WAITS and target not in known and not fields.is_foreign(target) else 0, closed)
+    return [(target, bead_id, place, kind, int(target not in known and kind in _WAITS and not fields.is_foreign(target)), closed)
             for place, (target, kind) in enumerate(found)]
 
 
