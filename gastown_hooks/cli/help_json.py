@@ -12,15 +12,11 @@ from gastown_hooks.core import jsons
 def text(command: click.Command, ctx: click.Context) -> str:
     """{command,summary,help,examples,usage,arguments,options} and, of a group, `commands` with their summaries."""
     about, examples = _parts(command)
-    path = ctx.command_path
-    above = ctx.parent
-    while above is not None:  # a command of a few words is shown in its group's help
-        examples += [line for line in _parts(above.command)[1] if f"{line} ".startswith(f"{path} ") and line not in examples]
-        above = above.parent
+    examples += [line for line in of_its_groups(ctx) if line not in examples]
     params = [one for one in command.get_params(ctx) if not getattr(one, "hidden", False)]
     found: dict[str, Any] = {
-        "command": path, "summary": command.get_short_help_str(200), "help": about, "examples": examples,
-        "usage": " ".join([path, *command.collect_usage_pieces(ctx)]),
+        "command": ctx.command_path, "summary": command.get_short_help_str(200), "help": about, "examples": examples,
+        "usage": " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)]),
         "arguments": [{"name": one.make_metavar(ctx), "required": one.required, "many": one.nargs != 1} for one in params
                       if isinstance(one, click.Argument)],
         "options": [_option(one, ctx) for one in params if isinstance(one, click.Option)]}
@@ -29,6 +25,15 @@ def text(command: click.Command, ctx: click.Context) -> str:
         found["commands"] = [{"name": name, "summary": one.get_short_help_str(200)} for name, one in below.items()
                              if one and not one.hidden]
     return jsons.pretty(found)
+
+
+def of_its_groups(ctx: click.Context) -> list[str]:
+    """The examples of a command that stand in the help of the groups it is in."""
+    found, above = list[str](), ctx.parent
+    while above is not None:
+        found += [line for line in _parts(above.command)[1] if f"{line} ".startswith(f"{ctx.command_path} ")]
+        above = above.parent
+    return found
 
 
 def _option(option: click.Option, ctx: click.Context) -> dict[str, Any]:

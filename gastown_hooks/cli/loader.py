@@ -49,8 +49,21 @@ First steps:
 """}
 
 
+class Leaf(click.Command):
+    """A command of a group; its own help shows the examples of it that stand in the group's."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        shown = [] if "Example" in (self.help or "") else help_json.of_its_groups(ctx)
+        if shown:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in shown))
+
+
 class Group(click.Group):
     """A click group that says what an unknown word could have meant."""
+
+    command_class = Leaf
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         word = args[0] if args else ""

@@ -43,3 +43,12 @@ def test_it_is_asked_for_like_any_other(words: list[str], tmp_path: Path) -> Non
     done = warm.run("bd", *words, cwd=tmp_path)
     assert (done.code, done.err) == (0, "") and json.loads(done.out)["command"].startswith("bd")
     assert warm.run("bd", "close", "--help", cwd=tmp_path).out.startswith("Usage: bd close")
+
+
+@pytest.mark.parametrize("program", ["gt", "bd"])
+def test_the_text_of_each_command_has_an_example_too(program: str) -> None:
+    """Of a word that is another name of a command, that command's."""
+    lacking = [ctx.command_path for ctx in below(click.Context(loader.program(program, "x"), info_name=program))
+               if not isinstance(ctx.command, click.Group)
+               and not any(line.strip().startswith(f"{program} ") for line in ctx.get_help().split("Example")[-1].splitlines()[1:])]
+    assert not lacking

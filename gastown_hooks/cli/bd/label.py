@@ -8,7 +8,7 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _edit, _facts, _shared
-from gastown_hooks.cli.loader import Group
+from gastown_hooks.cli.loader import Group, Leaf
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import edits, fields, filters, graph, states
 
@@ -36,7 +36,7 @@ def _words(words: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
 
 
 def _command(said: tuple[str, str], key: str, help: str, short_help: str) -> click.Command:
-    @click.command(help=help, short_help=short_help)
+    @click.command(cls=Leaf, help=help, short_help=short_help)
     @click.argument("words", nargs=-1, required=True, metavar="ID... LABEL[,…]")
     @common.dry_run_option
     @common.json_option
