@@ -310,7 +310,7 @@ def _instant(text: str | None) -> int:
         return _NULL
 
 
-def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
+def _row(bead: Record, mark: int | None, since: int | None, begin: int | None, end: int | None) -> tuple[Any, ...]:
     """The bead's row. `mark`: its line's, None where that is not worth the time.
 
     Odd: a value that a column cannot hold as the bead has it; then the whole ledger is read instead."""
@@ -319,7 +319,7 @@ def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
     title, estimate, who, labels = get("title", ""), get("estimated_minutes"), get("assignee"), get("labels")
     fence = get("claim_fence") or 0
     odd = (not -_LARGEST < priority < _LARGEST or not -_LARGEST < created < _LARGEST or not -_LARGEST < (estimate or 0) < _LARGEST
-           or not -_LARGEST < fence < _LARGEST or type(priority) is not int or (not created and bool(get("created_at")))
+           or not -_LARGEST < fence < _LARGEST or (not created and bool(get("created_at")))
            or (labels and any("\x1f" in label for label in labels)))
     held_by = who if who and status in states.CLAIMED else _NULL
     if odd:
@@ -329,9 +329,9 @@ def _row(bead: Record, mark: int | None, *times: int | None) -> tuple[Any, ...]:
     return (priority, created, bead_id, 1 if odd else 0, _scope(bead, status, kind), status, kind, who or "",
             "\x1f".join(("", *labels, "")) if labels else "", title.lower(), 1 if get("pinned") or status == "pinned" else 0,
             1 if lint.missing(bead) else 0, fence, title, states.doer(bead) if status == "closed" else "",
-            *[_NULL if value is None else value for value in times], updated, updated if ended == at else _instant(ended),
-            _instant(get("due_at")), _instant(get("defer_until")), held_by, _NULL if estimate is None else estimate,
-            _NULL if mark is None else mark)
+            _NULL if since is None else since, _NULL if begin is None else begin, _NULL if end is None else end,
+            updated, updated if ended == at else _instant(ended), _instant(get("due_at")), _instant(get("defer_until")),
+            held_by, _NULL if estimate is None else estimate, _NULL if mark is None else mark)
 
 
 def _edges(bead: Record, known: Mapping[str, Record]) -> Sequence[tuple[Any, ...]]:
@@ -350,4 +350,4 @@ def _edges(bead: Record, known: Mapping[str, Record]) -> Sequence[tuple[Any, ...
 
 
 def _time(since: int | None) -> int | None:
-    return None if since is None else max(-_LARGEST, min(since, _LARGEST))
+    return _LARGEST if since is not None and since > _LARGEST else since
