@@ -353,7 +353,7 @@ class Ledger:
 
         Lines that are no bead stay, at the end, unless we are `mending`.
         """
-        found = lines.parse(pair.issues())
+        found = lines.parse(pair.issues(), beads=False)
         for bead_id, last in pair.journaled().items():
             there, history = found.lines.get(bead_id), pair.history()[bead_id]
             if there == last:

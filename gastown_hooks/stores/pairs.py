@@ -233,7 +233,7 @@ class Pair:
 
     def _lines(self) -> dict[str, bytes]:
         if self._parsed is None:
-            self._parsed = lines.parse(self.issues()).lines
+            self._parsed = lines.parse(self.issues(), beads=False).lines
         return self._parsed
 
     def transaction(self, changed: dict[str, bytes]) -> bytes:
