@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "gastown_hooks"
 LEVELS = {"core": 0, "rules": 1, "stores": 2, "work": 3, "runtime": 4, "role": 4, "tick": 4, "githooks": 4, "session_event": 4,
-          "cli": 5, "ui": 5, "front": 5, "entry": 5, "roles": 5}
+          "cli": 5, "ui": 5, "front": 5, "entry": 5, "hot": 5, "roles": 5}
 LAZY = {"gastown_hooks/front.py", "gastown_hooks/role.py", "gastown_hooks/cli/loader.py", "gastown_hooks/core/late.py"}
 WAITING = ("gastown_hooks/core/lock.py", "gastown_hooks/stores/processes.py", "gastown_hooks/stores/git.py",
            "gastown_hooks/work/trial.py", "gastown_hooks/work/sync_pace.py", "gastown_hooks/work/demo", "gastown_hooks/work/town.py",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gastown_hooks import entry
+from gastown_hooks import entry, hot
 from gastown_hooks.core import data
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,9 +108,77 @@ def test_an_interpreter_with_a_space_in_its_name(place: Path) -> None:
     assert bd(place, "create", "One").returncode == 0
 
 
+SELDOM = """
+def plain(one, two=2, *more, three=3, **named):
+    return one, two, more, three, named, plain.__defaults__
+
+class Some:
+    def __init__(self, value):
+        self.value = value
+    def method(self, by=1):
+        return [self.value + by + one for one in range(3)]
+    @property
+    def doubled(self):
+        return self.value * 2 if self.value else 0
+    @doubled.setter
+    def doubled(self, value):
+        self.value = value // 2 if value else 0
+    @staticmethod
+    def fixed(a, b=7):
+        return (a + b) * 2 if a else b
+    @classmethod
+    def made(cls, value=5):
+        return cls(value).method(by=value) if value else []
+
+def each(count):
+    for one in range(count):
+        yield Some(one).method()
+"""
+ASKED = """
+from gastown_hooks.core import digest as d
+some = d.Some(4)
+some.doubled = 20
+print(d.plain(1), d.plain(1, 5, 6, three=7, four=8), some.method(), some.method(by=2), d.Some.method(some), some.doubled, d.Some.fixed(1),
+      some.fixed(1, b=2), d.Some.made(), list(d.each(2)))
+try:
+    d.plain()
+except TypeError as error:
+    print(error)
+print(sum(type(one).__name__ == "function" and one.__name__ == "stub" for one in (d.plain, d.Some.method, d.each)))
+"""
+
+
+def test_a_function_called_seldom_does_the_same(place: Path) -> None:
+    """Its code is read when it is called first; then it stands where it would have."""
+    source, listed = place / "lib/gastown_hooks/core/digest.py", place / "lib/gastown_hooks/hot.txt"
+    source.write_text(source.read_text(encoding="utf-8") + SELDOM, encoding="utf-8")
+    lines = [line for line in listed.read_text(encoding="utf-8").splitlines() if not line.startswith("core.digest")]
+    listed.write_text("\n".join([*lines, "core.digest: -", ""]), encoding="utf-8")
+    subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, place / "lib", place / "bin", sys.executable, place / "bin", place / "lib",
+                    PURE], check=True)
+    script = (place / "bin/bd").read_text(encoding="utf-8").replace("from gastown_hooks.front import bd, leave\nleave(bd())", "{}")
+    plain, file = (subprocess.run([sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, check=True).stdout.split("\n")
+                   for text in (f"import sys\nsys.path.insert(0, {str(place / 'lib')!r})\n{ASKED}",
+                                script.replace("{}", ASKED + "print(d.__spec__.loader.__name__)")))
+    assert plain[:2] == file[:2]
+    assert plain[2] == file[2] == "0"
+    assert file[3] == "Hot"
+    before = script.replace("{}", "from gastown_hooks.core import digest as d\nprint(d.plain.__name__, d.Some.method.__name__)")
+    assert subprocess.run([sys.executable, "-IS", "-c", before], capture_output=True, text=True, check=True).stdout == "stub stub\n"
+
+
+def test_the_listed_functions_are_there() -> None:
+    for module, functions in hot.FUNCTIONS.items():
+        path = ROOT / module.replace(".", "/")
+        tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
+        found = {f"{owner.name}.{node.name}" if isinstance(owner, ast.ClassDef) else node.name
+                 for owner in ast.walk(tree) for node in ast.iter_child_nodes(owner) if isinstance(node, ast.FunctionDef)}
+        assert functions - {"-"} <= found, f"{module}: python bench/hot.py --write"
+
+
 def test_smaller_code_does_the_same() -> None:
     """What is left out is only what nobody reads at run time: no class of the hot modules is made from its annotations."""
-    for name in entry.HOT:
+    for name in hot.HOT:
         path = ROOT / name.replace(".", "/")
         tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
         bases = [base for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in (*node.bases, *node.decorator_list)]

@@ -1,0 +1,257 @@
+"""The file of hot code: what the everyday commands and the roles import, read at once instead of searched for in a hundred places.
+
+It is a cache of the sources like Python's own: a module whose source has another size or time than it had, and every module if the
+file is gone or of another Python, is imported as usual. The code is made smaller: no annotations, nothing that only a type checker
+reads, no docstrings of functions (and with `-X no_debug_ranges` no columns). Of the modules that everyday commands import, hot.txt
+names the functions that they call; what stands in another's place reads its code when it is called first.
+
+The file: a table as `marshal` writes it (version of Python, finder, {module: place and length of its bundle}, libraries); the functions
+called seldom, each (code, defaults, defaults by name); the bundles, {module: (file, size, mtime, whether a package, what it imports,
+code, place of its functions)}: those that every everyday command imports share one, and with it their strings. Places count
+from the table's end.
+"""
+
+from __future__ import annotations
+
+import ast
+import collections
+import importlib.util
+import marshal
+import os
+import sys
+import types
+from typing import Any
+
+from gastown_hooks.core import fsio
+
+_SMALL = 12  # parts of the syntax tree of a function that is no longer than what would stand for it
+_LIBRARIES = ("_json", "_sqlite3", "fcntl")  # C modules that it says the files of
+# Runs before anything of ours is imported; `hot`, `start`, `bundles` and `libraries` are the file, the length of its table, and what that
+# holds. What a module imports is made before it runs, in a fifth of an import's time.
+_FINDER = """
+import sys
+from marshal import loads
+from posix import pread, stat
+
+def read(place, length):
+    return loads(pread(hot, length, start + place))
+
+def entry(name):
+    if name not in read_before:
+        read_before.update(read(*bundles[name]))
+    return read_before[name]
+
+def exists(file):
+    try:
+        return stat(file)
+    except OSError:
+        return None
+
+def make(name):
+    spec = Hot.find_spec(name)
+    if spec is None:
+        return
+    module = Module(name)
+    module.__spec__, module.__file__, module.__loader__ = spec, spec.origin, Hot
+    module.__package__ = spec.parent
+    if spec.submodule_search_locations is not None:
+        module.__path__ = spec.submodule_search_locations
+    known[name] = module
+    try:
+        Hot.exec_module(module)
+    except BaseException:
+        del known[name]
+        raise
+    package, _, tail = name.rpartition(".")
+    setattr(known[package], tail, module)
+
+class Hot:
+    def find_spec(name, path=None, target=None):
+        if name in libraries:
+            file = libraries[name]
+            return Spec(name, Library(name, file), origin=file) if exists(file) else None
+        if name not in bundles:
+            return None
+        file, size, time, package, *_ = entry(name)
+        there = exists(file)
+        if there is None or there.st_size != size or there.st_mtime_ns != time:
+            return None
+        spec = Spec(name, Hot, origin=file, is_package=package)
+        spec.has_location, spec.cached = True, file  # or importlib makes up the name of a .pyc
+        if package:
+            spec.submodule_search_locations = [file[:-12]]
+        return spec
+
+    def create_module(spec):
+        return None
+
+    def exec_module(module):
+        needs, code, functions = entry(module.__name__)[4:]
+        for name in needs:
+            if name not in known:
+                make(name)
+        module._seldom = seldom_of(module.__dict__, functions)
+        exec(code, module.__dict__)
+
+def seldom_of(names, functions):
+    def seldom(place, length):
+        real = None
+        def stub(*given, **named):
+            nonlocal real
+            if real is None:
+                code, defaults, others = read(functions + place, length)
+                real = Function(code, names, code.co_name, defaults)
+                real.__kwdefaults__ = others
+                owner, _, name = code.co_qualname.rpartition(".")
+                if not owner and names.get(name) is stub:
+                    names[name] = real
+                elif owner and vars(names[owner]).get(name) is stub:
+                    setattr(names[owner], name, real)
+            return real(*given, **named)
+        return stub
+    return seldom
+
+Library = sys.modules["_frozen_importlib_external"].ExtensionFileLoader
+Spec, Module, Function, known = type(sys.__spec__), type(sys), type(make), sys.modules
+read_before = {}
+sys.meta_path.insert(0, Hot)
+"""
+
+
+def _read_list() -> tuple[dict[str, set[str]], list[str]]:
+    """hot.txt: the modules and the functions of each that are wanted at once, none where all are; the modules of its first part."""
+    text = (fsio.read(f"{os.path.dirname(os.path.abspath(__file__))}/hot.txt") or b"").decode()
+    parts = [[line.partition(":") for line in part.splitlines() if line[:1] != "#"] for part in text.split("\n\n")]
+    found = {f"gastown_hooks.{name}": set(functions.split()) for part in parts for name, _, functions in part}
+    return {"gastown_hooks": set(), **found}, ["gastown_hooks", *found][:len(parts[0]) + 1]
+
+
+FUNCTIONS, TOGETHER = _read_list()
+HOT = tuple(FUNCTIONS)
+
+
+class _Smaller(ast.NodeTransformer):
+    """What a module needs when it runs."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        self.generic_visit(node)
+        node.returns = None
+        arguments = node.args
+        for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
+            if one is not None:
+                one.annotation = None
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.copy_location(ast.Pass(), node)]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        if not node.decorator_list:
+            return self.generic_visit(node)
+        fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]  # of core/values: that they are annotated counts, not how
+        for one in fields:
+            one.annotation = ast.copy_location(ast.Constant(0), one.annotation)
+        node.body = [one if one in fields else self.visit(one) for one in node.body]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        return ast.copy_location(ast.Assign([node.target], node.value) if node.value else ast.Pass(), node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        return None if node.module == "__future__" else node
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if _is_checking(node.test) else node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        return node.orelse if _is_checking(node.test) else node
+
+
+def _is_checking(test: ast.expr) -> bool:
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _take_out(tree: ast.Module, wanted: set[str], codes: dict[str, types.CodeType]) -> bytes:
+    """The functions that are not wanted at once; the tree is left with where they are."""
+    taken = b""
+    owners: list[ast.Module | ast.ClassDef] = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
+    for owner, at, node in [(one, at, node) for one in owners for at, node in enumerate(one.body)]:
+        if not isinstance(node, ast.FunctionDef) or not _is_movable(node):
+            continue
+        name = f"{owner.name}.{node.name}" if isinstance(owner, ast.ClassDef) else node.name
+        if name in codes and name not in wanted:
+            made: Any = (codes[name], *_defaults(node.args))
+            length = len(taken)
+            taken += marshal.dumps(made)
+            how = "".join(f"{one.id}(" for one in node.decorator_list if isinstance(one, ast.Name))
+            stub = f"{node.name} = {how}_seldom({length}, {len(taken) - length}){')' * len(node.decorator_list)}"
+            owner.body[at] = ast.copy_location(ast.parse(stub).body[0], node)
+    return taken
+
+
+def _defaults(arguments: ast.arguments) -> tuple[tuple[object, ...], dict[str, object]]:
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return (tuple(one.value for one in arguments.defaults if isinstance(one, ast.Constant)),
+            {one.arg: value.value for one, value in named if isinstance(value, ast.Constant)})
+
+
+def _codes(code: types.CodeType) -> list[tuple[str, types.CodeType]]:
+    """The code of each function in it, and its qualified name."""
+    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    return [*((one.co_qualname, one) for one in inner), *(found for one in inner for found in _codes(one))]
+
+
+def _is_movable(node: ast.FunctionDef) -> bool:
+    """Whether it is more than what would stand in its place, and can be made later."""
+    inner = list(ast.walk(node))
+    names = {one.id for one in inner if isinstance(one, ast.Name)}
+    defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None]
+    return (len(inner) > _SMALL and all(isinstance(one, ast.Constant) for one in defaults)
+            and all(isinstance(one, ast.Name) and one.id in ("property", "staticmethod", "classmethod") for one in node.decorator_list)
+            and not (node.name.startswith("__") or names & {"super", "__class__"}))
+
+
+def code(package: str, final: str) -> tuple[bytes, int]:
+    """The file's content for the package in that folder, which will be called `final`, and the length of its table."""
+    parts: dict[str, tuple[object, ...]] = {}
+    places: dict[str, tuple[int, int]] = {}
+    seldom, bundles = b"", b""
+    for name in HOT:
+        part, functions = _part(package, name, final)
+        parts[name], seldom = (*part, len(seldom)), seldom + functions
+    for together in (TOGETHER, *([name] for name in HOT if name not in TOGETHER)):
+        bundle = marshal.dumps({name: parts[name] for name in together})
+        places |= dict.fromkeys(together, (len(seldom) + len(bundles), len(bundle)))
+        bundles += bundle
+    specs = {name: importlib.util.find_spec(name) for name in _LIBRARIES}
+    libraries = {name: spec.origin for name, spec in specs.items() if spec and (spec.origin or "").endswith(".so")}
+    table = marshal.dumps((sys.version, marshal.dumps(compile(_FINDER, "<hot>", "exec")), places, libraries))
+    return table + seldom + bundles, len(table)
+
+
+def _part(package: str, name: str, final: str) -> tuple[tuple[object, ...], bytes]:
+    """A module's part of its bundle, and the functions called seldom."""
+    tail = name.removeprefix("gastown_hooks").replace(".", "/")
+    is_package = os.path.isdir(package + tail)
+    tail += "/__init__.py" if is_package else ".py"
+    path, called = package + tail, final + tail
+    status = os.stat(path)
+    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", called)))
+    needs = tuple(dict.fromkeys(one for part in tree.body if isinstance(part, ast.ImportFrom) for one in _needs(part)))
+    wanted, seldom = FUNCTIONS.get(name), b""
+    if wanted:
+        codes = _codes(compile(tree, called, "exec", dont_inherit=True))
+        count = collections.Counter(one for one, _ in codes)
+        seldom = _take_out(tree, wanted, {one: code for one, code in codes if count[one] == 1})
+        ast.fix_missing_locations(tree)
+    made = compile(tree, called, "exec", dont_inherit=True)
+    return (called, status.st_size, status.st_mtime_ns, is_package, needs, made), seldom
+
+
+def _needs(node: ast.ImportFrom) -> list[str]:
+    """The modules of HOT that this imports, packages first."""
+    parts = (node.module or "").split(".")
+    packages = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return [sys.intern(name) for name in (*packages, *(f"{node.module}.{one.name}" for one in node.names)) if name in HOT]
