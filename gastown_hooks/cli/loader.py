@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import difflib
 
     from gastown_hooks.cli import help_json
+    from gastown_hooks.cli.bd import _original
 else:
-    difflib, help_json = late("difflib"), late("gastown_hooks.cli.help_json")
+    difflib, help_json, _original = late("difflib"), late("gastown_hooks.cli.help_json"), late("gastown_hooks.cli.bd._original")
 
 T = TypeVar("T", bound=click.Command)
 _SHORT_HELP = r'(?m)^(?:@click\.|cli = )[^\n]*?short_help="((?:[^"\\\n]|\\")*)"'
@@ -92,8 +93,16 @@ class Folder(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self._modules())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The original's flags for what is so anyway may stand anywhere, as they may there."""
+        end = args.index("--") if "--" in args else len(args)
+        head = [word for word in args[:end] if self.name != "bd" or word not in _SO_ANYWAY]
+        return super().parse_args(ctx, head + args[end:])
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """`bd help create` is `bd create --help`."""
+        if args and self.name == "bd" and args[0] not in self._modules():
+            _original.refuse_word(args[0])
         if args[:1] == ["help"] and len(args) == 1:
             click.echo(ctx.get_help())
             ctx.exit()
@@ -138,8 +147,7 @@ def program(name: str, summary: str, *, json_help: bool = False) -> Folder:
             click.Option(["--json", "as_json"], is_flag=True, callback=_want_json, is_eager=True, expose_value=False,
                          help="JSON on standard output."),
             *([click.Option(["--actor"], metavar="WHO", callback=_act_as, is_eager=True, expose_value=False,
-                            help="Act as WHO instead of $BD_ACTOR."),
-               click.Option(list(_SO_ANYWAY), is_flag=True, hidden=True, expose_value=False)] if name == "bd" else []),
+                            help="Act as WHO instead of $BD_ACTOR.")] if name == "bd" else []),
             click.Option(["--version"], is_flag=True, callback=_version, is_eager=True, expose_value=False,
                          help="Show the version."),
         ])

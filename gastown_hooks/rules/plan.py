@@ -79,7 +79,10 @@ def from_json(text: str) -> Plan:
     for number, raw in enumerate(_list(found, "edges", "the plan") if "edges" in found else []):
         place = f"edges[{number}]"
         _known(raw, _EDGE, place)
-        edges.append((_end(raw, "from", keys, place), _end(raw, "to", keys, place), fields.kind(str(raw.get("type", "blocks")))))
+        start, end = (_end(raw, word, keys, place) for word in ("from", "to"))
+        if start == end:
+            raise BadInput(f"{place}: {shown(start.name)} cannot depend on itself")
+        edges.append((start, end, fields.kind(str(raw.get("type", "blocks")))))
     for node in nodes:
         for key in ([node.parent.name] if node.parent and node.parent.is_key else []) + list(node.refs.values()):
             if key not in set(keys):

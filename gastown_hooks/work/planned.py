@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.ids import shown
 from gastown_hooks.core.record import touched
 from gastown_hooks.rules import graph
 from gastown_hooks.rules.plan import End, Plan
@@ -47,7 +48,8 @@ def make(where: World, ledger: Ledger, plan: Plan, now: int, *, dry_run: bool = 
         new += [(child, target, kind) for child, wanted in edges.items() for kind, target in wanted]
         circle = graph.circle_of(Together([draft.linked(), around]), new)
         if circle is not None:
-            raise Refused("the plan makes a cycle", why=round_of(circle), next="bd dep cycles")
+            keys = {bead_id: shown(key) for key, bead_id in ids.items()}  # nobody has seen the ids
+            raise Refused("the plan makes a cycle", why=round_of([keys.get(one, one) for one in circle]), next="mend the plan's edges")
 
     draft = commit(ledger, fill, dry_run, linked=True)
     return {key: draft.changed[bead_id] for key, bead_id in ids.items()}

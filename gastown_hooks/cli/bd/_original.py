@@ -1,5 +1,5 @@
 """Options of the original program that its users' scripts pass: those that ask for what is so here anyway, and those that are refused with
-the reason. Neither is in the help."""
+the reason; and its verbs that are other verbs here. None of them is in the help."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ import click
 
 from gastown_hooks.cli.common import Decorator
 from gastown_hooks.core.errors import BadInput
+
+WORDS = {
+    "assign": "bd update ID --assignee WHO", "context": "bd where", "done": "bd close ID --reason TEXT", "edit": "bd update ID",
+    "find-duplicates": "bd duplicates", "kv": "bd remember TEXT --key K", "link": "bd dep add ID DEPENDS-ON",
+    "note": "bd update ID --append-notes TEXT", "onboard": "bd prime", "priority": "bd update ID --priority N",
+    "quickstart": "bd help", "tag": "bd label add ID LABEL", "todo": "bd q TITLE"}
+
+
+def refuse_word(word: str) -> None:
+    """Raises BadInput for a verb of the original that is another one here."""
+    if word in WORDS:
+        raise BadInput(f"no command {word}", next=WORDS[word])
 
 
 def so_anyway(*names: str) -> Decorator:

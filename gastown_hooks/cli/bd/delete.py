@@ -10,6 +10,9 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.paths import Wisps
+from gastown_hooks.rules import graph
+from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import removal
 
 
@@ -41,15 +44,23 @@ def cli(bead_ids: tuple[str, ...], from_file: str | None, cascade: bool, reason:
         raise BadInput("--hard and --reason contradict each other", why="nothing stays that could keep it")
     now, where = clock.now(), _shared.world()
     only_show = dry_run or not force
-    done: list[removal.Removal] = []
+    done: dict[str, list[removal.Removal]] = {}  # by ledger; the last look at each
 
-    def verb(ledger: Any, wanted: list[str], dry: bool) -> list[Any]:
-        done.append(removal.delete(ledger, where.caller, now, wanted, reason, cascade=cascade, hard=hard, dry_run=dry))
-        return done[-1].deleted
+    def delete(ledger: Ledger, wanted: list[str], dry: bool) -> removal.Removal:
+        return removal.delete(ledger, where.caller, now, wanted, reason, cascade=cascade, hard=hard, dry_run=dry)
 
-    groups = len({ledger.beads.root for ledger in _shared.located(where, names, quiet=True).values()})
+    def verb(ledger: Ledger, wanted: list[str], dry: bool) -> list[Any]:
+        """The wisps first: killed between, the same command finds the rest."""
+        its = where.wisps(ledger) if cascade and not hard and not isinstance(ledger.beads, Wisps) else None
+        gone = [] if its is None else [record["id"] for record in delete(ledger, wanted, True).deleted]
+        on_them = [one for bead_id in gone for one, kind in where.wisps_on(ledger, bead_id) if kind in graph.BLOCKING and one not in named]
+        with_them = [delete(its, list(dict.fromkeys(on_them)), dry)] if its is not None and on_them else []
+        done[ledger.beads.root] = [delete(ledger, wanted, dry), *with_them]
+        return done[ledger.beads.root][0].deleted
+
+    named = _shared.located(where, names, quiet=True)
     _shared.change(where, names, verb, only_show)
-    _say(done[-groups:], only_show, as_json)
+    _say([one for ones in done.values() for one in ones], only_show, as_json)
 
 
 def _say(done: list[removal.Removal], only_show: bool, as_json: bool) -> None:

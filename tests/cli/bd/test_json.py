@@ -56,7 +56,7 @@ SHAPES: list[tuple[str, Any]] = [
     ("audit record --kind llm_call --model m", {"id", "kind", "created_at", "actor"}),
     ("config list", {"issue_prefix"}), ("config show", {"issue_prefix"}), ("config validate", {"ok", "problems"}), ("external list", [])]
 # Not in the table: other names of those in it, what prints no JSON of its own, and what the tests of its subject show.
-ELSEWHERE = {"comments list", "dep rm", "graph show", "label rm", "status", "view",
+ELSEWHERE = {"comments list", "dep rm", "graph show", "label rm", "new", "status", "view",
              "merge", "hooks run", "hooks uninstall", "init", "archive", "compact",
              "batch", "skills", "validate", "external refresh", "audit label", "config get", "config set", "config set-many",
              "config unset", "config explain"}
