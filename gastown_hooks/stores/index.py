@@ -37,7 +37,7 @@ else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
     lock, unseen = late("gastown_hooks.core.lock"), late("gastown_hooks.stores.unseen")
 
-VERSION = 14
+VERSION = 15
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
 DELETED, TOWN, CLOSED, SHOWN = range(4)  # scope: what no list has, only one that is asked for all, for closed ones; what a plain list has
 _URGENCY = ("priority", "created", "id")

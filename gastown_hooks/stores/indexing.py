@@ -48,7 +48,7 @@ CREATE TABLE edge (target TEXT, source TEXT, place INTEGER, kind TEXT, unknown I
                    PRIMARY KEY (target, source, place)) WITHOUT ROWID;
 """
 _INDEXES = f"""
-CREATE INDEX by_id ON bead (id, status);
+CREATE INDEX by_id ON bead (id, status, mark);
 CREATE INDEX by_urgency ON bead (priority, created, id) WHERE ready_from IS NOT NULL;
 CREATE INDEX by_hold ON bead (priority, created, id, blocked_from, blocked_until) WHERE blocked_from IS NOT NULL;
 CREATE INDEX by_pin ON bead (status, kind) WHERE pinned > 0;
@@ -183,14 +183,19 @@ def _differing(db: sqlite.Connection, pair: Pair, state: tuple[Any, ...]) -> lis
     """The beads whose lines are not those that the index has seen: somebody edited the file. None: it is easier to build it anew."""
     if state[:2] != (index.VERSION, clock.boot_id()) or state[8]:
         return None
-    now = pair.journaled()
-    changed, marks = list(now), {name: mark for name, mark in db.execute("SELECT id, mark FROM bead") if name not in now}
-    for line in pair.issues().split(b"\n"):
-        key = lines.key_of(line) if line else b""
+    now, text = pair.journaled(), [line for line in pair.issues().split(b"\n") if line]
+    was = db.execute("SELECT id, mark FROM bead INDEXED BY by_id ORDER BY id").fetchall()
+    for _ in range(2):  # without what is alike at the beginning, then at the end: that is nearly all of it
+        both = enumerate(zip(map(zlib.crc32, text), was, strict=False))
+        alike = next((at for at, (mark, (_, seen)) in both if mark != seen), min(len(text), len(was)))
+        text, was = text[alike:][::-1], was[alike:][::-1]
+    changed, marks = list(now), {name: mark for name, mark in was if name not in now}
+    for line in text:
+        key = lines.key_of(line)
         if key is None:
             return None  # no bead
         name = key.decode()
-        if name and name not in now and marks.pop(name, None) != zlib.crc32(line):
+        if name not in now and marks.pop(name, None) != zlib.crc32(line):
             changed.append(name)
             try:
                 record.decode(line)
