@@ -103,7 +103,7 @@ def _listed(words: tuple[str, ...]) -> Params:
             ("gt", "rig", "add"): {"name": ["other"], "place": ["../project"]}, ("gt", "rig", "status"): {"name": ["gp"]},
             ("gt", "rig", "remove"): {"name": ["gp"]}, ("gt", "session", "start"): {"agent": ["gp/toast"]},
             ("gt", "session", "stop"): {"agent": ["gp/toast"]}, ("gt", "sling"): {"words": ["gp-bbbbb", "gp"]},
-            ("bd", "close"): {"bead_ids": ["gp-bbbbb"]}, ("bd", "create"): {"title": ["A title"]},
+            ("bd", "close"): {"bead_ids": ["gp-bbbbb"]}, **{("bd", word): {"title": ["A title"]} for word in ("create", "new")},
             ("bd", "dep", "add"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
             ("bd", "dep", "remove"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
             ("bd", "dep", "rm"): {"bead_id": ["gp-bbbbb"], "depends_on": ["gp-ccccc"]},
