@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common, fast_wanted
-from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Wisps
 from gastown_hooks.rules import fields, filters, graph, ready, states
@@ -144,7 +144,7 @@ def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.T
     only = set(parts(given["names"]))
     missing = sorted(name for name in only if name not in known)
     if missing:
-        raise BadInput(f"no bead {shown(', '.join(missing))}", next="bd list --all")
+        raise NotFound(f"no bead {shown(', '.join(missing))}", next="bd list --all")
     whole, kinds = given["everything"] or bool(only), bool(given.get("type"))
     hidden = {kind for kind in ready.HIDDEN if not given["include_gates" if kind == "gate" else "include_infra"]}
 

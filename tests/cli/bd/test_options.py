@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
@@ -54,6 +55,13 @@ def _words(line: str) -> frozenset[str]:
 def used(verb: tuple[str, ...], words: frozenset[str] = frozenset()) -> bool:
     """Whether some line has the verb, and one of these words."""
     return any(not words or not words.isdisjoint(line) for line in lines() if set(verb) <= line)
+
+
+def test_every_verb_has_a_script() -> None:
+    """What it prints stands in one of the black-box scripts, letter by letter."""
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(TESTS.glob("cli/bd/scripts/*.txt")))
+    missing = [" ".join(verb) for verb in known() if not re.search(rf"(?m)^\$ (?:[A-Z_]+=\S+ )*bd {' '.join(verb)}\b", text)]
+    assert missing == []
 
 
 def test_every_verb_and_every_option_is_used() -> None:

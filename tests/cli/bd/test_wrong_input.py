@@ -21,7 +21,13 @@ BEADS = [
     "duplicate % --of bd-two", "duplicate bd-two --of %", "graph %", "history %", "label add % x", "label list %", "label propagate % x",
     "label remove % x", "list --parent %", "ready --parent %", "rename % bd-new", "reopen %", "restore %", "show %",
     "supersede % --with bd-two", "supersede bd-two --with %", "swarm validate %", "undefer %", "update % -p 1",
-    "update bd-two --parent %", "validate % --pass"]
+    "update bd-two --parent %", "validate % --pass", "activity --mol %", "audit --bead %",
+    "audit record --kind tool_call --tool-name x --issue-id %",
+    "blocked --parent %", "comments list %", "dep add bd-two --depends-on %", "dep add bd-two --blocks %", "dep rm % bd-two",
+    "dep rm bd-one11 %", "dep remove bd-one11 %", "graph show %", "label rm % x", "lint --parent %", "ready --mol %", "stale --parent %",
+    "query status=open --parent %", "search x --parent %", "view %"]
+EXACT = [f"{verb} --id %" for verb in ("count", "lint", "list", "query status=open", "search x", "stale")]  # no beginnings of ids
+NO_BEADS = {"--spec-id", "--session", "--await-id", "--id"}  # another thing's id, or a new one
 WRONG_BEADS = [("bd-zzzzz", 1, "no bead bd-zzzzz"), ("one", 2, "one fits 2 beads: bd-one11, bd-one22"), ("../x", 2, "is no bead id")]
 # A value that no option of this name takes.
 WRONG_VALUES = {
@@ -76,6 +82,20 @@ def wrong(place: Path, cases: list[tuple[list[str], int, str]]) -> list[str]:
 def test_a_bead_that_there_is_not_or_that_is_not_one(place: Path) -> None:
     assert wrong(place, [(shlex.split(words.replace("%", shlex.quote(bead))), code, told) for words in BEADS
                          for bead, code, told in WRONG_BEADS]) == []
+    assert wrong(place, [(shlex.split(words.replace("%", f"bd-two,{bead}")), 1, f"no bead {bead}") for words in EXACT
+                         for bead in ("bd-zzzzz", "one", "../x")]) == []
+
+
+def test_every_verb_that_is_given_beads_is_tried_with_wrong_ones() -> None:
+    missing = []
+    for name, command in COMMANDS.items():
+        lines = [f"{line} " for line in (*BEADS, *EXACT) if f"{line} ".startswith(f"{name} ")]
+        for param in command.params:
+            of_beads = "ID" in (getattr(param, "metavar", None) or "") or param.name in ("one", "other", "depends_on")
+            told = any(f"{word} %" in line for line in lines for word in param.opts) if isinstance(param, click.Option) else lines
+            if of_beads and not told and name != "new" and NO_BEADS.isdisjoint(param.opts):
+                missing.append(f"{name} {param.opts}")
+    assert missing == []
 
 
 def test_values_that_an_option_does_not_take(place: Path) -> None:
