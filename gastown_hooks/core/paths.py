@@ -26,6 +26,7 @@ class Beads:
         self.routes = f"{root}/routes.jsonl"
         self.redirect = f"{root}/redirect"
         self.quarantine = f"{root}/quarantine.log"
+        self.quarantine_lock = f"{root}/local/locks/quarantine.lock"
         self.gitignore = f"{root}/.gitignore"
         self.attributes = f"{root}/.gitattributes"
         self.prime = f"{root}/PRIME.md"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from gastown_hooks.core import fsio, lock
 
 TYPE_CHECKING = False
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 def keep(beads: Beads, lines: Iterable[bytes]) -> None:
     """Add these lines, durably; one that is there already is not added again, so a repeated act adds nothing."""
-    with lock.acquire(beads.quarantine + ".lock"):
+    fsio.make_folder(os.path.dirname(beads.quarantine_lock))
+    with lock.acquire(beads.quarantine_lock):
         there = set((fsio.read(beads.quarantine) or b"").split(b"\n"))
         new = [line for line in dict.fromkeys(lines) if line not in there]
         if new:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from gastown_hooks.core import fsio, ids, record
@@ -59,8 +59,17 @@ def _lines(ledger: Ledger) -> Iterator[Finding]:
     found, mend = lines.parse(text), ledger.mend
     for problem in found.problems:
         yield Finding("lines", problem.why, problem.number, mend)
-    if not found.problems and found.text() != text:
-        yield Finding("order", "the lines are not sorted by id, some stand twice, or the last one is not ended", fix=mend)
+    again = _again(text.split(b"\n"), {line: bead_id for bead_id, line in found.lines.items()})
+    for number, bead_id in again:
+        yield Finding("order", f"{ids.shown(bead_id)} stands twice, letter by letter the same", number, mend)
+    if not found.problems and not again and found.text() != text:
+        yield Finding("order", "the lines are not sorted by id, or the last one is not ended", fix=mend)
+
+
+def _again(found: list[bytes], beads: Mapping[bytes, str]) -> list[tuple[int, str]]:
+    """(number, bead) of each line that is a bead's and stood before."""
+    first: dict[bytes, int] = {}
+    return [(number, beads[line]) for number, line in enumerate(found, 1) if line in beads and first.setdefault(line, number) != number]
 
 
 def _values(ledger: Ledger) -> Iterator[Finding]:
