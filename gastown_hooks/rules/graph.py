@@ -68,6 +68,15 @@ class Linked(Mapping[str, "Record"]):
         says all."""
         return list(self)
 
+    def brief(self, names: Iterable[str]) -> Mapping[str, Record]:
+        """Those of these beads that are here; of each at least id, status, type, assignee and what it depends on."""
+        return {name: self[name] for name in names if name in self}
+
+
+def brief(records: Mapping[str, Record], names: Iterable[str]) -> Mapping[str, Record]:
+    """At least these beads; of each at least as much as `Linked.brief` tells."""
+    return records.brief(names) if isinstance(records, Linked) else records
+
 
 def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
     """Parent id to the ids of its children, in id order; tombstones are nobody's children."""

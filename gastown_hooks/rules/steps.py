@@ -85,13 +85,15 @@ def following(records: Mapping[str, Record], closed: str, actor: str, now: int) 
     whole = whole_of(records, closed)
     if whole is None or whole not in records:
         return Next(None, None, False, [f"{closed} is no step of a molecule: it has no parent"])
-    steps = [records[name] for name in in_order(records, graph.descendants(records, whole))]
-    left = [step for step in steps if ready.status(step) not in ("closed", "tombstone")]
-    own = [step for step in left if step.get("assignee") == actor and ready.status(step) in ("in_progress", "hooked")]
+    names = graph.descendants(records, whole)
+    steps = graph.brief(records, names)
+    left = [name for name in in_order(steps, names) if ready.status(steps[name]) not in ("closed", "tombstone")]
+    own = [name for name in left if steps[name].get("assignee") == actor and ready.status(steps[name]) in ("in_progress", "hooked")]
     if own or not left:
-        return Next(whole, own[0] if own else None, not left, [])
+        return Next(whole, records[own[0]] if own else None, not left, [])
     why: list[str] = []
-    for step in left:
+    for name in left:
+        step = records[name]
         passed = _passed_over(records, step, actor, now)
         if passed is None:
             return Next(whole, step, False, why)

@@ -17,7 +17,7 @@ from gastown_hooks.stores import sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from gastown_hooks.core import lock
@@ -147,7 +147,7 @@ class Index:
     def outlook(self, names: Sequence[str], now: int) -> dict[str, tuple[Record, bool]]:
         """Of these beads, where it can tell: as much as says what it is up to, and whether others hold an open one."""
         found = {}
-        for some in (names[at:at + _MANY] for at in range(0, len(names), _MANY)):
+        for some in _several(names):
             for *values, ready, held in self._ask(
                     "SELECT id, title, kind, status, assignee, fence, ready_from <= ?, blocked_from <= ? AND blocked_until > ? FROM bead "
                     f"WHERE id IN ({', '.join('?' * len(some))})", (now, now, now, *some)):
@@ -219,6 +219,17 @@ class Index:
     def held_by(self, actor: str) -> list[str]:
         """The ids of the beads that are on this identity's hook."""
         return [row[0] for row in self._ask("SELECT id FROM bead WHERE held_by = ? ORDER BY id", (actor,))]
+
+    def brief(self, names: Sequence[str]) -> list[tuple[str, str, str, str]]:
+        """(id, status, type, assignee) of those of these beads that it has."""
+        return [row for some in _several(names) for row in self._ask(
+            f"SELECT id, status, kind, assignee FROM bead WHERE id IN ({', '.join('?' * len(some))})", some)]
+
+    def edges(self, names: Sequence[str]) -> list[tuple[str, str, str]]:
+        """(bead, what it depends on, kind) of these beads."""
+        return [row for some in _several(names) for row in self._ask(
+            f"SELECT source, target, kind FROM edge WHERE source IN ({', '.join('?' * len(some))}) AND kind NOT IN (?, ?)",
+            (*some, SPAWNER, REQUEST))]
 
     def dependents(self, bead_id: str) -> list[tuple[str, str]]:
         """(id, kind) of what depends on the bead, like `graph.dependents`."""
@@ -303,6 +314,11 @@ class Index:
             count = self._ask("SELECT changes()")[0][0]
             self._held[key] = f"{'+' if count > _MANY else ''}id IN {table}", count
         return self._held[key]
+
+
+def _several(names: Sequence[str]) -> Iterable[Sequence[str]]:
+    """As many at once as one question may ask about."""
+    return (names[at:at + _MANY] for at in range(0, len(names), _MANY))
 
 
 def _scopes(wanted: Wanted) -> Sequence[int]:

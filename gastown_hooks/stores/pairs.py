@@ -192,10 +192,12 @@ class Pair:
     def _before(self, bead_id: str, end: int) -> bytes | None:
         """The bead's last value before that place. JSON of ours holds neither tab nor newline, so what stands behind one is a name."""
         name = bead_id.encode() + b" "
-        at = max(self._journal.rfind(b"\n" + name, 0, end), self._journal.rfind(b"\t" + name, 0, end))
+        at = self._journal.rfind(name, 0, end)
+        while at >= 0 and self._journal[at - 1] not in b"\n\t":
+            at = self._journal.rfind(name, 0, at)
         if at < 0:
             return None
-        at += 1 + len(name)
+        at += len(name)
         end = self._journal.index(b"\n", at)
         tab = self._journal.find(b"\t", at, end)
         return self._journal[at : end if tab < 0 else tab]
