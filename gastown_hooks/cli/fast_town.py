@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from gastown_hooks.cli import fast
-from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.plain import town_and_caller
+from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from gastown_hooks.cli.gt import _words
     from gastown_hooks.core.paths import Town
     from gastown_hooks.stores.callers import Caller
 
     View = Callable[[Town, Caller, str | None, dict[str, Any]], None]
+else:
+    _words = late("gastown_hooks.cli.gt._words")
 
 _RIG = (0, 1)  # how many arguments it may have
 _VIEWS: dict[str, tuple[fast.Options, tuple[int, ...], View]] = {

@@ -7,13 +7,13 @@ terminal come before the prompt; `env` adds to its environment. `exec` is the em
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadConfig, NotFound
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.values import dataclass, field, replace
 from gastown_hooks.rules import reports
@@ -23,6 +23,12 @@ from gastown_hooks.stores import config
 from gastown_hooks.stores.config import Settings
 from gastown_hooks.work import costs
 from gastown_hooks.work.lease import Lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import shlex
+else:
+    shlex = late("shlex")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,24 @@ type `result` is its report. A file that is no JSON would be ignored in silence,
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from gastown_hooks.core import fsio
 from gastown_hooks.core.errors import BadConfig
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.rules.reports import Report
 from gastown_hooks.stores import callers, config, event_hooks, git
 from gastown_hooks.work import costs, sling
 from gastown_hooks.work.lease import Lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 TURN = ("-p", "--output-format", "stream-json", "--verbose")
 ENVIRONMENT = {"CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1"}
@@ -45,14 +51,13 @@ def words(rig: Rig, home: Home, lease: Lease, command: tuple[str, ...], environm
 
 def by_hand(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> list[str]:
     """The options with which a person starts it in a terminal; the settings file is written, also where it is found without the option."""
-    session = resumable(home)
-    settings = fsio.read_json(write_settings(rig, home, lease, environment))
+    session, path = resumable(home), write_settings(rig, home, lease, environment)
     folder = os.path.dirname(home.local_settings)
     ours = not os.path.lexists(folder) or (os.path.isdir(folder) and not os.path.islink(folder))
     if os.path.isdir(home.tree) and ours and not git.run(home.tree, "ls-files", "--", home.local_settings).out:  # nothing of the project's
         fsio.make_folder(folder)
-        fsio.write_json(home.local_settings, settings)
-    return ["--settings", write_settings(rig, home, lease, environment), *(["--resume", session] if session else [])]
+        fsio.write_json(home.local_settings, fsio.read_json(path))
+    return ["--settings", path, *(["--resume", session] if session else [])]
 
 
 def write_settings(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> str:

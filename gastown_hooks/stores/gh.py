@@ -61,13 +61,13 @@ class Host:
         fed, out, err = child.memory("in"), child.memory("out"), child.memory("err")
         what = f"gh {' '.join(words[:2])} failed"
         try:
-            code = child.run(["gh", *words], self._folder, callers.clean_environment(_QUIET), (fed, out, err), TIMEOUT)
+            code = child.run(child.there(self._folder, "gh", *words), callers.clean_environment(_QUIET), (fed, out, err), TIMEOUT)
             text, said = child.text(out), child.text(err)
-        except FileNotFoundError:
-            raise RemoteAway("gh is missing", next="install GitHub's gh, then: gh auth login") from None
         finally:
             for fd in (fed, out, err):
                 os.close(fd)
+        if code == 127:
+            raise RemoteAway("gh is missing", next="install GitHub's gh, then: gh auth login")
         why = shown(" ".join(said.split()), 300)
         if code == 4 or re.search(_LOGGED_OUT, said):
             raise RemoteAway("gh is not logged in", why=why, next="gh auth login")

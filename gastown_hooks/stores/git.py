@@ -130,6 +130,12 @@ def update_refs(repo: str, changes: list[tuple[str, str, str | None]], reason: s
     _sync_refs(repo, [ref for ref, _, _ in changes])
 
 
+def commit(repo: str, rev: str) -> str | None:
+    """The commit that the revision leads to; None where there is none, or it cannot be told."""
+    found = run(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False)
+    return found.line or None if found.code == 0 else None
+
+
 def pack(repo: str) -> bool:
     """Pack loose objects where they are many or big; nothing is dropped. Whether that was needed.
 
@@ -236,14 +242,15 @@ def _run(repo: str, args: tuple[str, ...], input: bytes | None, env: dict[str, s
         given["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.path.realpath(repo))
     fed, out, err = child.memory("in", input or b""), child.memory("out"), child.memory("err")
     try:
-        code = child.run(["git", *_CONFIG, *place, *args], repo, given, (fed, out, err), timeout or LOCAL_TIMEOUT)
+        code = child.run(["git", "-C", repo, *_CONFIG, *place, *args], given, (fed, out, err), timeout or LOCAL_TIMEOUT)
         if code is None:
             late = RemoteAway if args[0] in ("fetch", "push", "ls-remote", "clone") else GitFailed
             raise late(f"git {_words(args)} took more than {timeout or LOCAL_TIMEOUT:g} s", why="it was ended")
-        return Result(code, child.text(out), child.text(err))
+        result = Result(code, child.text(out), child.text(err))
+        if code == 128 and result.err.startswith("fatal: cannot change to "):
+            raise GitFailed(f"cannot enter {repo}", why=_why(result.err)) if os.path.isdir(repo) else GitFailed(f"{repo} is missing")
+        return result
     except FileNotFoundError as error:
-        if not os.path.isdir(repo):
-            raise GitFailed(f"{repo} is missing") from error
         raise GitFailed("git is missing", next="install git 2.38 or newer") from error
     finally:
         for fd in (out, err, fed):

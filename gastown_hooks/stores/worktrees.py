@@ -15,7 +15,6 @@ from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import BEADS, SPARSE_EXCLUDED, Rig
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git, gitdir, stubs
-from gastown_hooks.stores.repo import Repo
 
 NO_BRANCH = "refs/heads/gt-none"
 NO_PUSH = "gt-no-push://gt-done"
@@ -78,8 +77,8 @@ def add(rig: Rig, path: str, *, branch: str | None = None, start: str, sparse: b
         _configure(existing.admin, settings, complete=True)
     else:
         _clear_half_made(rig, path, existing, replace_unready)
-        if ref is not None and Repo(rig.repo).resolve(ref) is None:
-            git.update_refs(rig.repo, [(ref, start, "")], "gt: worktree")
+        if ref is not None:
+            _make_branch(rig, ref, start)
         _make(rig, path, ref, start, settings)
     if githooks is not None:
         stubs.chain(githooks, path)
@@ -132,6 +131,15 @@ def gate_tree(rig: Rig, slot: int, commit: str) -> str:
     remove(rig, path)
     add(rig, path, start=commit, sparse=False, githooks=None, detach=True, replace_unready=True)
     return path
+
+
+def _make_branch(rig: Rig, ref: str, start: str) -> None:
+    """The branch at its start, unless there is one."""
+    try:
+        git.update_refs(rig.repo, [(ref, start, "")], "gt: worktree")
+    except Conflict:
+        if git.commit(rig.repo, ref) is None:
+            raise
 
 
 def _make(rig: Rig, path: str, ref: str | None, start: str, settings: dict[str, dict[str, str]]) -> None:

@@ -31,10 +31,15 @@ def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str], agents: Se
     bead = existing(ledger, bead_id)
     wanted = list(skills) or list(track.skills(bead))
     jobs = work.jobs([Ledger(one.beads) for one in town.rigs()], town)
-    own = f"{rig.name}/polecats/"
-    taken = sling.names_in_use(rig, known.at_work(known.beads(ledger)))
+    own, taken = f"{rig.name}/polecats/", list[set[str]]()
+
+    def is_free(name: str) -> bool:
+        if not taken:
+            taken.append(sling.names_in_use(rig, known.at_work(known.beads(ledger))))
+        return name not in taken[0]
+
     worker = dispatch.best(jobs, wanted, lambda job: job.actor.removeprefix(own) if job.actor.startswith(own) else "",
-                           lambda name: name not in taken, "worker")
+                           is_free, "worker")
     why = [worker.why]
     program = dispatch.Choice("", "")
     if agents:

@@ -22,7 +22,7 @@ def furnish(rig: Rig, tree: str, environment: dict[str, str]) -> None:
         return
     said, nothing = child.memory("out"), child.memory("in")
     try:
-        code = child.run(["sh", "-c", command], tree, environment, (nothing, said, said), PATIENCE)
+        code = child.run(child.there(tree, "sh", "-c", command), environment, (nothing, said, said), PATIENCE)
         failed = failure(rig, tree, code, child.text(said))
     finally:
         os.close(said)

@@ -6,7 +6,6 @@ The salvage refs stay after a restore.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from gastown_hooks.core import fsio, lock
 from gastown_hooks.core.errors import BadInput, Conflict, NotFound
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.core.values import dataclass
 from gastown_hooks.stores import git, worktrees
@@ -23,6 +23,12 @@ from gastown_hooks.work import salvage, snapshot, stashes, worktree_state
 from gastown_hooks.work.containment import contained
 from gastown_hooks.work.snapshot import Entries
 from gastown_hooks.work.worktree_state import ASSUMED, INTENT, SKIPPED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 _KEY = r"(?:([a-z][a-z0-9_-]*)/)?([a-z][a-z0-9_-]*)/(\d+)(?:\.(\d+))?"
 LONGEST_NAME = 255

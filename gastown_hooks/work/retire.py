@@ -110,11 +110,16 @@ def fence_of(rig: Rig, home: Home, lease: Lease | None) -> int:
     return int(tail) if tail.isdecimal() else 0
 
 
+def check_there(rig: Rig, name: str) -> None:
+    """Raises NotFound for a worker that is not there."""
+    if not os.path.isdir(rig.polecat(name).root):
+        raise NotFound(f"no polecat {rig.name}/{name}", next=f"gt polecat list {rig.name}")
+
+
 def plan(rig: Rig, name: str) -> list[str]:
     """What a retire would do, in words; nothing is changed. Raises NotFound."""
+    check_there(rig, name)
     home = rig.polecat(name)
-    if not os.path.isdir(home.root):
-        raise NotFound(f"no polecat {rig.name}/{name}", next=f"gt polecat list {rig.name}")
     lease = leases.read(home)
     facts = worktree_state.look(rig, name, fence_of(rig, home, lease), lease)
     ended = _beating(home) or ()

@@ -11,12 +11,12 @@ gives the same refs: no clock and no chance is in the objects.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, Corrupt, GitFailed
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.core.values import dataclass, replace
 from gastown_hooks.stores import git
@@ -25,6 +25,12 @@ from gastown_hooks.work.lease import Lease
 from gastown_hooks.work.snapshot import Changed, Entry
 from gastown_hooks.work.stashes import Stash
 from gastown_hooks.work.worktree_state import CONFLICTS, Facts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 ROOT = "refs/gt/salvage"
 _ROUNDS = 5

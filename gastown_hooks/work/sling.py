@@ -19,7 +19,6 @@ from gastown_hooks.rules import claims, names, ready
 from gastown_hooks.stores import callers, config, events, git, known, stubs, worktrees
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
-from gastown_hooks.stores.repo import Repo
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import convoy, furnish, wake
 from gastown_hooks.work import lease as leases
@@ -301,7 +300,7 @@ def _prepare(rig: Rig, bead: Record, home: Home, now: int) -> None:
 def _lease(rig: Rig, bead: Record, now: int) -> leases.Lease:
     """A new lease for the claim, from the target's tip."""
     target = config.rig_config(rig).target
-    base = Repo(rig.repo).resolve(f"refs/heads/{target}")
+    base = git.commit(rig.repo, f"refs/heads/{target}")  # one question: the library that answers many takes longer to load
     if base is None:
         raise Refused(f"{target} has no commit", next=f"gt rig status {rig.name}")
     agent = (bead.get("metadata") or {}).get("agent") or config.rig_settings(rig).agent or config.town_settings(rig.town).default_agent

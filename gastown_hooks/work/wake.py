@@ -18,7 +18,7 @@ from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.system import os
-from gastown_hooks.stores import callers, config
+from gastown_hooks.stores import callers, child, config
 
 LOCK_FD = 9
 
@@ -128,7 +128,7 @@ def spawn(argv: list[str], environment: dict[str, str], log: str, held: Lock | N
     """Start a program in its own session, its output appended to `log`, the held lock as descriptor 9; returns the pid."""
     fsio.make_folder(os.path.dirname(log))
     output = _high(fsio.open_log(log))
-    actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()]
+    actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_CLOSE, fd) for fd in child.inheritable()]
     actions += [(os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
     handed = -1
     if held is not None:
@@ -172,16 +172,3 @@ def _high(fd: int) -> int:
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LOCK_FD + 1)
     finally:
         os.close(fd)
-
-
-def _inheritable() -> list[int]:
-    """Descriptors that a child would get beside the standard ones: a shell's `exec 7>`, git's pipes."""
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
-        try:
-            if fd > 2 and os.get_inheritable(fd):
-                found.append(fd)
-        except OSError:
-            continue  # the descriptor of the listing itself
-    return found

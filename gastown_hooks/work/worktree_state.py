@@ -104,7 +104,7 @@ def look(rig: Rig, name: str, fence: int, lease: Lease | None, *, tree: str | No
     asked = [f"refs/heads/{branch_name}" if branch_name else None, f"refs/gt/work/{name}/{fence}", here, base, *logged]
     branch, work, there, known_base, *found = _commits(rig.repo, asked)
     reflog = [oid for oid, one in zip(logged, found, strict=True) if oid == one]
-    head = there or (_commit(admin, "HEAD") if admin and not here else None) or branch or (reflog[0] if reflog else None) or work
+    head = there or (git.commit(admin, "HEAD") if admin and not here else None) or branch or (reflog[0] if reflog else None) or work
     state = _state(admin)
     kept = [oid for oid in (head, branch, work) if oid]
     named = [oid.decode() for _, data in state for oid in re.findall(_OID, data)[:_NAMED]]
@@ -146,18 +146,13 @@ def _commits(repo: str, asked: Sequence[str | None]) -> list[str | None]:
     lines = b"".join(os.fsencode(f"{name}^{{commit}}\n") for name in names)
     done = git.run(repo, "cat-file", "--batch-check=%(objectname)", input=lines, check=False)
     if done.code or not all(re.fullmatch(_PLAIN, name) for name in names):  # a damaged object ends the answer for all
-        return [_commit(repo, name) if name else None for name in asked]
+        return [git.commit(repo, name) if name else None for name in asked]
     found = iter(done.out.split("\n"))
     return [line if name and re.fullmatch(_OID, os.fsencode(line := next(found))) else None for name in asked]
 
 
 def _files_of(repo: str, commit: str | None) -> dict[str, tuple[str, str]]:
     return {path: (entry.mode, entry.oid) for path, entry in snapshot.listed(repo, commit).items()} if commit else {}
-
-
-def _commit(repo: str, rev: str) -> str | None:
-    found = git.run(repo, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False)
-    return found.line or None if found.code == 0 else None
 
 
 def _reflog(rig: Rig, admin: str | None, branch: str | None) -> list[str]:
@@ -229,7 +224,7 @@ def _modules(folder: str) -> tuple[tuple[str, Entry], ...]:
 def _module(tree: str, stage: Stage) -> str:
     """The commit that a submodule has checked out, else the one in the index."""
     place = os.path.join(tree, stage.path)
-    return (_commit(place, "HEAD") if os.path.lexists(f"{place}/.git") else None) or stage.oid
+    return (git.commit(place, "HEAD") if os.path.lexists(f"{place}/.git") else None) or stage.oid
 
 
 def _env(admin: str, tree: str) -> dict[str, str]:

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, remark, say, town_and_caller, worker_named
-from gastown_hooks.cli.gt import _words
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import Refused
@@ -16,13 +15,16 @@ from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.work import lease as leases
-from gastown_hooks.work import rescue, retire, status, wake
+from gastown_hooks.work import retire, wake
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from gastown_hooks.cli.gt import _words
     from gastown_hooks.runtime import agents
+    from gastown_hooks.work import rescue, status
 else:
-    agents = late("gastown_hooks.runtime.agents")
+    _words, agents = late("gastown_hooks.cli.gt._words"), late("gastown_hooks.runtime.agents")
+    rescue, status = late("gastown_hooks.work.rescue"), late("gastown_hooks.work.status")
 
 
 @click.group(cls=Group, short_help="The workers of a rig.")
@@ -95,12 +97,12 @@ def nuke(worker: str, force: bool, dry_run: bool, as_json: bool) -> None:
     town, caller = town_and_caller()
     rig, name = worker_named(town, worker)
     _check_right(caller, rig, name)
-    plan = retire.plan(rig, name)
+    retire.check_there(rig, name)
     if dry_run:
-        _tell_plan(rig, name, plan, as_json)
+        _tell_plan(rig, name, retire.plan(rig, name), as_json)
         return
     if not force and sys.stdin.isatty() and sys.stdout.isatty():
-        _ask(rig, name, plan)
+        _ask(rig, name, retire.plan(rig, name))
     saved = retire.retire(rig, name, caller=caller, now=clock.now(), reason="nuked", force=force)
     key = f"{rig.name}/{saved.key}" if saved.ref_prefix else None
     if as_json:

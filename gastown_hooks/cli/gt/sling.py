@@ -9,16 +9,23 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.core import clock, ids
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.rules import convoys
-from gastown_hooks.runtime import agents
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
-from gastown_hooks.work import launch, sling
 from gastown_hooks.work import lease as leases
+from gastown_hooks.work import sling
 from gastown_hooks.work import wake as waking
 from gastown_hooks.work.beadwrite import existing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.runtime import agents
+    from gastown_hooks.work import launch
+else:
+    agents, launch = late("gastown_hooks.runtime.agents"), late("gastown_hooks.work.launch")
 
 
 @click.command(short_help="Give beads to workers, one each.")
