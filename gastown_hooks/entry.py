@@ -30,9 +30,12 @@ except (OSError, EOFError, ValueError, TypeError):
 def write(folder: str, python: str, final: str, paths: list[str]) -> None:
     """Write the programs into `folder`, which will be called `final`."""
     package, here = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(folder)
-    # By its lasting name: hooks and settings files keep where the code is, and must still find it after the next installation.
-    lasting = os.path.dirname(final) + package.removeprefix(here) if package.startswith(f"{here}/") else package
-    code, size = hot.code(package, lasting)
+
+    def called(path: str) -> str:
+        """Its lasting name: hooks and settings files keep where the code is, and must still find it after the next installation."""
+        return os.path.dirname(final) + path.removeprefix(here) if path.startswith(f"{here}/") else path
+
+    code, size = hot.code(package, called, paths)
     fsio.write(f"{folder}/.hot", code, mode=0o644)
     plain = len(python) < 100 and not set(python) & set(" \t\n")
     head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -IS \"$0\" \"$@\"\n'''\n"

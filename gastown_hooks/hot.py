@@ -2,13 +2,14 @@
 
 It is a cache of the sources like Python's own: a module whose source has another size or time than it had, and every module if the
 file is gone or of another Python, is imported as usual. The code is made smaller: no annotations, nothing that only a type checker
-reads, no docstrings of functions (and with `-X no_debug_ranges` no columns). Of the modules that everyday commands import, hot.txt
-names the functions that they call; what stands in another's place reads its code when it is called first.
+reads, no docstrings of functions (and with `-X no_debug_ranges` no columns). `click` is in it, with what it imports. Of the modules that
+everyday commands import, hot.txt names the functions that they call; what stands in another's place reads its code when it is called
+first.
 
 The file: a table as `marshal` writes it (version of Python, finder, {module: place and length of its bundle}, libraries); the functions
 called seldom, each (code, defaults, defaults by name); the bundles, {module: (file, size, mtime, whether a package, what it imports,
-code, place of its functions)}: those that every everyday command imports share one, and with it their strings. Places count
-from the table's end.
+code, place of its functions)}: those that every everyday command imports share one, and with it their strings; so do those of `click`.
+Places count from the table's end.
 """
 
 from __future__ import annotations
@@ -20,12 +21,22 @@ import marshal
 import os
 import sys
 import types
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 from gastown_hooks.core import fsio
 
 _SMALL = 12  # parts of the syntax tree of a function that is no longer than what would stand for it
-_LIBRARIES = ("_json", "_sqlite3", "fcntl")  # C modules that it says the files of
+# `click` and what it imports: as they are, without docstrings (and assertions).
+_OTHERS = """
+    __future__ _weakrefset click click._compat click._utils click.core click.decorators click.exceptions click.formatting click.globals
+    click.parser click.termui click.types click.utils collections collections.abc contextlib copy copyreg datetime enum functools importlib
+    keyword operator re re._casefix re._compiler re._constants re._parser reprlib threading types typing warnings weakref
+"""
+OTHERS = tuple(_OTHERS.split())
+# C modules that it says the files of.
+_LIBRARIES = ("_datetime", "_json", "_sha256", "_sqlite3", "_typing", "fcntl", "math", "select")
 # Runs before anything of ours is imported; `hot`, `start`, `bundles` and `libraries` are the file, the length of its table, and what that
 # holds. What a module imports is made before it runs, in a fifth of an import's time.
 _FINDER = """
@@ -90,7 +101,8 @@ class Hot:
         for name in needs:
             if name not in known:
                 make(name)
-        module._seldom = seldom_of(module.__dict__, functions)
+        if functions is not None:
+            module._seldom = seldom_of(module.__dict__, functions)
         exec(code, module.__dict__)
 
 def seldom_of(names, functions):
@@ -213,15 +225,18 @@ def _is_movable(node: ast.FunctionDef) -> bool:
             and not (node.name.startswith("__") or names & {"super", "__class__"}))
 
 
-def code(package: str, final: str) -> tuple[bytes, int]:
-    """The file's content for the package in that folder, which will be called `final`, and the length of its table."""
+def code(package: str, called: Callable[[str], str], paths: list[str]) -> tuple[bytes, int]:
+    """The file's content for the package in that folder, and the length of its table. `called`: a file's lasting name; `paths`: where else
+    than in our own places modules are looked for."""
     parts: dict[str, tuple[object, ...]] = {}
     places: dict[str, tuple[int, int]] = {}
     seldom, bundles = b"", b""
     for name in HOT:
-        part, functions = _part(package, name, final)
+        part, functions = _part(package, name, called)
         parts[name], seldom = (*part, len(seldom)), seldom + functions
-    for together in (TOGETHER, *([name] for name in HOT if name not in TOGETHER)):
+    others = {name: there for name in OTHERS if (there := _others_part(_spec(name, [*sys.path, *paths]), called))}
+    parts |= others
+    for together in (TOGETHER, list(others), *([name] for name in HOT if name not in TOGETHER)):
         bundle = marshal.dumps({name: parts[name] for name in together})
         places |= dict.fromkeys(together, (len(seldom) + len(bundles), len(bundle)))
         bundles += bundle
@@ -231,23 +246,39 @@ def code(package: str, final: str) -> tuple[bytes, int]:
     return table + seldom + bundles, len(table)
 
 
-def _part(package: str, name: str, final: str) -> tuple[tuple[object, ...], bytes]:
+def _spec(name: str, places: Sequence[str]) -> ModuleSpec | None:
+    """Where a module would be found; nothing is imported for that."""
+    package = name.rpartition(".")[0]
+    above = _spec(package, places) if package else None
+    return PathFinder.find_spec(name, (above and above.submodule_search_locations) or places)
+
+
+def _others_part(spec: ModuleSpec | None, called: Callable[[str], str]) -> tuple[object, ...] | None:
+    """What somebody else's module has in its bundle; None where it is no file of source code."""
+    path = (spec and spec.origin) or ""
+    if not path.endswith(".py"):
+        return None
+    status, name = os.stat(path), called(path)
+    made = compile(fsio.read(path) or b"", name, "exec", dont_inherit=True, optimize=2)
+    return name, status.st_size, status.st_mtime_ns, path.endswith("/__init__.py"), (), made, None
+
+
+def _part(package: str, name: str, called: Callable[[str], str]) -> tuple[tuple[object, ...], bytes]:
     """A module's part of its bundle, and the functions called seldom."""
-    tail = name.removeprefix("gastown_hooks").replace(".", "/")
-    is_package = os.path.isdir(package + tail)
-    tail += "/__init__.py" if is_package else ".py"
-    path, called = package + tail, final + tail
-    status = os.stat(path)
-    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", called)))
+    path = package + name.removeprefix("gastown_hooks").replace(".", "/")
+    is_package = os.path.isdir(path)
+    path += "/__init__.py" if is_package else ".py"
+    status, final = os.stat(path), called(path)
+    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", final)))
     needs = tuple(dict.fromkeys(one for part in tree.body if isinstance(part, ast.ImportFrom) for one in _needs(part)))
     wanted, seldom = FUNCTIONS.get(name), b""
     if wanted:
-        codes = _codes(compile(tree, called, "exec", dont_inherit=True))
+        codes = _codes(compile(tree, final, "exec", dont_inherit=True))
         count = collections.Counter(one for one, _ in codes)
         seldom = _take_out(tree, wanted, {one: code for one, code in codes if count[one] == 1})
         ast.fix_missing_locations(tree)
-    made = compile(tree, called, "exec", dont_inherit=True)
-    return (called, status.st_size, status.st_mtime_ns, is_package, needs, made), seldom
+    made = compile(tree, final, "exec", dont_inherit=True)
+    return (final, status.st_size, status.st_mtime_ns, is_package, needs, made), seldom
 
 
 def _needs(node: ast.ImportFrom) -> list[str]:

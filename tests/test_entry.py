@@ -37,10 +37,11 @@ def bd(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
                           env={"PATH": os.environ["PATH"], "HOME": str(place), "LC_ALL": "C.UTF-8"})
 
 
-def searched(place: Path, *words: str) -> set[str]:
-    """Which of our modules a command took from elsewhere than the file; and whether it needed the whole of `os`."""
-    told = ("bd(); print(*(name for name, module in sys.modules.items() if name in ('os', '_collections_abc') or name.startswith("
-            "'gastown_hooks') and not isinstance(module.__spec__.loader, type)), file=sys.stderr)")
+def searched(place: Path, *words: str, others: bool = False) -> set[str]:
+    """Which of our modules a command took from elsewhere than the file; and whether it needed the whole of `os`. Or which of the others."""
+    asked = f"name in {hot.OTHERS}" if others else "name.startswith('gastown_hooks')"
+    told = (f"bd(); print(*(name for name, module in sys.modules.items() if {not others} and name in ('os', '_collections_abc') or "
+            f"{asked} and not isinstance(module.__spec__.loader, type)), file=sys.stderr)")
     script = (place / "bin/bd").read_text(encoding="utf-8").replace("leave(bd())", told)
     found = subprocess.run([sys.executable, "-I", "-S", "-c", script, *words], cwd=place / "town", capture_output=True, text=True,
                            check=True, env={"HOME": str(place), "LC_ALL": "C.UTF-8"})
@@ -51,6 +52,11 @@ def test_everyday_commands_come_from_the_file(place: Path) -> None:
     name = bd(place, "create", "One", "--silent").stdout.strip()
     for words in (("create", "Two"), ("ready",), ("ready",), ("update", name, "--notes", "n"), ("show", name), ("close", name)):
         assert searched(place, *words) == set(), words
+
+
+def test_so_does_click(place: Path) -> None:
+    assert searched(place, "config", "list", others=True) == set()
+    assert bd(place, "create", "--help").stdout == bd(place, "help", "create").stdout != ""
 
 
 @pytest.mark.parametrize("harm", ["gone", "empty", "other", "garbage"])
