@@ -34,6 +34,7 @@ _TREE: fast.Options = {"--direction": ("direction", "one"), "--reverse": ("rever
                        "--show-all-paths": ("show_all_paths", "flag")}
 _COLUMNS = {"type": "kind", "label": "labels"}
 _MANY = 500  # ids in one question
+_DONE: tuple[str, str, list[Any]] = ("id", "done", [])
 _EPICS: fast_wanted.Wanted = [("kind", True, ["epic"]), ("status", False, ["closed", "tombstone"])]
 # All but the town's own records: most are of a scope that has none of those.
 _OWN: tuple[str, str, list[Any]] = ("", "or", [[("scope", True, [index.CLOSED, index.SHOWN])], [("kind", False, sorted(ready.HIDDEN))]])
@@ -102,7 +103,7 @@ def bd_stats(words: list[str]) -> int | None:
         states, blocked=sum(its.count_blocked(mine, now) for _, its in ledgers),
         ready=sum(its.count_ready(now, mine) for _, its in ledgers),
         pinned=sum(its.count_listed([*own, ("pinned", True, []), ("status", False, ["pinned"])]) for _, its in ledgers),
-        eligible=sum(its.count_done([*mine, *_EPICS]) for _, its in ledgers), leads=sum(one[1] for one in leads),
+        eligible=sum(len(its.ids([*mine, *_EPICS, _DONE])) for _, its in ledgers), leads=sum(one[1] for one in leads),
         closed=sum(one[0] for one in leads))
     activity = statistics.activity_of(*map(sum, zip(*recent, strict=True)))
     if given["as_json"] and not given["no_activity"]:
@@ -118,7 +119,8 @@ def bd_epic_status(words: list[str]) -> int | None:
     given, ledgers = options[1], _ledgers(True)
     if ledgers is None:
         return None
-    rows = sorted(row for _, its in ledgers for row in its.progress(_EPICS) if not given["eligible_only"] or _is_done(row))
+    wanted = [*_EPICS, *([_DONE] if given["eligible_only"] else [])]
+    rows = sorted(row for _, its in ledgers for row in its.progress(wanted))
     whole: dict[str, Any] = {}
     for ledger, _ in ledgers if given["as_json"] else ():
         whole |= known.those(ledger, [*_EPICS, ("id", True, [row[2] for row in rows])] if len(rows) < _MANY else _EPICS)
@@ -129,15 +131,10 @@ def bd_epic_status(words: list[str]) -> int | None:
     return 0
 
 
-def _is_done(row: tuple[Any, ...]) -> bool:
-    """Whether an epic has children and all are closed."""
-    return bool(0 < row[-2] == row[-1])
-
-
 def done_epics() -> list[str] | None:
-    """The ids of the open epics of which that is true; None where no index can tell."""
+    """The ids of the open epics that have children, and all closed; None where no index can tell."""
     ledgers = _ledgers(True)
-    rows = [row for _, its in ledgers or () for row in its.progress(_EPICS) if _is_done(row)]
+    rows = [row for _, its in ledgers or () for row in its.progress([*_EPICS, _DONE])]
     return None if ledgers is None else [row[2] for row in sorted(rows)]
 
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
     # "<", ">=" …: a time, or a number, compared; what is none passes nothing. "holds": `low` (the title) or `everything` (id, title,
     # description) holds these, all in lower case. ("id", "below", [ID]): below that bead; ("id", "top", []): without a parent.
-    # ("labels", "fit", [test of a list of labels]). ("", "or", [Wanted …]): all that one of these wants; ("", "not", [Wanted]): not all
-    # of this. ("fence", True, ()): it was given to a worker. ("pinned", True, ()): it is, by its status or else; ("lacks", True, ()): a
-    # heading (rules/lint).
+    # ("id", "done", []): it has children, and all are closed. ("labels", "fit", [test of a list of labels]). ("", "or", [Wanted …]): all
+    # that one of these wants; ("", "not", [Wanted]): not all of this. ("fence", True, ()): it was given to a worker. ("pinned", True, ()):
+    # it is, by its status or else; ("lacks", True, ()): a heading (rules/lint).
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
@@ -49,9 +49,10 @@ _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE tar
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 _TOP = "id NOT IN (SELECT source FROM edge WHERE kind = 'parent-child')"
 _MANY = 1000  # beads of which each may be looked up
-_COSTLY = ("fit", "holds", "below", "top", "or", "not")
+_COSTLY = ("fit", "holds", "below", "top", "done", "or", "not")
 _SCOPED = ("scope", "status", "kind", "assignee")
 _CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
+_DONE = f"(SELECT 0 {_CHILDREN} AND NOT edge.closed LIMIT 1) IS NULL AND (SELECT 1 {_CHILDREN} LIMIT 1)"  # most have one that is open
 SPAWNER, REQUEST = "waits-for children of", "merge-request of"  # edges of ours, beside those that beads have
 FOREIGN = "SELECT target, source FROM edge WHERE (target BETWEEN 'beads://' AND 'beads:0' OR target BETWEEN 'external:' AND 'external;')"
 STATE = "SELECT version, boot, base, inode, size, mtime, seen, tail, odd, ready, external FROM state"
@@ -209,13 +210,6 @@ class Index:
         return self._ask(f"SELECT {COLUMNS}, (SELECT count(*) {_CHILDREN}), (SELECT ifnull(sum(edge.closed), 0) {_CHILDREN}) "
                          f"FROM bead WHERE TRUE{tests.replace('+', '')} ORDER BY priority, created, id", values)
 
-    def count_done(self, wanted: Wanted) -> int:
-        """How many of them have children and all closed."""
-        tests, values = self._tests(wanted)
-        found = self._ask("SELECT count(*) FROM bead WHERE TRUE"
-                          f"{tests.replace('+', '')} AND (SELECT min(edge.closed) {_CHILDREN})", values)
-        return int(found[0][0])
-
     def held_by(self, actor: str) -> list[str]:
         """The ids of the beads that are on this identity's hook."""
         return [row[0] for row in self._ask("SELECT id FROM bead WHERE held_by = ? ORDER BY id", (actor,))]
@@ -284,6 +278,8 @@ class Index:
                 tests += f" AND iif(labels = '', {none}, fits{self._functions}(labels))"
             elif how == "top":
                 tests += f" AND {_TOP}"
+            elif how == "done":
+                tests += f" AND {_DONE}"
             elif how == "below":
                 tests += f" AND {_BELOW}"
                 found += values
