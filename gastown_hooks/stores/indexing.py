@@ -207,7 +207,8 @@ def _differing(db: sqlite.Connection, pair: Pair, state: tuple[Any, ...]) -> lis
 # ---- what is in it -----------------------------------------------------------------------------------------
 
 def _build(db: sqlite.Connection, beads: Beads, pair: Pair, kept: list[object]) -> tuple[int, int, str]:
-    records = dict(sorted(pair.records().items()))
+    found, marks = pair.marked(zlib.crc32)
+    records = dict(sorted(found.items()))
     edges = [edge for bead in records.values() if "dependencies" in bead or bead.get("issue_type") == requests.TYPE
              for edge in _edges(bead, records)]
     edges.sort(key=itemgetter(0))
@@ -221,15 +222,15 @@ def _build(db: sqlite.Connection, beads: Beads, pair: Pair, kept: list[object]) 
     for statement in _TABLES.split(";"):
         db.execute(statement)
     db.executemany(_LINK, edges)
-    text = pair.lines()
-    rows = [_row(bead, zlib.crc32(text[bead_id]), *_when(around, family, bead_id)) for bead_id, bead in records.items()]
+    rows = [_row(bead, marks[bead_id], *_when(around, family, bead_id)) for bead_id, bead in records.items()]
     db.executemany("INSERT INTO text VALUES (?, ?, ?)", map(_text, records.values(), map(itemgetter(4), rows)))
-    db.executemany(_KEEP, [(row[2], text[row[2]]) for row in rows if row[6] in known.KEPT and known.is_kept(records[row[2]])])
+    lasting = [row[2] for row in rows if row[6] in known.KEPT and known.is_kept(records[row[2]])]
+    db.executemany(_KEEP, pair.several(lasting).items() if lasting else ())
     rows.sort()
     db.executemany(_INSERT, rows)
     for statement in _INDEXES.split(";"):
         db.execute(statement)
-    kept += (records, text, rows, edges)
+    kept += (records, found, marks, rows, edges)
     return sum(row[3] for row in rows) + len(pair.problems), sum(row[15] == 0 for row in rows), index.standing(there)
 
 

@@ -21,7 +21,7 @@ else:
     bulk = late("gastown_hooks.core.bulk")
     merge3 = late("gastown_hooks.rules.merge3")
 
-_PART = 1 << 18
+_PART = 1 << 16  # of more, each gets new pages from the kernel
 _TOGETHER = 100  # lines that are decoded at once
 _WINDOW = 1 << 11  # about three lines
 _BLOCK = 1 << 14  # read at once
@@ -229,14 +229,22 @@ def _line_at(read: Callable[[int, int], bytes], middle: int, low: int, high: int
         span *= 8
 
 
-def holding(read: Callable[[int, int], bytes], texts: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a file in which one of these texts stands. It is read in parts: none is held longer."""
+def parts(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    """A file in parts of whole lines, the last newline of each left out: none has to be held longer."""
     at, rest = 0, b""
     while part := read(at, _PART):
         at += len(part)
-        data, _, rest = (rest + part).rpartition(b"\n")
-        yield from _holding(data, texts)
-    yield from _holding(rest, texts)
+        data, newline, rest = (rest + part).rpartition(b"\n")
+        if newline:
+            yield data
+    if rest:
+        yield rest
+
+
+def holding(read: Callable[[int, int], bytes], texts: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a file in which one of these texts stands."""
+    for part in parts(read):
+        yield from _holding(part, texts)
 
 
 def _holding(data: bytes, texts: Iterable[bytes]) -> Iterator[bytes]:

@@ -208,8 +208,27 @@ class Pair:
     def records(self) -> dict[str, Record]:
         """Every bead, by id, the archive's too."""
         found, old = uncollected(lambda: (lines.parse(self.issues()), archive.everything(self.beads)))
-        self.problems, self._parsed = found.problems + old.problems, found.lines
-        now = found.beads
+        self._parsed = found.lines
+        return self._now(found, old)
+
+    def marked(self, mark: Callable[[bytes], T]) -> tuple[dict[str, Record], dict[str, T]]:
+        """`records`, and a mark of each one's line; the lines are read in parts and not kept."""
+        found, old, before = lines.Parsed(), archive.everything(self.beads), 0
+        marks = {bead_id: mark(line) for bead_id, line in old.lines.items()}
+        for part in lines.parts(self._read):
+            some = lines.parse(part)
+            if not found.beads.keys().isdisjoint(some.beads):  # one of them stands twice
+                return self.records(), {bead_id: mark(line) for bead_id, line in self.lines().items()}
+            found.beads.update(some.beads)
+            found.problems += [lines.Problem(before + one.number, one.why, one.line) for one in some.problems]
+            marks.update(zip(some.lines, map(mark, some.lines.values()), strict=True))
+            before += part.count(b"\n") + 1
+        marks.update((bead_id, mark(line)) for bead_id, line in self.journaled().items())
+        return self._now(found, old), marks
+
+    def _now(self, found: lines.Parsed, old: lines.Parsed) -> dict[str, Record]:
+        """What the file and the archive hold, and the journal makes of it."""
+        now, self.problems = found.beads, found.problems + old.problems
         for bead_id, line in self.journaled().items():
             try:
                 now[bead_id] = record.decode(line)

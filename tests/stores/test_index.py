@@ -17,7 +17,7 @@ from gastown_hooks.core import clock, fsio, lock, record
 from gastown_hooks.core.errors import NotATown, StorageFailed
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import external, index, indexing, known, unseen
+from gastown_hooks.stores import external, index, indexing, known, lines, pairs, unseen
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import hook
 
@@ -190,6 +190,22 @@ def test_of_an_edited_file_the_changed_lines_are_read(ledger: Ledger, old: str, 
         fsio.write(ledger.beads.issues, data.replace(one, other, 1).encode())
         assert set(check(ledger).ids(())) == set(ledger.all())
     assert bool(built) == bool(anew)
+
+
+@pytest.mark.parametrize("again", ["", '{"id":"gp-003","title":"another"}\n'])
+def test_a_file_read_in_parts_is_the_same_file(ledger: Ledger, again: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f'{{"id":"gp-{number:03d}","title":"{"x" * (number * 7 % 90)}"}}\n\n' for number in range(40))
+    fsio.write(ledger.beads.issues, f'{text}{again}{{"id":"gp-050","title":1}}\n<<<<<<<\n{{"id":"gp-060"}}'.encode())
+    os.mkdir(ledger.beads.archive)
+    fsio.write(ledger.beads.archived("2025"), b'{"id":"gp-001","title":"old"}\n{"id":"gp-old"}\nbad\n')
+    fsio.write(ledger.beads.journal, b'{"_journal":1}\ngp-002 {"id":"gp-002","title":"now"}\tgp-new {"id":"gp-new"}\ngp-004 {}\n')
+    for size in (1, 64, 300, 1 << 16):
+        monkeypatch.setattr(lines, "_PART", size)
+        parted, whole = (pairs.Pair.open(ledger.beads, journal=True) for _ in range(2))
+        assert parted and whole
+        found, marks = parted.marked(bytes.upper)
+        assert (found, [str(one) for one in parted.problems]) == (whole.records(), [str(one) for one in whole.problems])
+        assert {name: marks[name] for name in found} == {name: whole.lines()[name].upper() for name in found}
 
 
 def test_writes_lost_before_they_were_seen_build_it_anew(ledger: Ledger) -> None:
