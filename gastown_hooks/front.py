@@ -40,7 +40,7 @@ def gt() -> int:
 def bd() -> int:
     """Entry point of `bd`."""
     code = _main("bd", sys.argv[1:])
-    return code if code in (errors.OK, errors.BadInput.exit_code, errors.BUG, errors.INTERRUPTED) else 1
+    return code if code in (errors.OK, errors.BUG, errors.INTERRUPTED) or code == errors.BadInput.exit_code else 1
 
 
 def leave(code: int) -> NoReturn:

@@ -6,7 +6,7 @@ from gastown_hooks.cli import fast
 from gastown_hooks.cli.fast_rows import Rows
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import index
+from gastown_hooks.stores import index, unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def run(words: list[str]) -> int | None:
     wanted, limit, as_json = asked
     now = clock.now()
     rows = Rows(limit, as_json, True, lambda its, most: its.ready(now, most, wanted), lambda its: its.count_ready(now, wanted),
-                index.current if wanted else index.for_ready)
+                index.current if wanted else unseen.for_ready)
     if not rows.found:
         return None  # the reason why there is none needs a look at all
     return rows.say(lambda beads: _words.say_ready(beads, True))

@@ -6,7 +6,7 @@ from gastown_hooks.cli import fast
 from gastown_hooks.cli.bd import _words
 from gastown_hooks.cli.plain import emit_json, say
 from gastown_hooks.core.late import late
-from gastown_hooks.stores import callers, index
+from gastown_hooks.stores import callers, unseen
 from gastown_hooks.work import world
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ def run(words: list[str]) -> int | None:
 
 def _dependents(ledger: Ledger, bead_id: str) -> list[tuple[str, str]] | None:
     """What depends on the bead in its ledger; None where no index tells."""
-    its = index.lagging(ledger)
+    its = unseen.lagging(ledger)
     if its is not None and its.whole:
         return None if its.odd else its.dependents(bead_id)
     its = None  # lets go of it: it may be written

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import errno
 
-from gastown_hooks.core import jsons
-from gastown_hooks.core.errors import Corrupt, Indeterminate, storage
+from gastown_hooks.core import errors, jsons
 from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
@@ -47,7 +46,7 @@ def read_json(path: str) -> Any:
     try:
         return jsons.loads(data.decode())
     except ValueError as error:
-        raise Corrupt(f"{path} is not JSON", why=str(error), next=f"mend it; python3 -m json.tool {path} shows where") from None
+        raise errors.Corrupt(f"{path} is not JSON", why=str(error), next=f"mend it; python3 -m json.tool {path} shows where") from None
 
 
 def write(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
@@ -60,7 +59,7 @@ def write(path: str, data: bytes, *, mode: int = 0o600, durable: bool = True) ->
             sync_folder(os.path.dirname(path))
     except OSError as error:
         _forget(temporary)
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def write_json(path: str, value: Any, *, durable: bool = True) -> None:
@@ -78,7 +77,7 @@ def create(path: str, data: bytes, *, mode: int = 0o600) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
     finally:
         _forget(temporary)
 
@@ -90,7 +89,7 @@ def stage(path: str, data: bytes, *, mode: int = 0o600) -> str:
         _write_new(temporary, data, mode, True)
     except OSError as error:
         _forget(temporary)
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
     return temporary
 
 
@@ -107,7 +106,7 @@ def rename(source: str, target: str) -> None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise storage(target, error) from error
+        raise errors.storage(target, error) from error
 
 
 def append(path: str, data: bytes, *, mode: int = 0o600) -> None:
@@ -128,7 +127,7 @@ def open_log(path: str, mode: int = 0o600) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _FLAGS, mode)
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def append_to(fd: int, path: str, data: bytes) -> None:
@@ -145,7 +144,7 @@ def append_to(fd: int, path: str, data: bytes) -> None:
             os.ftruncate(fd, size)
         except (OSError, UnboundLocalError):
             pass  # the next writer cuts the torn tail; nothing was acknowledged
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def sync(fd: int, path: str) -> None:
@@ -153,7 +152,7 @@ def sync(fd: int, path: str) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        raise Indeterminate(f"cannot make {path} durable", why=error.strerror or str(error),
+        raise errors.Indeterminate(f"cannot make {path} durable", why=error.strerror or str(error),
                             next="read it back before you repeat the command") from error
 
 
@@ -171,7 +170,7 @@ def make_folder(path: str) -> None:
             os.mkdir(path, 0o700)
     except OSError as error:
         if not (isinstance(error, FileExistsError) and os.path.isdir(path)):
-            raise storage(path, error) from error
+            raise errors.storage(path, error) from error
 
 
 def remove(path: str) -> None:
@@ -181,7 +180,7 @@ def remove(path: str) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def thin_out(folder: str, limit: int) -> None:
@@ -201,11 +200,11 @@ def remove_tree(path: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
     try:
         _remove_entry(name, parent)
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
     finally:
         os.close(parent)
 
@@ -218,7 +217,7 @@ def link(target: str, path: str) -> None:
         os.rename(temporary, path)
     except OSError as error:
         _forget(temporary)
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def copy(source: str, target: str, *, mode: int | None = None) -> None:
@@ -232,7 +231,7 @@ def touch(path: str) -> None:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, 0o600))
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def sync_folder(path: str) -> None:
@@ -241,7 +240,7 @@ def sync_folder(path: str) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        raise Indeterminate(f"cannot make {path} durable", why=error.strerror or str(error)) from error
+        raise errors.Indeterminate(f"cannot make {path} durable", why=error.strerror or str(error)) from error
     finally:
         os.close(fd)
 

@@ -6,7 +6,7 @@ A bead id is `<prefix>-<base36>` with dotted parts for children (`gp-abc12.3`); 
 
 from __future__ import annotations
 
-from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core import errors
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
 
@@ -35,7 +35,7 @@ def name(text: str, what: str) -> str:
     """A rig's, worker's or agent's name: a letter, then letters, digits, `-`, `_`; at most 32. Raises BadInput."""
     if not text or len(text) > 32 or text[0] not in LOWER or not _NAME.issuperset(text) or text in RESERVED:
         why = "it is reserved" if text in RESERVED else "use a lower-case letter, then letters, digits, - or _, at most 32"
-        raise BadInput(f"{shown(text)} is no {what} name", why=why)
+        raise errors.BadInput(f"{shown(text)} is no {what} name", why=why)
     return text
 
 
@@ -43,7 +43,7 @@ def prefix(text: str) -> str:
     """A bead prefix without its hyphen: a letter, then letters, digits or hyphens; at most 16."""
     if (not text or len(text) > 16 or text[0] not in LOWER or text[-1] == "-"
             or not (LOWER | DIGITS | {"-"}).issuperset(text)):
-        raise BadInput(f"{shown(text)} is no bead prefix", why="a lower-case letter, then letters, digits or -, at most 16")
+        raise errors.BadInput(f"{shown(text)} is no bead prefix", why="a lower-case letter, then letters, digits or -, at most 16")
     return text
 
 
@@ -53,7 +53,7 @@ def bead(text: str) -> str:
     if (not hyphen or not head or not tail or len(text) > 96 or head[0] not in LOWER
             or not (LOWER | DIGITS | {"_"}).issuperset(head) or not _ID_TAIL.issuperset(tail)
             or tail[0] == "-" or ".." in tail or tail[-1] in ".-"):
-        raise BadInput(f"{shown(text)} is no bead id", why="ids look like gp-abc12 or gp-abc12.3", next="bd list")
+        raise errors.BadInput(f"{shown(text)} is no bead id", why="ids look like gp-abc12 or gp-abc12.3", next="bd list")
     return text
 
 
@@ -61,7 +61,7 @@ def actor(text: str) -> str:
     """An identity such as `overseer` or `gp/polecats/toast`: slash-separated parts. Raises BadInput."""
     if not text or len(text) > 128 or not _ACTOR.issuperset(text) or any(
             part in ("", ".", "..") or part[0] == "-" for part in text.split("/")):
-        raise BadInput(f"{shown(text)} is no identity", why="identities look like mayor or rig/polecats/name")
+        raise errors.BadInput(f"{shown(text)} is no identity", why="identities look like mayor or rig/polecats/name")
     return text
 
 

@@ -11,7 +11,7 @@ import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `
 import fcntl
 import time
 
-from gastown_hooks.core.errors import LockTimeout, storage
+from gastown_hooks.core import errors
 from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ def acquire(path: str, timeout: float = DEFAULT_TIMEOUT) -> Lock:
         if not _flock(fd, deadline):
             who = holder(path)
             os.close(fd)
-            raise LockTimeout(f"{path} is busy", why=f"held by {who} for more than {timeout:g} s",
+            raise errors.LockTimeout(f"{path} is busy", why=f"held by {who} for more than {timeout:g} s",
                               next="try again, or look at that process")
         lock = Lock(path, fd)
         if lock.still_ours():
@@ -175,7 +175,7 @@ def _open(path: str) -> int:
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             return os.open(path, flags, 0o600)
     except OSError as error:
-        raise storage(path, error) from error
+        raise errors.storage(path, error) from error
 
 
 def _flock(fd: int, deadline: float) -> bool:

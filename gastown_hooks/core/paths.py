@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gastown_hooks.core.errors import NotATown
+from gastown_hooks.core import errors
 from gastown_hooks.core.ids import RESERVED
 from gastown_hooks.core.system import os
 
@@ -231,7 +231,7 @@ def town_at(start: str) -> Town:
     """Like `find_town`, but a missing town is the user's error."""
     town = find_town(start)
     if town is None:
-        raise NotATown(f"{start} is not in a town", why="no mayor/town.json at or above it",
+        raise errors.NotATown(f"{start} is not in a town", why="no mayor/town.json at or above it",
                        next="cd into your town, or make one: gt install ~/gt")
     return town
 
@@ -263,14 +263,14 @@ def redirects(beads: Beads) -> list[Beads]:
         except FileNotFoundError:
             return chain
         if not target or "\0" in target:
-            raise NotATown(f"{chain[-1].redirect} names no folder", why="it should name a folder",
+            raise errors.NotATown(f"{chain[-1].redirect} names no folder", why="it should name a folder",
                            next="write the folder into it, or remove it")
         folders = [os.path.normpath(os.path.join(base, target)) for base in (os.path.dirname(chain[-1].root), chain[-1].root)]
         found = Beads(folders[1] if os.path.isdir(folders[1]) and not os.path.isdir(folders[0]) else folders[0])
         shown = " -> ".join(one.root for one in [*chain, found])
         if found.root in [one.root for one in chain]:
-            raise NotATown(f"{beads.root} redirects in a circle", why=shown, next="remove one of the redirect files")
+            raise errors.NotATown(f"{beads.root} redirects in a circle", why=shown, next="remove one of the redirect files")
         if len(chain) > DEEPEST:
-            raise NotATown(f"{beads.root} redirects more than {DEEPEST} times", why=shown,
+            raise errors.NotATown(f"{beads.root} redirects more than {DEEPEST} times", why=shown,
                            next="let the first redirect file name the last folder")
         chain.append(found)

@@ -7,8 +7,7 @@ what its name says, or null but for the title: a line with anything else there i
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, jsons
-from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core import clock, errors, jsons
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def encode(record: Record) -> bytes:
                 text = text.replace(plain, escaped)
         return text.encode()
     except (ValueError, TypeError) as error:
-        raise Corrupt(f"bead {record.get('id', '?')} cannot be written", why=str(error)) from None
+        raise errors.Corrupt(f"bead {record.get('id', '?')} cannot be written", why=str(error)) from None
 
 
 def decode(line: bytes) -> Record:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock
-from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core import clock, errors
 from gastown_hooks.core.ids import nearest, shown
 from gastown_hooks.rules import graph, states
 
@@ -27,24 +26,25 @@ def text(value: str, what: str = "text") -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise BadInput(f"the {what} is not UTF-8 text") from None
+        raise errors.BadInput(f"the {what} is not UTF-8 text") from None
     return value
 
 
 def script(value: str) -> str:
     """A shell script, which the shell takes as one argument."""
     if not value.strip():
-        raise BadInput("the script of --run is empty")
+        raise errors.BadInput("the script of --run is empty")
     if "\0" in value:
-        raise BadInput("the script of --run holds a NUL", why="no shell takes it", next="remove it: tr -d '\\000'")
+        raise errors.BadInput("the script of --run holds a NUL", why="no shell takes it", next="remove it: tr -d '\\000'")
     return text(value, "script")
 
 
 def title(value: str) -> str:
     if not value.strip():
-        raise BadInput("the title is empty", next='bd create "What is to be done"')
+        raise errors.BadInput("the title is empty", next='bd create "What is to be done"')
     if len(value) > LONGEST_TITLE:
-        raise BadInput(f"the title has {len(value)} characters", why=f"at most {LONGEST_TITLE}", next="put the rest into --description")
+        raise errors.BadInput(f"the title has {len(value)} characters", why=f"at most {LONGEST_TITLE}",
+                              next="put the rest into --description")
     return text(value, "title").strip()
 
 
@@ -52,7 +52,7 @@ def priority(value: str) -> int:
     """`0` to `4` or `P0` to `P4`."""
     digit = value[1:] if value[:1] in "pP" else value
     if digit not in ("0", "1", "2", "3", "4"):
-        raise BadInput(f"{shown(value)} is no priority", why="0 to 4 or P0 to P4, 0 is the most urgent")
+        raise errors.BadInput(f"{shown(value)} is no priority", why="0 to 4 or P0 to P4, 0 is the most urgent")
     return int(digit)
 
 
@@ -88,7 +88,7 @@ def session(value: str) -> str:
 def label(value: str) -> str:
     found = _name(value.strip(), "label")
     if not found or "," in found:
-        raise BadInput(f"{shown(value)} is no label", why="a label is not empty and has no comma")
+        raise errors.BadInput(f"{shown(value)} is no label", why="a label is not empty and has no comma")
     return found
 
 
@@ -99,7 +99,8 @@ def labels(values: list[str] | tuple[str, ...]) -> list[str]:
 
 def estimate(value: int) -> int:
     if not 0 <= value < 10 ** 9:
-        raise BadInput(f"an estimate of {shown(str(value))} minutes", why="it cannot be negative" if value < 0 else "that is too many")
+        raise errors.BadInput(f"an estimate of {shown(str(value))} minutes",
+                              why="it cannot be negative" if value < 0 else "that is too many")
     return value
 
 
@@ -107,10 +108,10 @@ def duration(value: str) -> int:
     """`30m`, `1h`, `2d`, `1w` in nanoseconds."""
     count, unit = value[:-1], value[-1:]
     if not (count.isascii() and count.isdigit() and len(count) < 7 and unit in _UNITS and int(count)):
-        raise BadInput(f"{shown(value)} is no length of time", why="use 30m, 1h, 2d or 1w")
+        raise errors.BadInput(f"{shown(value)} is no length of time", why="use 30m, 1h, 2d or 1w")
     found = int(count) * _UNITS[unit] * clock.SECOND
     if found >= 1 << 63:
-        raise BadInput(f"{shown(value)} is no length of time", why="it is too long")
+        raise errors.BadInput(f"{shown(value)} is no length of time", why="it is too long")
     return found
 
 
@@ -119,7 +120,8 @@ def gate(await_type: str | None, await_id: str | None, timeout: str | None, issu
     given = {"await_type": await_type, "await_id": await_id, "timeout": timeout}
     found: Record = {key: text(value, key) or None for key, value in given.items() if value is not None}
     if found and issue_type != "gate":
-        raise BadInput("--await-type, --await-id and --timeout are of a gate", why=f"this is a {issue_type}", next="bd create … -t gate")
+        raise errors.BadInput("--await-type, --await-id and --timeout are of a gate", why=f"this is a {issue_type}",
+                              next="bd create … -t gate")
     return {**found, **({"timeout": duration(timeout)} if timeout else {})}
 
 
@@ -130,7 +132,8 @@ def moment(value: str, now: int) -> str:
     except (ValueError, IndexError):
         at = -1
     if not 0 <= at < _YEAR_10000:
-        raise BadInput(f"{shown(value)} is no time", why="use +6h, +1d, +2w, tomorrow, next monday, 2026-01-31 or 2026-01-31T12:00:00Z")
+        raise errors.BadInput(f"{shown(value)} is no time",
+                              why="use +6h, +1d, +2w, tomorrow, next monday, 2026-01-31 or 2026-01-31T12:00:00Z")
     return clock.stamp(at)
 
 
@@ -155,7 +158,7 @@ def dependency(value: str) -> tuple[str, str]:
     if not colon or head in ("external", "beads"):
         head, rest = "blocks", value
     if not rest:
-        raise BadInput(f"{shown(value)} is no dependency", why="it looks like blocks:gp-abc12 or gp-abc12")
+        raise errors.BadInput(f"{shown(value)} is no dependency", why="it looks like blocks:gp-abc12 or gp-abc12")
     return kind(head), rest
 
 
@@ -170,13 +173,15 @@ def foreign_targets(records: Iterable[Record]) -> set[str]:
             for raw in found if (target := raw.get("depends_on_id")) and is_foreign(target)}
 
 
-def _unknown(value: str, what: str, known: tuple[str, ...]) -> BadInput:
-    return BadInput(f"{shown(value)} is no {what}", why=f"did you mean {nearest(value.lower(), list(known))}? Known: {', '.join(known)}")
+def _unknown(value: str, what: str, known: tuple[str, ...]) -> errors.BadInput:
+    return errors.BadInput(f"{shown(value)} is no {what}",
+                           why=f"did you mean {nearest(value.lower(), list(known))}? Known: {', '.join(known)}")
 
 
 def _name(value: str, what: str) -> str:
     if len(value) > LONGEST_NAME or not value.isprintable() or value[:1] == "-":
-        raise BadInput(f"{shown(value)} is no {what}", why=f"at most {LONGEST_NAME} printable characters, no hyphen at the beginning")
+        raise errors.BadInput(f"{shown(value)} is no {what}",
+                              why=f"at most {LONGEST_NAME} printable characters, no hyphen at the beginning")
     return value
 
 

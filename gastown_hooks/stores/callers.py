@@ -6,8 +6,7 @@ variable is a claim, not a proof.
 
 from __future__ import annotations
 
-from gastown_hooks.core import fsio, ids, system
-from gastown_hooks.core.errors import BadInput, NotATown, NotFound
+from gastown_hooks.core import errors, fsio, ids, system
 from gastown_hooks.core.paths import Town, find_town
 from gastown_hooks.core.system import os
 
@@ -44,7 +43,7 @@ class Caller:
 
     def in_town(self) -> Town:
         if self.town is None:
-            raise NotATown(f"{self.cwd} is not in a town", why="no mayor/town.json at or above it",
+            raise errors.NotATown(f"{self.cwd} is not in a town", why="no mayor/town.json at or above it",
                            next="cd into your town, or make one: gt install ~/gt")
         return self.town
 
@@ -57,7 +56,7 @@ def caller(cwd: str | None = None) -> Caller:
     role, rig, name = _role_of(actor)
     bead, fence, token = (system.variable(name) for name in ("GT_BEAD", "GT_FENCE", "GT_TOKEN"))
     if fence is not None and not fence.isdecimal():
-        raise BadInput(f"GT_FENCE={ids.shown(fence)} is no fence", why="a whole number is expected")
+        raise errors.BadInput(f"GT_FENCE={ids.shown(fence)} is no fence", why="a whole number is expected")
     if role == "polecat" and fence is None and town and rig and name:
         home = town.rig(rig).polecat(name)
         if _inside(folder, home.root):  # by hand, in the worker's own tree: the tree is its claim
@@ -70,7 +69,7 @@ def _here() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError:
-        raise NotFound("the folder that you are in is gone", why="somebody removed it", next="cd to one that is there") from None
+        raise errors.NotFound("the folder that you are in is gone", why="somebody removed it", next="cd to one that is there") from None
 
 
 def variable(name: str, default: str = "") -> str:
@@ -94,7 +93,7 @@ def wake_mode() -> str:
     """How wakes are carried out: `spawn` (detached), `inline` (in the foreground) or `off`."""
     mode = variable("GT_WAKE", "spawn")
     if mode not in ("spawn", "inline", "off"):
-        raise BadInput(f"GT_WAKE={ids.shown(mode)}", why="known: spawn, inline, off")
+        raise errors.BadInput(f"GT_WAKE={ids.shown(mode)}", why="known: spawn, inline, off")
     return mode
 
 
@@ -119,7 +118,7 @@ def _town(folder: str) -> Town | None:
         return find_town(folder)
     town = Town(os.path.abspath(override))
     if not os.path.exists(town.marker):
-        raise NotATown(f"{ids.shown(override)} is not a town", why="GT_ROOT names it, but it has no mayor/town.json",
+        raise errors.NotATown(f"{ids.shown(override)} is not a town", why="GT_ROOT names it, but it has no mayor/town.json",
                        next="unset GT_ROOT GT_TOWN_ROOT")
     return town
 

@@ -6,8 +6,7 @@ mistyped gate must not mean "no gate".
 
 from __future__ import annotations
 
-from gastown_hooks.core import fsio, ids
-from gastown_hooks.core.errors import BadConfig, NotFound
+from gastown_hooks.core import errors, fsio, ids
 from gastown_hooks.core.paths import Beads, Rig, Town
 from gastown_hooks.core.system import os
 
@@ -38,17 +37,17 @@ def rig_config(rig: Rig) -> RigConfig:
     found = fsio.read_json(rig.config)
     if found is None:
         known = ", ".join(other.name for other in rig.town.rigs()) or "none yet"
-        raise NotFound(f"no rig {ids.shown(rig.name)}", why=f"known rigs: {known}", next="gt rig add NAME URL")
+        raise errors.NotFound(f"no rig {ids.shown(rig.name)}", why=f"known rigs: {known}", next="gt rig add NAME URL")
     try:
         return RigConfig(found["name"], found["beads"]["prefix"], found["default_branch"], found["git_url"], found["local_repo"])
     except (KeyError, TypeError) as error:
-        raise BadConfig(f"{rig.config}: {error.args[0]}", why="the key is missing", next=f"gt rig remove {rig.name}") from None
+        raise errors.BadConfig(f"{rig.config}: {error.args[0]}", why="the key is missing", next=f"gt rig remove {rig.name}") from None
 
 
 def _town_record(town: Town) -> dict[str, Any]:
     found = fsio.read_json(town.marker)
     if not isinstance(found, dict) or not found.get("id"):
-        raise BadConfig(f"{town.marker}: id", why="the key is missing", next=f"gt install {town.root}")
+        raise errors.BadConfig(f"{town.marker}: id", why="the key is missing", next=f"gt install {town.root}")
     return found
 
 
@@ -200,7 +199,7 @@ def known(key: str, keys: dict[str, tuple[Any, str]], path: str) -> str:
     head, dot, rest = key.partition(".")
     if head in keys and (not dot or (head in _OPEN and rest)):
         return key
-    raise BadConfig(f"{path}: {ids.shown(key)}", why=f"unknown key; the nearest is {ids.nearest(head, list(keys))}",
+    raise errors.BadConfig(f"{path}: {ids.shown(key)}", why=f"unknown key; the nearest is {ids.nearest(head, list(keys))}",
                     next=f"{_program(keys)} config explain")
 
 
@@ -224,7 +223,7 @@ def _load(path: str, keys: dict[str, tuple[Any, str]]) -> dict[str, Any]:
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise BadConfig(path, why="not a JSON object")
+        raise errors.BadConfig(path, why="not a JSON object")
     for key, value in found.items():
         if not key.startswith("x-"):  # x-…: other programs' own
             _check(path, known(key, keys, path), value, keys)
@@ -247,4 +246,5 @@ def _check(path: str, key: str, value: Any, keys: dict[str, tuple[Any, str]]) ->
         good = good and (value > 0 or value == default)
     if not good and value is not None:
         want = _WANTED.get(key) or _KINDS[type(default)]
-        raise BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}", next=f"{_program(keys)} config explain {key}")
+        raise errors.BadConfig(f"{path}: {key}", why=f"{ids.shown(repr(value))} is not {want}",
+                               next=f"{_program(keys)} config explain {key}")

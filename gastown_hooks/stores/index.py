@@ -8,8 +8,7 @@ can have reached.
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, jsons, sharing
-from gastown_hooks.core.errors import LockTimeout, StorageFailed
+from gastown_hooks.core import clock, errors, jsons, sharing
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
 from gastown_hooks.rules import states
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from gastown_hooks.core import lock
     from gastown_hooks.core.paths import Beads
     from gastown_hooks.core.record import Record
-    from gastown_hooks.stores import external, indexing, unseen
+    from gastown_hooks.stores import external, indexing
     from gastown_hooks.stores.ledger import Ledger
 
     # (column, how, values). True: it must be one of the values, False: none of them; for `label`, they must be there, or not.
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     Wanted = Sequence[tuple[str, bool | str, Sequence[Any]]]
 else:
     external, indexing = late("gastown_hooks.stores.external"), late("gastown_hooks.stores.indexing")
-    lock, unseen = late("gastown_hooks.core.lock"), late("gastown_hooks.stores.unseen")
+    lock = late("gastown_hooks.core.lock")
 
 VERSION = 15
 COLUMNS = "priority, created, id, kind, title, estimate, assignee, status, labels"
@@ -80,7 +79,8 @@ class Index:
             return self._db.execute(query, values).fetchall()
         except sqlite.Error as error:
             indexing.discard(self._beads)
-            raise StorageFailed(f"the index {self._beads.index} was damaged, and is gone", why=str(error), next="the same again") from None
+            raise errors.StorageFailed(f"the index {self._beads.index} was damaged, and is gone", why=str(error),
+                                       next="the same again") from None
 
     def put_beside(self, row: tuple[Any, ...], effect: str, since: int | None) -> None:
         """For `ready` without filters: a bead's COLUMNS by now, what its change does (`rules.ready.effect`), from when it may begin."""
@@ -326,25 +326,8 @@ def current(ledger: Ledger) -> Index | None:
     """The ledger's index, brought up to date; None where there is none to be had: then read the ledger. Raises what reading it raises."""
     try:
         return None if ledger.write_through else opened(ledger.beads) or indexing.caught_up(ledger)
-    except (sqlite.Error, StorageFailed, LockTimeout):
+    except (sqlite.Error, errors.StorageFailed, errors.LockTimeout):
         return None  # slow, and right
-
-
-def for_ready(ledger: Ledger) -> Index | None:
-    """`current` for who asks only what is ready, without filters: a little that it has not seen is looked at beside it."""
-    found = lagging(ledger)
-    if found is not None and (found.whole or unseen.put_beside(ledger, found)):
-        return found
-    found = None  # lets go of it: it is going to be written
-    return current(ledger)
-
-
-def lagging(ledger: Ledger) -> Index | None:
-    """The ledger's index as it is (`whole`: up to date); None where there is none, or it is of another history."""
-    try:
-        return None if ledger.write_through else opened(ledger.beads, whole=False)
-    except (sqlite.Error, StorageFailed, LockTimeout):
-        return None
 
 
 def opened(beads: Beads, *, whole: bool = True, patience: float = 0.0) -> Index | None:
@@ -355,7 +338,7 @@ def opened(beads: Beads, *, whole: bool = True, patience: float = 0.0) -> Index 
     try:
         if held is None and patience and os.path.exists(beads.index):
             held = lock.acquire(beads.index_lock, patience)
-    except LockTimeout:
+    except errors.LockTimeout:
         pass
     if held is None:
         return None

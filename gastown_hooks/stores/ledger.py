@@ -10,8 +10,7 @@ A ledger in `code-branch` mode (tracked beside the code) has no journal: each wr
 
 from __future__ import annotations
 
-from gastown_hooks.core import fsio, jsons
-from gastown_hooks.core.errors import Corrupt, Fenced, LockTimeout, NotATown, StorageFailed
+from gastown_hooks.core import errors, fsio, jsons
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
 
@@ -256,7 +255,7 @@ class Ledger:
             pair = self._read()
             try:
                 found = take(pair)
-            except (Corrupt, ValueError):
+            except (errors.Corrupt, ValueError):
                 if pair.steady():
                     raise
                 continue
@@ -264,8 +263,8 @@ class Ledger:
                 return found
         raise self._restless()
 
-    def _restless(self) -> Corrupt:
-        return Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
+    def _restless(self) -> errors.Corrupt:
+        return errors.Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
 
     def _read(self) -> Pair:
         """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it. Without journals the last
@@ -295,8 +294,8 @@ class Ledger:
             raise self._none()
         return pair
 
-    def _none(self) -> NotATown:
-        return NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or get it from git")
+    def _none(self) -> errors.NotATown:
+        return errors.NotATown(f"no ledger in {self.beads.root}", why="issues.jsonl is missing", next="bd init, or get it from git")
 
     def _check_claim(self, view: View) -> None:
         writer = self.writer
@@ -305,7 +304,7 @@ class Ledger:
         held = (self.claims or view).get(writer.bead) if writer.bead else None
         if held is None or held.get("claim_fence", 0) != writer.fence or held.get("assignee") != writer.actor:
             now = f"fence {held.get('claim_fence', 0)}, {held.get('assignee') or 'nobody'}" if held else "no such bead"
-            raise Fenced(f"{writer.actor} may not write", why=f"its claim {writer.bead or '(none)'} at fence {writer.fence} "
+            raise errors.Fenced(f"{writer.actor} may not write", why=f"its claim {writer.bead or '(none)'} at fence {writer.fence} "
                          f"is not the one in force ({now})", next="stop; your work is kept: gt rescue list")
 
     def _write_locked(self, pair: Pair, changed: dict[str, bytes]) -> int | None:
@@ -331,7 +330,7 @@ class Ledger:
         if size > min(max(os.stat(self.beads.issues).st_size // 16, 64 << 10), 1 << 20):
             try:
                 self.fold()
-            except (StorageFailed, LockTimeout):
+            except (errors.StorageFailed, errors.LockTimeout):
                 pass  # the write itself is durable; the tick folds again, and says when it cannot
 
     def _swap(self, before: Pair, staged: str) -> bool:

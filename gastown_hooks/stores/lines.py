@@ -6,8 +6,7 @@ a search ends before those (`sound`), whatever id they begin with.
 
 from __future__ import annotations
 
-from gastown_hooks.core import record
-from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core import errors, record
 from gastown_hooks.core.late import late
 
 TYPE_CHECKING = False
@@ -140,7 +139,7 @@ def decoded(line: bytes, bead_id: str) -> Record:
     try:
         return record.decode(line)
     except ValueError as error:
-        raise Corrupt(f"bead {bead_id} is damaged", why=str(error),
+        raise errors.Corrupt(f"bead {bead_id} is damaged", why=str(error),
                       next=f"grep -n {bead_id} .beads/issues.jsonl .beads/issues.journal, then mend the line") from None
 
 

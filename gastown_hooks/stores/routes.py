@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from gastown_hooks.core import fsio, ids, jsons
-from gastown_hooks.core.errors import BadInput, Conflict, Corrupt, NotFound
+from gastown_hooks.core import errors, fsio, ids, jsons
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Rig, Town, follow_redirect
 from gastown_hooks.stores.callers import Caller, variable
@@ -49,7 +48,7 @@ class Routes:
         """Raises NotFound with the known prefixes."""
         prefix = self.prefix_of(ids.bead(bead_id))
         if prefix is None:
-            raise NotFound(f"no ledger for {ids.shown(bead_id)}", why=f"known prefixes: {', '.join(sorted(self._paths))}",
+            raise errors.NotFound(f"no ledger for {ids.shown(bead_id)}", why=f"known prefixes: {', '.join(sorted(self._paths))}",
                            next="gt rig list")
         beads = self.at(prefix)
         if variable("BD_DEBUG_ROUTING") == "1":
@@ -80,7 +79,7 @@ class Routes:
             if there == path:
                 return
             if there is not None:
-                raise Conflict(f"prefix {prefix} is taken", why=f"it leads to {there}", next="choose another: --prefix P")
+                raise errors.Conflict(f"prefix {prefix} is taken", why=f"it leads to {there}", next="choose another: --prefix P")
             line = jsons.dumps({"prefix": prefix + "-", "path": path}).encode() + b"\n"
             fsio.append(self.town.beads.routes, line)
             self._paths[prefix] = path
@@ -104,6 +103,6 @@ def _route(line: bytes, where: str) -> tuple[str, str]:
         prefix, path = ids.prefix(str(found["prefix"]).removesuffix("-")), found["path"]
         if path != ".":  # a route leads to the town or to a folder right below it, never out of it
             ids.name(path, "rig")
-    except (ValueError, KeyError, TypeError, BadInput) as error:
-        raise Corrupt(where, why=str(error), next="mend or remove that line") from None
+    except (ValueError, KeyError, TypeError, errors.BadInput) as error:
+        raise errors.Corrupt(where, why=str(error), next="mend or remove that line") from None
     return prefix, path

@@ -5,8 +5,7 @@ A file an identity, so nobody ever acts on what somebody else had in hand. Hot: 
 
 from __future__ import annotations
 
-from gastown_hooks.core import fsio
-from gastown_hooks.core.errors import StorageFailed
+from gastown_hooks.core import errors, fsio
 from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ def remember(beads: Beads, actor: str, bead_id: str) -> None:
     try:
         fsio.make_folder(beads.touched)
         fsio.write(path, line, durable=False)
-    except StorageFailed:
+    except errors.StorageFailed:
         pass
 
 

@@ -5,23 +5,42 @@ Lean: asked at every `bd ready` and `bd close --continue`.
 
 from __future__ import annotations
 
-from gastown_hooks.core import jsons, record
+from gastown_hooks.core import errors, jsons
 from gastown_hooks.core.late import late
+from gastown_hooks.stores import index, sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import ready
     from gastown_hooks.stores.index import Index
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.stores.pairs import Pair
 else:
-    ready = late("gastown_hooks.rules.ready")
+    ready, record = late("gastown_hooks.rules.ready"), late("gastown_hooks.core.record")
 
 LITTLE = 8 << 10  # bytes of the journal: about ten changes
+
+
+def for_ready(ledger: Ledger) -> Index | None:
+    """`index.current` for who asks only what is ready, without filters: a little that it has not seen is looked at beside it."""
+    found = lagging(ledger)
+    if found is not None and (found.whole or put_beside(ledger, found)):
+        return found
+    found = None  # lets go of it: it is going to be written
+    return index.current(ledger)
+
+
+def lagging(ledger: Ledger) -> Index | None:
+    """The ledger's index as it is (`whole`: up to date); None where there is none, or it is of another history."""
+    try:
+        return None if ledger.write_through else index.opened(ledger.beads, whole=False)
+    except (sqlite.Error, errors.StorageFailed, errors.LockTimeout):
+        return None
 
 
 def since(pair: Pair, its: Index, most: int) -> dict[str, tuple[bytes | None, bytes]] | None:

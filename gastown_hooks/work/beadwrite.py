@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, ids
-from gastown_hooks.core.errors import BadInput, NotFound, Refused
+from gastown_hooks.core import clock, errors, ids
 from gastown_hooks.core.late import late
 from gastown_hooks.core.mapping import Mapping
 
@@ -186,8 +185,8 @@ def existing(view: Snapshot, bead_id: str) -> Record:
     if record is None or record.get("status") == states.TOMBSTONE:
         word, _, new = str((record or {}).get("delete_reason") or "").partition(" ")
         if word == "now" and view.get(new) is not None:
-            raise NotFound(f"no bead {ids.shown(bead_id)}", why=f"it is {new} now", next=f"bd show {new}")
-        raise NotFound(f"no bead {ids.shown(bead_id)}", why="it was deleted" if record else "", next="bd list --all")
+            raise errors.NotFound(f"no bead {ids.shown(bead_id)}", why=f"it is {new} now", next=f"bd show {new}")
+        raise errors.NotFound(f"no bead {ids.shown(bead_id)}", why="it was deleted" if record else "", next="bd list --all")
     return record
 
 
@@ -201,32 +200,32 @@ def edge(child: str, kind: str, target: str, caller: Caller, now: int) -> Record
 def check_open(parent: Record) -> None:
     """Raises Refused for a closed bead: it could not be closed with an open child, so it gets none."""
     if ready.status(parent) == "closed":
-        raise Refused(f"{parent['id']} is closed", why="it takes no new children", next=f"bd reopen {parent['id']}")
+        raise errors.Refused(f"{parent['id']} is closed", why="it takes no new children", next=f"bd reopen {parent['id']}")
 
 
 def check_edge(records: Mapping[str, Record], child: str, kind: str, target: str, *, circles: bool = True) -> None:
     """Raises BadInput, NotFound or Refused for a dependency that may not be. Without `circles` somebody else looks for those."""
     if target == child:
-        raise BadInput(f"{child} cannot depend on itself")
+        raise errors.BadInput(f"{child} cannot depend on itself")
     if fields.is_foreign(target):
         if kind == graph.PARENT:
-            raise BadInput(f"{ids.shown(target)} cannot be a parent", why="it is a bead of another project")
+            raise errors.BadInput(f"{ids.shown(target)} cannot be a parent", why="it is a bead of another project")
         return
     if target not in records or records[target].get("status") == states.TOMBSTONE:
-        raise NotFound(f"no bead {ids.shown(target)}", why=f"{child} cannot depend on it", next="bd list --all")
+        raise errors.NotFound(f"no bead {ids.shown(target)}", why=f"{child} cannot depend on it", next="bd list --all")
     if ready.is_wisp(records[target]) and not ready.is_wisp(records.get(child, {})):
-        raise Refused(f"{child} cannot depend on {target}", why=f"{target} is a wisp: no other clone has it",
+        raise errors.Refused(f"{child} cannot depend on {target}", why=f"{target} is a wisp: no other clone has it",
                       next=f"bd update {target} --persistent")
     if kind == graph.PARENT:
         others = [parent for parent in graph.parents(records.get(child, {})) if parent != target]
         if others:
-            raise Refused(f"{child} has a parent", why=f"it is {others[0]}, and there is one at most",
+            raise errors.Refused(f"{child} has a parent", why=f"it is {others[0]}, and there is one at most",
                           next=f"bd update {child} --parent {target}")
         if ready.status(records.get(child, {})) != "closed":
             check_open(records[target])
     circle = graph.cycle_from(records, child, target, kind) if circles else None
     if circle is not None:
-        raise Refused(f"{child} cannot depend on {target}", why=f"a cycle: {round_of(circle)}", next=f"bd dep tree {target}")
+        raise errors.Refused(f"{child} cannot depend on {target}", why=f"a cycle: {round_of(circle)}", next=f"bd dep tree {target}")
 
 
 def round_of(circle: list[str]) -> str:

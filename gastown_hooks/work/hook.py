@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gastown_hooks.core.errors import Conflict, Refused
+from gastown_hooks.core import errors
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Beads
 from gastown_hooks.rules import states
-from gastown_hooks.stores import index
+from gastown_hooks.stores import index, unseen
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.routes import Routes
 
@@ -14,12 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gastown_hooks.core import record
     from gastown_hooks.core.record import Record
-    from gastown_hooks.stores import events, unseen
+    from gastown_hooks.stores import events
     from gastown_hooks.stores.ledger import Ledger, View
     from gastown_hooks.work import beadwrite
 else:
     record, events = late("gastown_hooks.core.record"), late("gastown_hooks.stores.events")
-    beadwrite, unseen = late("gastown_hooks.work.beadwrite"), late("gastown_hooks.stores.unseen")
+    beadwrite = late("gastown_hooks.work.beadwrite")
 
 
 def hooked(caller: Caller) -> list[Record]:
@@ -32,7 +32,7 @@ def hooked(caller: Caller) -> list[Record]:
 
 def _candidates(ledger: Ledger, actor: str) -> list[Record]:
     """The beads that may be on this hook: the index's word where there is one, else all."""
-    found = index.lagging(ledger)
+    found = unseen.lagging(ledger)
     since = None if found is None else {} if found.whole else unseen.names(ledger, found)
     if since is None:
         found, since = None, {}  # lets go of it: it is going to be written
@@ -46,7 +46,7 @@ def _candidates(ledger: Ledger, actor: str) -> list[Record]:
 def attach(caller: Caller, bead_id: str, now: int) -> Record:
     """Put an open bead on the caller's own hook (people and named agents; polecats get theirs by sling)."""
     if caller.role == "polecat":
-        raise Refused("a polecat's hook is filled by sling", why="it has one bead, its own", next="gt hook")
+        raise errors.Refused("a polecat's hook is filled by sling", why="it has one bead, its own", next="gt hook")
     ledger = Routes(caller.in_town()).ledger(bead_id, caller)
 
     def change(view: View) -> list[Record]:
@@ -54,7 +54,8 @@ def attach(caller: Caller, bead_id: str, now: int) -> Record:
         if bead.get("status") in states.CLAIMED and bead.get("assignee") == caller.actor:
             return []
         if bead.get("status", "open") != "open":
-            raise Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}", next=f"bd show {bead_id}")
+            raise errors.Conflict(f"{bead_id} is {bead.get('status')}", why=f"with {bead.get('assignee') or 'nobody'}",
+                                  next=f"bd show {bead_id}")
         return [record.touched(bead, {"status": "hooked", "assignee": caller.actor}, caller.actor, now)]
 
     written = ledger.transact(change)

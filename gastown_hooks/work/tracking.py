@@ -5,8 +5,7 @@ Lean: asked at every close and every look at a hook.
 
 from __future__ import annotations
 
-from gastown_hooks.core import jsons
-from gastown_hooks.core.errors import GastownError
+from gastown_hooks.core import errors, jsons
 from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
 from gastown_hooks.stores.ledger import Ledger
@@ -56,7 +55,7 @@ def convoys_of(town: Town, bead_ids: Sequence[str]) -> dict[str, list[str]]:
         if found is None or found.odd:
             following = convoys.following(ledger.all().values())
             return {bead_id: sorted(following.get(bead_id, [])) for bead_id in bead_ids}
-    except GastownError as error:
+    except errors.GastownError as error:
         return {bead_id: [f"unknown ({error})"] for bead_id in bead_ids}
     tracked = {bead_id: [name for name, kind in found.dependents(bead_id) if kind == "tracks"] for bead_id in bead_ids}
     return {bead_id: sorted(found.ids((*known.OPEN_CONVOYS, ("id", True, names)))) if names else [] for bead_id, names in tracked.items()}

@@ -7,8 +7,7 @@ proven, the caller brings (`work/beads` looks it up). Imported at every `bd upda
 
 from __future__ import annotations
 
-from gastown_hooks.core import clock, ids, jsons
-from gastown_hooks.core.errors import BadInput, Conflict, Refused
+from gastown_hooks.core import clock, errors, ids, jsons
 from gastown_hooks.core.late import late
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import fields, graph, ready, states
@@ -57,7 +56,7 @@ def create(ledger: Ledger, caller: Caller, now: int, title: str, *, values: Mapp
     """
     given = {"title": fields.title(title), "priority": 2, "issue_type": "task", **(values or {})}
     if bead_id is not None and not ids.bead(bead_id).startswith(ledger.prefix + "-") and not foreign:
-        raise BadInput(f"{ids.shown(bead_id)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
+        raise errors.BadInput(f"{ids.shown(bead_id)} does not belong here", why=f"this ledger's ids begin with {ledger.prefix}-")
     edges = list(dict.fromkeys([*deps, *([(graph.PARENT, parent)] if parent else [])]))
     world = World(caller)
     if bead_id is not None and world.holding(world.beside(ledger), bead_id).get(bead_id) is not None:
@@ -105,12 +104,12 @@ def _new_id(ledger: Ledger, draft: Draft, wanted: str | None, parent: str | None
         return ids.mint(ledger.prefix + "-wisp" * wisp, draft.count(), lambda new: draft.get(new) is not None)
     check_open(existing(draft, parent))
     if states.depth(parent) >= DEEPEST:
-        raise Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
+        raise errors.Refused(f"{parent} is {DEEPEST} levels deep", why="children of children end there", next="bd create TITLE --deps ID")
     return f"{parent}.{draft.next_child(parent)}"
 
 
-def _taken(bead_id: str) -> Conflict:
-    return Conflict(f"{bead_id} is taken", next=f"bd show {bead_id}")
+def _taken(bead_id: str) -> errors.Conflict:
+    return errors.Conflict(f"{bead_id} is taken", next=f"bd show {bead_id}")
 
 
 # ---- update ------------------------------------------------------------------------------------------------
@@ -168,7 +167,8 @@ def _claim(record: Record, caller: Caller, now: int) -> Record:
     if holder == caller.actor and status in ("in_progress", "hooked"):
         return {}
     if holder not in (None, "", caller.actor) or status != "open":
-        raise Conflict(f"{record['id']} cannot be claimed", why=f"it is {status}" + (f", with {holder}" if holder else ""), next="bd ready")
+        raise errors.Conflict(f"{record['id']} cannot be claimed", why=f"it is {status}" + (f", with {holder}" if holder else ""),
+                              next="bd ready")
     return {"assignee": caller.actor, "status": "in_progress"}
 
 
@@ -176,7 +176,7 @@ def _restated(world: World, draft: Draft, record: Record, changes: Record, lande
     old, new = ready.status(record), changes["status"]
     why = states.illegal_change(old, new)
     if why:
-        raise Refused(f"{record['id']} cannot become {ids.shown(new)}", why=why)
+        raise errors.Refused(f"{record['id']} cannot become {ids.shown(new)}", why=why)
     if new == old:
         return changes
     if new == "closed":
@@ -242,7 +242,7 @@ def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
     becomes a comment."""
     def one(draft: Draft, record: Record) -> Record:
         if ready.status(record) == states.TOMBSTONE:
-            raise Refused(f"{record['id']} cannot be reopened", why="it was deleted")
+            raise errors.Refused(f"{record['id']} cannot be reopened", why="it was deleted")
         if ready.status(record) != "closed":
             return record
         kept = [found.raw for found in graph.edges(record) if found.kind not in graph.REPLACING]
@@ -281,5 +281,5 @@ def _check_close(world: World, draft: Draft, record: Record, landed: Proofs, now
     against = [found for found in states.objections(Around(world, draft), record["id"], now, landed=proven) if not (force and found.force)]
     if against:
         insist = all(found.force for found in against)
-        raise Refused(f"{record['id']} cannot close", why="; ".join(found.text for found in against),
+        raise errors.Refused(f"{record['id']} cannot close", why="; ".join(found.text for found in against),
                       next=f"bd close {record['id']} --force" if insist else next((f.next for f in against if f.next), ""))

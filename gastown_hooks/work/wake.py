@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import fcntl
 
-from gastown_hooks.core import data, fsio, lock
-from gastown_hooks.core.errors import NotFound
+from gastown_hooks.core import data, errors, fsio, lock
 from gastown_hooks.core.lock import Lock
 from gastown_hooks.core.paths import Home, Rig, Town
 from gastown_hooks.core.system import os
@@ -70,7 +69,7 @@ def start_runner(rig: Rig, name: str, *, asked: bool = False, held: Lock | None 
         return False
     home = rig.polecat(name)
     if not os.path.isdir(home.root):
-        raise NotFound(f"no worker {rig.name}/{name}", next=f"gt polecat list {rig.name}")
+        raise errors.NotFound(f"no worker {rig.name}/{name}", next=f"gt polecat list {rig.name}")
     program = role_file(home, "polecat")
     held = held or lock.attempt(home.runner_lock)
     if held is None:
@@ -121,7 +120,8 @@ def role_file(home: Home, role: str) -> str:
     for place in places:
         if os.path.isfile(place):
             return place
-    raise NotFound(f"no role file {role}.py", why=f"not in {' nor '.join(places)}", next="./install.sh, in your checkout of gastown-hooks")
+    raise errors.NotFound(f"no role file {role}.py", why=f"not in {' nor '.join(places)}",
+                          next="./install.sh, in your checkout of gastown-hooks")
 
 
 def spawn(argv: list[str], environment: dict[str, str], log: str, held: Lock | None) -> int:

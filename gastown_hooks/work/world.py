@@ -7,8 +7,7 @@ Every other ledger of the town is reached by the id's prefix (stores/routes).
 
 from __future__ import annotations
 
-from gastown_hooks.core import ids
-from gastown_hooks.core.errors import BadInput, Corrupt, NotATown, NotFound
+from gastown_hooks.core import errors, ids
 from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import BEADS, Beads, Wisps, follow_redirect, nearest_beads
 from gastown_hooks.core.system import os
@@ -54,7 +53,7 @@ class World:
         """The bead that the caller touched last. Raises BadInput when there is none."""
         found = touched.last(self.home().beads, self.caller.actor)
         if found is None:
-            raise BadInput("an ID is needed", why=f"{self.caller.actor} has touched no bead here yet", next="bd list")
+            raise errors.BadInput("an ID is needed", why=f"{self.caller.actor} has touched no bead here yet", next="bd list")
         return found
 
     def left_out(self) -> list[str]:
@@ -72,7 +71,7 @@ class World:
         known = self.prefixes()
         prefix = ids.prefix(prefix.removesuffix("-"))
         if prefix not in known:
-            raise NotFound(f"no ledger has the prefix {prefix}", why=f"known prefixes: {', '.join(sorted(known))}",
+            raise errors.NotFound(f"no ledger has the prefix {prefix}", why=f"known prefixes: {', '.join(sorted(known))}",
                            next="gt rig list" if self.routes else "bd where")
         return self.of(f"{prefix}-0") if self.routes and prefix in self.routes.prefixes() else self.home()
 
@@ -150,21 +149,22 @@ class World:
         if place is not None:
             return place
         if fields.is_foreign(text):
-            raise BadInput(f"{ids.shown(text)} is another project's bead", why="it is changed there", next=f"bd show {ids.shown(text)}")
+            raise errors.BadInput(f"{ids.shown(text)} is another project's bead", why="it is changed there",
+                                  next=f"bd show {ids.shown(text)}")
         ledger, name = self.place(text)
         among = [ledger] if name == text else self.shown()
         known = {bead_id: there for there in among for bead_id in self._like(there, text)}
         for path, problem in ((there.beads.issues, problem) for there in self._open.values() for problem in there.left_out):
             if f'"id":"{name}"'.encode() in problem.line.replace(b" ", b""):
-                raise Corrupt(f"{ids.shown(name)} is damaged", why=f"{path} {problem}", next="mend the line, or bd doctor")
+                raise errors.Corrupt(f"{ids.shown(name)} is damaged", why=f"{path} {problem}", next="mend the line, or bd doctor")
         fits = [bead_id for there in among for bead_id in _fitting([i for i in known if known[i] is there], text, there.prefix)]
         if len(fits) == 1:
             return self.holding(known[fits[0]], fits[0]), fits[0]
         if fits:
-            raise BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
+            raise errors.BadInput(f"{ids.shown(text)} fits {len(fits)} beads", why=", ".join(fits[:5]), next="type more of the id")
         local = {ids.local_part(bead_id, there.prefix): bead_id for bead_id, there in known.items()}
         close = [local[part] for part in ids.close(ids.local_part(name, ledger.prefix), list(local))]
-        raise NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
+        raise errors.NotFound(f"no bead {ids.shown(text)}", why=f"close: {', '.join(close)}" if close else "", next="bd list --all")
 
     def _like(self, ledger: Ledger, text: str) -> list[str]:
         """The ids, wisps' too, that may be what a text means: of a large ledger those that begin with it, of a small one all."""
@@ -309,7 +309,7 @@ def home_beads(caller: Caller) -> tuple[Beads, str]:
     for rule, found in discovery(caller):
         if found is not None:
             return follow_redirect(found), rule
-    raise NotATown(f"no ledger at or above {caller.cwd}", next="bd init")
+    raise errors.NotATown(f"no ledger at or above {caller.cwd}", next="bd init")
 
 
 def discovery(caller: Caller) -> Iterator[tuple[str, Beads | None]]:

@@ -136,7 +136,7 @@ def test_a_little_that_was_not_seen_is_looked_at_beside_the_index(ledger: Ledger
             put(ledger, small_change(dice, ledger.all()))
         if dice.random() < 0.1:
             ledger.fold()
-        found, records = index.for_ready(ledger), ledger.all()
+        found, records = unseen.for_ready(ledger), ledger.all()
         assert found is not None
         beside += not found.whole
         for now in NOWS:
@@ -383,9 +383,9 @@ def test_a_hook_needs_no_index_that_is_up_to_date(ledger: Ledger) -> None:
     index.current(ledger)
     put(ledger, bead("gp-01", status="in_progress", assignee="a"), bead("gp-03", status="closed", assignee="a"))
     assert {"gp-01", "gp-02"} <= {one["id"] for one in hook._candidates(ledger, "a")}
-    its = index.lagging(ledger)
+    its = unseen.lagging(ledger)
     assert its is not None and not its.whole, "nobody had to write it"
     put(ledger, *(bead(f"gp-{n}", description="x" * 999) for n in range(10, 30)))
     assert "gp-02" in {one["id"] for one in hook._candidates(ledger, "a")}
-    its = index.lagging(ledger)
+    its = unseen.lagging(ledger)
     assert its is not None and its.whole

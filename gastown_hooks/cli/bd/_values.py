@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gastown_hooks.cli.plain import file_text, one_text, remark
-from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core import errors
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields
 
@@ -52,7 +52,7 @@ def change(where: World, texts: Sequence[str], verb: Callable[[Ledger, list[str]
         groups.setdefault(ledger.beads.root, (ledger, []))[1].append(bead_id)
     if len(groups) > 1 and adds:
         each = "; ".join(f"bd update {' '.join(bead_ids)} {adds} TEXT" for _, bead_ids in groups.values())
-        raise BadInput(f"{adds} for beads of {len(groups)} ledgers",
+        raise errors.BadInput(f"{adds} for beads of {len(groups)} ledgers",
                        why="cut off between two of them, it would add again when it is repeated", next=each)
     if len(groups) > 1 and not dry_run:
         for ledger, bead_ids in groups.values():
@@ -67,7 +67,7 @@ def update_values(given: dict[str, Any], now: int) -> dict[str, Any]:
     if given.get("design_file") is not None:
         given = {**given, "design": _design(given)}
         if not given["design"]:
-            raise BadInput("the new design is empty", why="perhaps what should have written it failed", next='--design ""')
+            raise errors.BadInput("the new design is empty", why="perhaps what should have written it failed", next='--design ""')
     body = one_text(given["description"], from_stdin=given["stdin"], from_file=given["body_file"], what="description")
     if body is not None:
         values["description"] = fields.text(body, "description") or None
@@ -93,9 +93,9 @@ def update_values(given: dict[str, Any], now: int) -> dict[str, Any]:
 def update_check(given: dict[str, Any], values: dict[str, Any], claim: bool, append: str | None, add: list[str], remove: list[str],
            parent: str | None, more: bool = False) -> None:
     if not values and not claim and append is None and not add and not remove and parent is None and not more:
-        raise BadInput("nothing to change", next="bd update --help")
+        raise errors.BadInput("nothing to change", next="bd update --help")
     if append is not None and not append.strip():
-        raise BadInput("there is nothing to append to the notes")
+        raise errors.BadInput("there is nothing to append to the notes")
     contradictions = (
         (claim and ("status" in values or "assignee" in values), "--claim and --status or --assignee"),
         ("labels" in values and bool(add or remove), "--set-labels and --add-label or --remove-label"),
@@ -103,7 +103,7 @@ def update_check(given: dict[str, Any], values: dict[str, Any], claim: bool, app
         ("notes" in values and append is not None, "--notes and --append-notes"))
     for wrong, what in contradictions:
         if wrong:
-            raise BadInput(f"{what} contradict each other")
+            raise errors.BadInput(f"{what} contradict each other")
 
 
 def create_values(given: dict[str, Any], now: int) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _rarer(given: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
 def _design(given: dict[str, Any]) -> str:
     """The text of --design-file."""
     if given["design_file"] == "-" and (given["stdin"] or given["body_file"] == "-"):
-        raise BadInput("description and design contradict each other", why="standard input is one of them")
+        raise errors.BadInput("description and design contradict each other", why="standard input is one of them")
     return one_text(given["design"], from_file=given["design_file"], what="design") or ""
 
 
