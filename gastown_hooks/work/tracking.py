@@ -26,12 +26,12 @@ _SEARCHED = 1 << 17  # bytes: up to here a search is faster than opening the ind
 
 
 def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
-    """Whether the town's own ledger depends on one of these beads."""
-    return town is not None and depends(Ledger(town.beads), bead_ids)
+    """Whether a convoy in the town's own ledger tracks one of these beads."""
+    return town is not None and depends(Ledger(town.beads), bead_ids, "tracks")
 
 
-def depends(ledger: Ledger, bead_ids: Iterable[str]) -> bool:
-    """Whether a bead of the ledger depends on one of these; to be named once is enough."""
+def depends(ledger: Ledger, bead_ids: Iterable[str], kind: str = "") -> bool:
+    """Whether a bead of the ledger depends on one of these, in this way; where only the text is searched, to be named is enough."""
     if not os.path.exists(ledger.beads.issues):
         return False
     wanted = list(bead_ids)
@@ -43,7 +43,7 @@ def depends(ledger: Ledger, bead_ids: Iterable[str]) -> bool:
         found = index.opened(ledger.beads, whole=False) if pair.base[0] > _SEARCHED else None  # what it has not seen is in the journal
         if found is None or found.seen[0] != jsons.dumps(pair.base):
             return any(text in pair.issues() for text in texts)
-        return any(found.dependents(bead_id) for bead_id in wanted)
+        return any(kind in ("", how) for bead_id in wanted for _, how in found.dependents(bead_id))
     return ledger.look(named)
 
 
