@@ -8,6 +8,7 @@ parent" is found as well as a plain circle.
 
 from __future__ import annotations
 
+from gastown_hooks.core import record
 from gastown_hooks.core.mapping import Mapping
 
 TYPE_CHECKING = False
@@ -68,14 +69,28 @@ class Linked(Mapping[str, "Record"]):
         says all."""
         return list(self)
 
-    def brief(self, names: Iterable[str]) -> Mapping[str, Record]:
-        """Those of these beads that are here; of each at least id, status, type, assignee and what it depends on."""
-        return {name: self[name] for name in names if name in self}
+    def statuses(self, names: Iterable[str]) -> dict[str, str]:
+        """Those of these beads that are here, and their states."""
+        return {name: record.status(self[name]) for name in names if name in self}
 
 
-def brief(records: Mapping[str, Record], names: Iterable[str]) -> Mapping[str, Record]:
-    """At least these beads; of each at least as much as `Linked.brief` tells."""
-    return records.brief(names) if isinstance(records, Linked) else records
+def statuses(records: Mapping[str, Record], names: Iterable[str]) -> dict[str, str]:
+    """`Linked.statuses` of any beads."""
+    if isinstance(records, Linked):
+        return records.statuses(names)
+    return {name: record.status(records[name]) for name in names if name in records}
+
+
+def needs(records: Mapping[str, Record], names: Iterable[str]) -> dict[str, set[str]]:
+    """What each of these beads waits for among them."""
+    found: dict[str, set[str]] = {name: set() for name in names}
+    if not isinstance(records, Linked):
+        return {name: {edge.target for edge in edges(records[name]) if edge.kind in BLOCKING} & found.keys() for name in found}
+    for target in found:
+        for name, kind in records.above.get(target, ()):
+            if kind in BLOCKING and name in found:
+                found[name].add(target)
+    return found
 
 
 def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
@@ -83,7 +98,7 @@ def children(records: Mapping[str, Record]) -> Mapping[str, list[str]]:
     if isinstance(records, Linked):
         return records.family
     found: dict[str, list[str]] = {}
-    for bead_id in sorted([name for name, record in records.items() if record.get("dependencies") and record.get("status") != "tombstone"]):
+    for bead_id in sorted([name for name, bead in records.items() if bead.get("dependencies") and bead.get("status") != "tombstone"]):
         for parent in parents(records[bead_id]):
             found.setdefault(parent, []).append(bead_id)
     return found

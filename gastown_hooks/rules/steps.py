@@ -54,7 +54,7 @@ def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     """The steps so that each comes after what it waits for, and else by their numbers; those in a circle last."""
     names = sorted(set(steps), key=_number)
     rank = {name: -place for place, name in enumerate(names)}  # the first one is the last of a sorted list
-    needs = {name: {edge.target for edge in graph.edges(records[name]) if edge.kind in graph.BLOCKING} & rank.keys() for name in names}
+    needs = graph.needs(records, names)
     waiting: dict[str, list[str]] = {}
     for name, targets in needs.items():
         for target in targets:
@@ -85,12 +85,12 @@ def following(records: Mapping[str, Record], closed: str, actor: str, now: int) 
     whole = whole_of(records, closed)
     if whole is None or whole not in records:
         return Next(None, None, False, [f"{closed} is no step of a molecule: it has no parent"])
-    names = graph.descendants(records, whole)
-    steps = graph.brief(records, names)
-    left = [name for name in in_order(steps, names) if ready.status(steps[name]) not in ("closed", "tombstone")]
-    own = [name for name in left if steps[name].get("assignee") == actor and ready.status(steps[name]) in ("in_progress", "hooked")]
+    state = graph.statuses(records, graph.descendants(records, whole))
+    left = in_order(records, [name for name, status in state.items() if status not in ("closed", "tombstone")])
+    begun = [records[name] for name in left if state[name] in ("in_progress", "hooked")]
+    own = next((step for step in begun if step.get("assignee") == actor), None)
     if own or not left:
-        return Next(whole, records[own[0]] if own else None, not left, [])
+        return Next(whole, own, not left, [])
     why: list[str] = []
     for name in left:
         step = records[name]

@@ -214,16 +214,10 @@ class Index:
         """The ids of the beads that are on this identity's hook."""
         return [row[0] for row in self._ask("SELECT id FROM bead WHERE held_by = ? ORDER BY id", (actor,))]
 
-    def brief(self, names: Sequence[str]) -> list[tuple[str, str, str, str]]:
-        """(id, status, type, assignee) of those of these beads that it has."""
-        return [row for some in _several(names) for row in self._ask(
-            f"SELECT id, status, kind, assignee FROM bead WHERE id IN ({', '.join('?' * len(some))})", some)]
-
-    def edges(self, names: Sequence[str]) -> list[tuple[str, str, str]]:
-        """(bead, what it depends on, kind) of these beads."""
-        return [row for some in _several(names) for row in self._ask(
-            f"SELECT source, target, kind FROM edge WHERE source IN ({', '.join('?' * len(some))}) AND kind NOT IN (?, ?)",
-            (*some, SPAWNER, REQUEST))]
+    def statuses(self, names: Sequence[str]) -> dict[str, str]:
+        """The states of those of these beads that it has."""
+        return dict(row for some in _several(names) for row in self._ask(
+            f"SELECT id, status FROM bead INDEXED BY by_id WHERE id IN ({', '.join('?' * len(some))})", some))
 
     def dependents(self, bead_id: str) -> list[tuple[str, str]]:
         """(id, kind) of what depends on the bead, like `graph.dependents`."""

@@ -124,14 +124,9 @@ class Known(Records):
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
         return {name: self[name] for name in sorted(found)}
 
-    def brief(self, names: Iterable[str]) -> Mapping[str, Record]:
-        wanted = [name for name in names if name not in self._found]
-        found: dict[str, Record] = {}
-        for row in self.index.brief(wanted):
-            found[row[0]] = dict(zip(("id", "status", "issue_type", "assignee"), row, strict=True), dependencies=[])
-        for source, target, kind in self.index.edges(list(found)):
-            found[source]["dependencies"].append({"depends_on_id": target, "type": kind})
-        return found | {name: self[name] for name in names if name not in found and name in self}
+    def statuses(self, names: Iterable[str]) -> dict[str, str]:
+        found = self.index.statuses([name for name in names if name not in self._found])
+        return found | super().statuses([name for name in names if name not in found])
 
     def named(self, head: str) -> list[str]:
         """The ids that begin so, those of deleted beads too."""
@@ -178,9 +173,9 @@ class Changed(graph.Linked):
     def watchers(self, bead_id: str) -> list[str]:
         return [*self._below.watchers(bead_id), *self._changed]
 
-    def brief(self, names: Iterable[str]) -> Mapping[str, Record]:
-        own = {name: self._changed[name] for name in names if name in self._changed}
-        return {**self._below.brief([name for name in names if name not in own]), **own}
+    def statuses(self, names: Iterable[str]) -> dict[str, str]:
+        below = self._below.statuses([name for name in names if name not in self._changed])
+        return below | {name: record.status(self._changed[name]) for name in names if name in self._changed}
 
     def __getitem__(self, bead_id: str) -> Record:
         return self._changed[bead_id] if bead_id in self._changed else self._below[bead_id]
@@ -214,11 +209,10 @@ class Together(graph.Linked):
         return [name for part in self._parts for name in (part.watchers(bead_id) if isinstance(part, graph.Linked) else [
             name for name, bead in part.items() if bead.get("dependencies") and bead_id in ready.watched(bead)])]
 
-    def brief(self, names: Iterable[str]) -> Mapping[str, Record]:
-        found: dict[str, Record] = {}
+    def statuses(self, names: Iterable[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
         for part in self._parts:
-            left = [name for name in names if name not in found]
-            found |= part.brief(left) if isinstance(part, graph.Linked) else {name: part[name] for name in left if name in part}
+            found |= graph.statuses(part, [name for name in names if name not in found])
         return found
 
     def __getitem__(self, bead_id: str) -> Record:

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from gastown_hooks.core import clock, fsio, lock, record
 from gastown_hooks.core.errors import NotATown, StorageFailed
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.rules import fields, graph, ready, states
+from gastown_hooks.rules import fields, graph, ready, states, steps
 from gastown_hooks.stores import external, index, indexing, known, lines, pairs, unseen
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
 from gastown_hooks.work import hook
@@ -301,6 +302,17 @@ def test_ledgers_without_a_journal_have_none(ledger: Ledger, tmp_path: Path) -> 
         index.current(ledger)
 
 
+def same_order(ledger: Ledger, found: Mapping[str, Bead], records: Mapping[str, Bead]) -> None:
+    """What waits for what, and what comes next, is told without reading the beads, and alike."""
+    living = [name for name in records if records[name]["status"] != states.TOMBSTONE]
+    assert graph.statuses(found, [*IDS, "gp-none"]) == graph.statuses(records, [*IDS, "gp-none"])
+    assert graph.needs(found, living) == graph.needs(records, living)
+    around = {**records, **external.look(ledger.beads, fields.foreign_targets(records.values()))}
+    for name in living:
+        one, other = (steps.following(some, name, "app/polecats/w1", START) for some in (found, around))
+        assert (one.molecule, one.step, one.complete, one.why) == (other.molecule, other.step, other.complete, other.why)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_an_index_that_lags_still_tells_the_edges(ledger: Ledger, seed: int) -> None:
     dice = random.Random(seed)
@@ -310,6 +322,7 @@ def test_an_index_that_lags_still_tells_the_edges(ledger: Ledger, seed: int) -> 
         put(ledger, *{one["id"]: one for one in (any_bead(dice) for _ in range(5))}.values())
         records, found = ledger.all(), ledger.view(lambda view: view.linked())
         assert isinstance(found, known.Known) and len(found.behind) > 1
+        same_order(ledger, found, records)
         for name in [*IDS, "gp-none"]:
             assert found.get(name) == records.get(name)
             assert found.family.get(name, []) == graph.children(records).get(name, [])
@@ -354,6 +367,7 @@ def test_what_is_read_when_asked_for_is_what_the_ledger_holds(ledger: Ledger, se
             ledger.fold()
         found, records = known.known(ledger), ledger.all()
         assert found is not None
+        same_order(ledger, found, records)
         family, above = graph.children(records), graph.dependents(records)
         for name in [*IDS, "gp-none"]:
             assert found.get(name) == records.get(name)
