@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from gastown_hooks.core.record import Record
 
+FOREIGN = ("external:", "beads://")  # what a bead of another project begins with
 LONGEST_TITLE = 500
 LONGEST_NAME = 128
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -164,7 +165,7 @@ def dependency(value: str) -> tuple[str, str]:
 
 def is_foreign(target: str) -> bool:
     """A bead of another project; see `rules/foreign`."""
-    return target.startswith(("external:", "beads://"))
+    return target.startswith(FOREIGN)
 
 
 def foreign_targets(records: Iterable[Record]) -> set[str]:

@@ -194,6 +194,29 @@ def cycles(records: Mapping[str, Record], among: Iterable[str] | None = None) ->
     return sorted(found)
 
 
+def entangled(edges: Iterable[tuple[str, str, str]]) -> set[str]:
+    """The beads that are part of a circle, told by every edge (child, target, kind) alone."""
+    some = [edge for edge in edges if edge[2] in BLOCKING]
+    ends = {target: (target, True) for _, target, kind in some if kind == PARENT}  # of any other bead the end waits for its start alone
+    pairs: list[tuple[Any, Any]] = [(child, target if kind == PARENT else ends.get(target, target)) for child, target, kind in some]
+    pairs += [(ends[target], ends.get(child, child)) for child, target, kind in some if kind == PARENT]
+    pairs += [(end, target) for target, end in ends.items()]
+    count = 0
+    while len(pairs) != count:  # most lead nowhere, or nothing leads to them
+        count = len(pairs)
+        waiting = {pair[0] for pair in pairs}
+        pairs = [pair for pair in pairs if pair[1] in waiting]
+        awaited = {pair[1] for pair in pairs}
+        pairs = [pair for pair in pairs if pair[0] in awaited]
+        if len(pairs) > count * 3 // 4:
+            break
+    graph: dict[Any, list[Any]] = {}
+    for moment, after in pairs:
+        graph.setdefault(moment, []).append(after)
+    alone = {child for child, target, kind in some if child == target and kind != PARENT}
+    return alone | {moment if isinstance(moment, str) else moment[0] for knot in _knots(graph) for moment in knot}
+
+
 def circle_of(records: Mapping[str, Record], edges: Iterable[tuple[str, str, str]]) -> list[str] | None:
     """A circle of which one of these edges (child, target, kind) of the records is part, from that child round to it; None: there is
     none."""

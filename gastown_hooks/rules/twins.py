@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gastown_hooks.rules import graph, ready
@@ -11,11 +11,20 @@ Record = dict[str, Any]
 _SAME = ("title", "description", "design", "acceptance_criteria")
 
 
-def groups(records: Mapping[str, Record]) -> list[list[Record]]:
+def likely(titles: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Of open beads' (id, type, title) the ids of those that may be in a group."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for bead_id, kind, title in titles:
+        if kind not in ready.NOT_WORK:
+            found.setdefault((kind, _plain(title)), []).append(bead_id)
+    return [bead_id for group in found.values() if len(group) > 1 for bead_id in group]
+
+
+def groups(records: Mapping[str, Record], among: Collection[str] | None = None) -> list[list[Record]]:
     """Open beads of one type with the same texts (spaces and capitals apart); in each group first the one to keep: the one that most
-    others name, else the oldest."""
+    others name, else the oldest. `among`: only these are looked at."""
     found: dict[tuple[str, ...], list[Record]] = {}
-    for record in records.values():
+    for record in records.values() if among is None else map(records.__getitem__, among):
         if ready.status(record) not in ("closed", "tombstone") and ready.kind(record) not in ready.NOT_WORK:
             found.setdefault((ready.kind(record), *(_plain(record.get(key)) for key in _SAME)), []).append(record)
     above = graph.dependents(records)

@@ -115,8 +115,12 @@ class Index:
 
     def ids(self, wanted: Wanted) -> list[str]:
         """The ids of the beads of which all this is true."""
+        return [row[0] for row in self.columns("id", wanted)]
+
+    def columns(self, names: str, wanted: Wanted) -> list[tuple[Any, ...]]:
+        """These columns of the beads of which all this is true."""
         tests, values = self._tests(wanted)
-        return [row[0] for row in self._ask(f"SELECT id FROM bead WHERE TRUE{tests.replace('+', '')}", values)]
+        return self._ask(f"SELECT {names} FROM bead WHERE TRUE{tests.replace('+', '')}", values)
 
     def lines(self, wanted: Wanted) -> list[tuple[str, bytes | None]]:
         """(id, line) of the beads of which all this is true; of those that nobody asks for all the time the line is None."""
@@ -233,9 +237,9 @@ class Index:
         return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",
                                             (bead_id,))]
 
-    def targets(self) -> list[str]:
-        """What others depend on."""
-        return [row[0] for row in self._ask("SELECT DISTINCT target FROM edge WHERE kind NOT IN (?, ?)", (SPAWNER, REQUEST))]
+    def every_edge(self) -> list[tuple[str, str, str]]:
+        """`edges` of all beads."""
+        return self._ask("SELECT source, target, kind FROM edge WHERE kind NOT IN (?, ?)", (SPAWNER, REQUEST))
 
     def requests(self, bead_id: str) -> list[str]:
         """The ids of the merge requests about it, settled or not."""

@@ -102,8 +102,11 @@ class Known(Records):
     """One ledger's beads, with what its index knows of them. `behind`: those that were written since, as they are."""
 
     def __init__(self, beads: Beads, pair: Pair, its: Index, behind: Mapping[str, Record] | None = None) -> None:
-        super().__init__(beads, pair, Asked(its.children, its.targets))
-        self.index, self.above, self.behind = its, Asked(its.dependents, its.targets), behind or {}
+        def targets() -> set[str]:
+            return {target for _, target, _ in its.every_edge()}
+
+        super().__init__(beads, pair, Asked(its.children, targets))
+        self.index, self.above, self.behind = its, Asked(its.dependents, targets), behind or {}
         if behind:
             seen = Records(beads, pair, self.family)
             seen.above = self.above

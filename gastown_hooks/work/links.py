@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.record import touched
-from gastown_hooks.rules import convoys, graph
-from gastown_hooks.stores.known import Together
+from gastown_hooks.rules import convoys, graph, states
+from gastown_hooks.rules import twins as rules
+from gastown_hooks.stores.known import Together, known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, convoy, verbs
 from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
@@ -19,6 +20,17 @@ Record = dict[str, Any]
 Edge = tuple[str, str, str]  # who depends, on what, how
 Loose = tuple[str, str, str | None]  # the same, of any kind
 _T = TypeVar("_T", bound="tuple[Any, ...]")
+
+
+def twins(where: World, prefix: str | None = None) -> list[list[Record]]:
+    """The open beads that say the same (rules/twins), of what a listing covers; where indexes can tell, only those with a title in common
+    are read."""
+    ledgers = where.shown(prefix)
+    its = [one for ledger in ledgers if (one := known(ledger)) is not None]
+    if len(its) < len(ledgers):
+        return rules.groups({name: record for ledger in ledgers for name, record in ledger.all().items()})
+    titles = (row for one in its for row in one.index.columns("id, kind, low", [("status", False, ("closed", states.TOMBSTONE))]))
+    return rules.groups(its[0] if len(its) == 1 else Together(its), rules.likely(titles))
 
 
 def add(where: World, edges: Sequence[Edge], now: int, *, dry_run: bool = False) -> None:

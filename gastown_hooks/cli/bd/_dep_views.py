@@ -8,7 +8,7 @@ import click
 
 from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _near, _shared, _words
-from gastown_hooks.rules import graph
+from gastown_hooks.work import deep
 
 
 @click.command("list", short_help="Show what beads depend on, or what depends on them.")
@@ -60,8 +60,7 @@ def cycles(as_json: bool) -> None:
       bd dep cycles
     """
     where = _shared.world()
-    known: dict[str, Any] = where.around(_shared.everything(where.shown()))
-    found = graph.cycles(known)
+    known, found = deep.circles(where)
     if as_json:
         common.emit_json([[_words.stub(bead_id, known) for bead_id in circle] for circle in found])
         return

@@ -8,7 +8,6 @@ from gastown_hooks.cli import common
 from gastown_hooks.cli.bd import _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
-from gastown_hooks.rules import twins
 from gastown_hooks.work import links
 
 
@@ -28,7 +27,7 @@ def cli(auto_merge: bool, prefix: str | None, dry_run: bool, as_json: bool) -> N
     if dry_run and not auto_merge:
         raise BadInput("--dry-run without --auto-merge", why="bd duplicates alone changes nothing")
     where = _shared.world()
-    found = twins.groups(_shared.everything(where.shown(prefix)))
+    found = links.twins(where, prefix)
     if auto_merge:
         pairs = [(record["id"], group[0]["id"]) for group in found for record in group[1:]]
         links.replace(where, pairs, "duplicates", clock.now(), dry_run=dry_run)

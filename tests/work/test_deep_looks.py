@@ -1,0 +1,58 @@
+"""What an index tells of circles and of beads that say the same is what all beads together tell."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gastown_hooks.core import clock, record
+from gastown_hooks.core.paths import Beads
+from gastown_hooks.rules import graph, twins
+from gastown_hooks.stores import index
+from gastown_hooks.stores.callers import Caller
+from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
+from gastown_hooks.work import deep, links
+from gastown_hooks.work.world import World
+
+IDS = [f"gp-{number:02d}" for number in range(14)]
+KINDS = ("blocks", "parent-child", "conditional-blocks", "waits-for", "related", "waits_for", "parent_child")
+AT = clock.stamp(clock.parse("2026-01-01T00:00:00Z"))
+
+
+def any_bead(dice: random.Random, name: str, targets: list[str]) -> dict[str, Any]:
+    edges = [{"issue_id": name, "depends_on_id": dice.choice(targets), "type": dice.choice(KINDS)}
+             for _ in range(dice.choice((0, 1, 1, 2)))]
+    return record.arrange({
+        "id": name, "title": dice.choice(("One", "one ", "o  NE", "ΟΔΟΣ", "οδος", "Two")),
+        "description": dice.choice(("", "a", "A\n", "b")),
+        "issue_type": dice.choice(("task", "bug", "merge-request")), "priority": 2, "created_at": AT, "updated_at": AT,
+        "status": dice.choice(("open", "open", "in_progress", "closed", "tombstone")), "dependencies": edges})
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_index_tells_what_all_beads_do(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    beads = Beads(f"{tmp_path}/.beads")
+    Ledger.create_files(beads, "gp", OWN_BRANCH)
+    ledger = Ledger(beads)
+    for elsewhere in ([], ["gp-none"], ["external:a:b"]):
+        made = [any_bead(dice, name, [*IDS, *elsewhere]) for name in IDS]
+        ledger.transact(lambda view, made=made: made)
+        assert index.current(ledger) is not None
+        where, everything = World(Caller("overseer", str(tmp_path), None)), Ledger(beads).all()
+        known, circles = deep.circles(where)
+        assert circles == graph.cycles(where.around(everything))
+        assert all(name in known for circle in circles for name in circle)
+        assert links.twins(where) == twins.groups(everything)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_bead_of_a_circle_is_left_out(seed: int) -> None:
+    dice = random.Random(seed)
+    records = {name: any_bead(dice, name, IDS) | {"status": "open"} for name in IDS}
+    edges = [(name, edge.target, edge.kind) for name, bead in records.items() for edge in graph.edges(bead)]
+    found = {name for circle in graph.cycles(records) for name in circle}
+    assert found <= graph.entangled(edges) and bool(found) == bool(graph.entangled(edges))
