@@ -16,7 +16,7 @@ from gastown_hooks.rules.merge3 import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gastown_hooks.core.record import Record
 
@@ -52,9 +52,11 @@ def merge_files(base: bytes, ours: bytes, theirs: bytes) -> MergedFile:
     parted = _parted(base, ours, theirs)
     if parted is not None:
         merged = _merge(*parted)
-        if not merged.renamed:  # a new id is chosen, and mentions are rewritten, with all beads in sight
+        if merged is not None and not merged.renamed:  # a new id is chosen, and mentions are rewritten, with all beads in sight
             return merged
-    return _merge([data.split(b"\n") for data in (base, ours, theirs)], {})
+    merged = _merge([data.split(b"\n") for data in (base, ours, theirs)])
+    assert merged is not None
+    return merged
 
 
 def _parted(base: bytes, ours: bytes, theirs: bytes) -> tuple[list[list[bytes]], dict[bytes, bytes]] | None:
@@ -110,21 +112,27 @@ def _settle(key: bytes, lines: Sequence[bytes], settled: dict[bytes, bytes], par
 
 
 def _may_stand(key: bytes, line: bytes, base: bytes) -> bool:
-    """Whether a line that one side changed is that bead, and the bead was not deleted before."""
+    """Whether a line that one side changed is that bead, no other one made under its id, and the bead was not deleted before."""
     try:
         found = record.decode(line)
     except ValueError:
         return False
-    return bool(found["id"] == key.decode()) and (b"tombstone" not in base or found.get("status") == states.TOMBSTONE)
+    made = str(found.get("created_at", "")).encode()
+    is_it = bool(found["id"] == key.decode()) and (not base or made in base)
+    return is_it and (b"tombstone" not in base or found.get("status") == states.TOMBSTONE)
 
 
-def _merge(versions: list[list[bytes]], settled: dict[bytes, bytes]) -> MergedFile:
-    """The merge of these lines, beside those that are settled."""
+def _merge(versions: list[list[bytes]], settled: dict[bytes, bytes] | None = None) -> MergedFile | None:
+    """The merge of these lines, beside those that are settled; None where those must be looked at too."""
     old = _side(versions[0], {})
     one, other = (_side(lines, old.records) for lines in versions[1:])
     conflicts: list[Conflict] = []
+    if _may_have_moved(old, one, other):
+        if settled is not None:
+            return None
+        _follow(old, one, other)
     renamed = _part_twins(old, one, other, conflicts)
-    lines = dict(settled)
+    lines = dict(settled or {})
     for bead_id in {*one.records, *other.records}:
         merged = merge3.merge_record(old.records.get(bead_id), one.records.get(bead_id), other.records.get(bead_id))
         conflicts += merged.conflicts
@@ -174,7 +182,7 @@ def _part_twins(old: _Side, one: _Side, other: _Side, conflicts: list[Conflict])
         if not _are_two(here, there):
             continue
         later = other if _birth(here) < _birth(there) else one
-        new_id = _new_id(later.records[bead_id], (old, one, other))
+        new_id = _new_id(later.records[bead_id], {**old.records, **one.records, **other.records})
         moves = {name: new_id + name.removeprefix(bead_id) for name in later.records
                  if name == bead_id or (name.startswith(f"{bead_id}.") and name not in old.records)}
         _move(later, old, moves)
@@ -183,19 +191,75 @@ def _part_twins(old: _Side, one: _Side, other: _Side, conflicts: list[Conflict])
     return renamed
 
 
+def _born(found: Record) -> tuple[int, str]:
+    return merge3.instant(found.get("created_at")) or 0, str(found.get("created_by"))
+
+
+def _is_another(there: Record | None, found: Record) -> bool | None:
+    """None: there is none."""
+    if there is None:
+        return None
+    same = all(there.get(key) == found.get(key) for key in ("created_at", "created_by"))
+    return not same and _born(there) != _born(found)
+
+
+def _may_have_moved(old: _Side, one: _Side, other: _Side) -> bool:
+    """Whether a side has another bead by now under the id of one."""
+    return any(_is_another(side.records.get(name), found) for name, found in old.records.items() for side in (one, other))
+
+
+def _follow(old: _Side, one: _Side, other: _Side) -> None:
+    """Beads that one side has under another id since, because theirs was another's too: what the other side says of them follows."""
+    ways = [(before, _gone_to(old, before, after)) for before, after in ((one, other), (other, one))]
+    for before, moves in ways:
+        for side in (old, before) if moves else ():
+            _rewrite(side, moves)
+
+
+def _gone_to(old: _Side, before: _Side, after: _Side) -> dict[str, str]:
+    """The ids that beads have in `after` by now, for a side that has not heard of it; and what else there makes room or goes along."""
+    new: dict[tuple[int, str], list[str]] = {}
+    for name, found in after.records.items():
+        if name not in old.records and isinstance(found.get("metadata"), dict) and RENAMED in found["metadata"]:
+            new.setdefault(_born(found), []).append(name)
+    moves: dict[str, str] = {}
+    same: dict[tuple[int, str], list[str]] = {}
+    for name, found in old.records.items() if new else ():
+        same.setdefault(_born(found), []).append(name)
+    for born, fits in new.items():
+        for name in same.get(born, ()):
+            found = old.records[name]
+            its = [one for one in fits if after.records[one]["metadata"][RENAMED] == name] or (fits if len(same[born]) == 1 else [])
+            left = _is_another(after.records.get(name), found) is not False
+            if left and len(its) == 1 and _is_another(before.records.get(name), found) is False:
+                moves[name] = its[0]
+    taken = {**old.records, **before.records, **after.records}
+    rooms = set(moves.values())
+    for name in sorted(before.records.keys() - old.records.keys(), key=lambda name: (states.depth(name), name)):
+        head = name.rpartition(".")[0]
+        while head and head not in moves:
+            head = head.rpartition(".")[0]
+        if head or name in rooms:
+            there = moves[head] + name.removeprefix(head) if head else name
+            moves[name] = _new_id({**before.records[name], "id": there}, taken) if there in taken else there
+            taken[moves[name]] = before.records[name]
+    return moves
+
+
 def _are_two(one: Record, other: Record) -> bool:
-    return one.get("title") != other.get("title") and _birth(one)[:2] != _birth(other)[:2]
+    return one.get("title") != other.get("title") and _born(one) != _born(other)
 
 
 def _birth(found: Record) -> tuple[int, str, str]:
-    return merge3.instant(found.get("created_at")) or 0, str(found.get("created_by")), canonical(found)
+    """Of two, the order; of one moment, some order."""
+    return *_born(found), canonical(found)
 
 
-def _new_id(found: Record, sides: Iterable[_Side]) -> str:
-    bead_id, taken = found["id"], {name: there for side in sides for name, there in side.records.items()}
+def _new_id(found: Record, taken: Mapping[str, Record]) -> str:
+    bead_id = found["id"]
     for name, there in sorted(taken.items()):
         metadata = there.get("metadata")
-        if isinstance(metadata, dict) and metadata.get(RENAMED) == bead_id and _birth(there)[:2] == _birth(found)[:2]:
+        if isinstance(metadata, dict) and metadata.get(RENAMED) == bead_id and _born(there) == _born(found):
             return name  # parted before, in another clone
     if states.depth(bead_id):
         parent = bead_id.rpartition(".")[0]
@@ -211,18 +275,21 @@ def _new_id(found: Record, sides: Iterable[_Side]) -> str:
 
 def _move(side: _Side, old: _Side, moves: dict[str, str]) -> None:
     """Give the side's beads their new ids, and rewrite what its own changes say of them."""
-    for name in list(side.records):
-        found = side.records[name]
-        if name in old.records and canonical(found) == canonical(old.records[name]):
-            continue
-        new = _rewritten(found, moves)
-        if name in moves:
+    _rewrite(side, moves, {name for name, found in side.records.items()
+                           if name in old.records and canonical(found) == canonical(old.records[name])})
+
+
+def _rewrite(side: _Side, moves: dict[str, str], but: Iterable[str] = ()) -> None:
+    records: dict[str, Record] = {}
+    for name, found in side.records.items():
+        new = found if name in but else _rewritten(found, moves)
+        if name in moves and name not in but:
             before = new.get("metadata")
             new = record.updated(new, {"metadata": {**(before if isinstance(before, dict) else {}), RENAMED: name}})
         if new != found:
-            del side.records[name]
             side.lines.pop(name, None)
-            side.records[new["id"]] = new
+        records[new["id"]] = new
+    side.records = records
 
 
 def _rewritten(found: Record, moves: dict[str, str]) -> Record:
@@ -233,9 +300,12 @@ def _rewritten(found: Record, moves: dict[str, str]) -> Record:
             new[key] = [{k: moves.get(v, v) if k in ("issue_id", "depends_on_id") and isinstance(v, str) else v
                          for k, v in part.items()} if isinstance(part, dict) else part for part in found[key]]
     for key in _TEXTS:
-        if isinstance(found.get(key), str):
-            for name, other in sorted(moves.items(), reverse=True):
-                new[key] = _mentioned(new[key], name, other)
+        if isinstance(found.get(key), str) and any(name in found[key] for name in moves):
+            marks = {name: f"\0{number}\0" for number, name in enumerate(sorted(moves, reverse=True))}  # one may go where another was
+            for name, mark in marks.items():
+                new[key] = _mentioned(new[key], name, mark)
+            for name, mark in marks.items():
+                new[key] = new[key].replace(mark, moves[name])
     return new
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_merge3 import RECORD
 
-from gastown_hooks.core import record
-from gastown_hooks.rules.merge_files import _merge, merge_files
+from gastown_hooks.core import clock, record
+from gastown_hooks.rules import states
+from gastown_hooks.rules.merge_files import MergedFile, _merge, merge_files
 
 IDS = ["t-a", "t-a.1", "t-b", "t-b.1", "t-aa"]
 
@@ -27,6 +29,13 @@ def records(data: bytes) -> dict[str, dict[str, Any]]:
     return {r["id"]: r for r in map(json.loads, data.splitlines())}
 
 
+def _whole(*versions: bytes) -> MergedFile:
+    """By the engine alone."""
+    merged = _merge([data.split(b"\n") for data in versions])
+    assert merged is not None
+    return merged
+
+
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
     chosen = draw(st.lists(st.sampled_from(IDS), unique=True))
@@ -40,7 +49,7 @@ def files(draw: st.DrawFn) -> bytes:
 def test_the_laws(base: bytes, ours: bytes, theirs: bytes) -> None:
     one, other = merge_files(base, ours, theirs), merge_files(base, theirs, ours)
     assert one.data == other.data and one.renamed == other.renamed
-    assert one.data == _merge([data.split(b"\n") for data in (base, ours, theirs)], {}).data
+    assert one.data == _whole(base, ours, theirs).data
     assert merge_files(base, one.data, one.data).data == one.data
     names = [json.loads(line)["id"] for line in one.data.splitlines() if line not in one.bad]
     assert names == sorted(set(names), key=str.encode)
@@ -55,7 +64,7 @@ def test_lines_that_one_side_alone_changed_are_merged_without_the_engine_as_by_i
         return b"".join((line[:-1] + b"," if b'"bad"' in line else line) + b"\n" for line in lines)
 
     versions = version(0), version(1), version(2)
-    quick, slow = merge_files(*versions), _merge([data.split(b"\n") for data in versions], {})
+    quick, slow = merge_files(*versions), _whole(*versions)
     assert (quick.data, quick.bad, [str(one) for one in quick.conflicts]) == (slow.data, slow.bad, [str(one) for one in slow.conflicts])
 
 
@@ -116,3 +125,90 @@ def test_real_sized_files_merge_quickly() -> None:
     found = records(merge_files(file(*base), file(*ours), file(*theirs)).data)
     assert [(r["priority"], r["title"]) for r in found.values()] == [
         (1 if n % 3 == 0 else 2, "New" if n % 2 == 0 else "T") for n in range(3000)]
+
+
+def test_what_is_said_of_a_bead_whose_id_another_clone_changed_follows_it() -> None:
+    """Two clones made t-a.1; elsewhere the later one is t-a.2 by now. Here it was known, and edited, as t-a.1."""
+    top, q, p = bead("t-a"), bead("t-a.1", "Q's", "2026-01-01T00:00:01Z", created_by="q"), bead(
+        "t-a.1", "P's", "2026-01-01T00:00:02Z", created_by="p")
+    moved = merge_files(file(top), file(top, q), file(top, p))
+    assert list(moved.renamed.values()) == ["t-a.2"]
+    said = [{"id": "c", "issue_id": "t-a.1", "author": "p", "text": "said", "created_at": "2026-01-01T00:00:03Z"}]
+    edge = {"issue_id": "t-a.1.1", "depends_on_id": "t-a.1", "type": "parent-child"}
+    child = bead("t-a.1.1", "Child", "2026-01-01T00:00:04Z", dependencies=[edge])
+    own = bead("t-a.2", "Made since", "2026-01-01T00:00:05Z", created_by="p", description="see t-a.1")
+    here = file(top, {**p, "comments": said, "updated_at": "2026-01-01T00:00:06Z"}, child, own)
+    versions = file(top, p), here, moved.data
+    merged = merge_files(*versions)
+    assert merged.data == merge_files(versions[0], versions[2], versions[1]).data
+    found = records(merged.data)
+    assert {name: one["title"] for name, one in found.items()} == {
+        "t-a": "T", "t-a.1": "Q's", "t-a.2": "P's", "t-a.2.1": "Child", "t-a.3": "Made since"}
+    assert "comments" not in found["t-a.1"] and [one["text"] for one in found["t-a.2"]["comments"]] == ["said"]
+    assert found["t-a.2.1"]["dependencies"][0]["depends_on_id"] == "t-a.2" and found["t-a.3"]["description"] == "see t-a.2"
+    again = merge_files(moved.data, merged.data, moved.data)
+    assert again.data == merged.data and not again.renamed
+
+
+class Clones:
+    """Clones that make children and beads under ids that others give too, say something of them, and sync with one remote.
+    A bead is known by its description, which nobody changes."""
+
+    def __init__(self, chance: random.Random, count: int) -> None:
+        self.chance, self.now = chance, 0
+        self.remote = file(bead("t-a", description="top"))
+        self.base, self.ours = [self.remote] * count, [self.remote] * count
+        self.said: list[tuple[str, str, str]] = []  # (bead, what, value)
+
+    def sync(self, n: int) -> None:
+        merged = merge_files(self.base[n], self.ours[n], self.remote).data
+        assert merged == merge_files(self.base[n], self.remote, self.ours[n]).data
+        self.base[n] = self.ours[n] = self.remote = merged
+
+    def act(self, n: int) -> None:
+        self.now += 1
+        beads, token, at = records(self.ours[n]), f"{n}-{self.now}", clock.stamp(self.now * clock.SECOND)
+        name, other = (self.chance.choice(sorted(beads)) for _ in range(2))
+        found, kind = beads[name], self.chance.choice(["child", "child", "hash", "label", "edge", "delete"])
+        new = f"{name}.{states.child_number(beads, name)}" if kind == "child" else f"t-{self.chance.choice('bc')}"
+        if kind in ("child", "hash"):
+            edge = [{"issue_id": new, "depends_on_id": name, "type": "parent-child"}] if kind == "child" else []
+            if states.depth(name) > 2 or new in beads:
+                return
+            beads[new] = bead(new, token, at, description=token, created_by=f"c{n}", dependencies=edge)
+            self.said.append((token, "is", ""))
+        elif kind == "edge" and other != name:
+            edge = [{"issue_id": name, "depends_on_id": other, "type": "related"}]
+            beads[name] = record.arrange({**found, "updated_at": at, "dependencies": [*found.get("dependencies", []), *edge]})
+            self.said.append((found["description"], "names", beads[other]["description"]))
+        elif kind == "delete" and name != "t-a":
+            beads[name] = record.arrange({**found, "status": "tombstone", "deleted_at": at, "updated_at": at})
+            self.said.append((found["description"], "is deleted", ""))
+        elif kind == "label":
+            beads[name] = record.arrange({**found, "labels": sorted([*found.get("labels", []), token]), "updated_at": at})
+            self.said.append((found["description"], "has", token))
+        self.ours[n] = file(*beads.values())
+
+    def wrong(self) -> list[tuple[str, str, str]]:
+        """What was said of a bead, and is not so of that one."""
+        beads = records(self.remote)
+        known = {one["description"]: one for one in beads.values()}
+        assert len(known) == len(beads), "a bead is there twice"
+        targets = {born: {beads[edge["depends_on_id"]]["description"] for edge in one.get("dependencies", [])}
+                   for born, one in known.items()}
+        is_so = {"is": lambda born, _: born in known, "names": lambda born, value: value in targets[born],
+                 "has": lambda born, value: value in known[born].get("labels", []),
+                 "is deleted": lambda born, _: known[born].get("status") == "tombstone"}
+        return [one for one in self.said if not is_so[one[1]](one[0], one[2])]
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 10**6), count=st.integers(2, 4))
+def test_clones_that_give_the_same_ids_converge_and_nothing_goes_to_another_bead(seed: int, count: int) -> None:
+    clones = Clones(random.Random(seed), count)
+    for _ in range(30):
+        n = clones.chance.randrange(count)
+        (clones.sync if clones.chance.random() < 0.25 else clones.act)(n)
+    for n in [*range(count)] * 2:
+        clones.sync(n)
+    assert set(clones.ours) == {clones.remote} and clones.wrong() == []

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import builders
 import ledgers
@@ -114,6 +115,73 @@ def test_ten_clones_with_fifty_edits_each_converge_and_lose_nothing(mode: str, t
     assert not ledgers.lost(start, texts.pop(), edits)
     for n in range(3):
         assert not yard.sync(n).received and builders.git(yard.clones[n], "status", "--porcelain") == ""
+
+
+class Person:
+    """Who works in one clone with bd's own verbs, and keeps what each acknowledged one promised. A bead is known by its description,
+    which nobody changes: its id may change where two clones gave the same one."""
+
+    def __init__(self, name: str, clone: Path, chance: random.Random) -> None:
+        self.name, self.clone, self.chance, self.count = name, clone, chance, 0
+        self.said: list[tuple[str, str, str]] = []  # (bead, field, text)
+        self.deleted: set[str] = set()
+
+    def bd(self, *words: str) -> bool:
+        done = warm.run("bd", *words, cwd=self.clone, env={"BD_ACTOR": self.name})
+        assert done.code in (0, 1, 2), (words, done)
+        return done.code == 0
+
+    def act(self, beads: dict[str, dict[str, Any]]) -> None:
+        self.count += 1
+        token, living = f"{self.name}n{self.count}", sorted(name for name, bead in beads.items() if bead.get("status") != "tombstone")
+        kind = self.chance.choice("create child title comment label notes close reopen claim relate delete".split())
+        if kind == "create" or not living:
+            assert self.bd("create", token, "-d", f"born {token}")
+            return self.said.append((f"born {token}", "title", token))
+        name, other = (self.chance.choice(living) for _ in range(2))
+        born = str(beads[name].get("description"))
+        words: dict[str, tuple[str, ...]] = {
+            "child": ("create", token, "-d", f"born {token}", "--parent", name), "title": ("update", name, "--title", token),
+            "comment": ("comment", name, token), "label": ("label", "add", name, token), "notes": ("update", name, "--append-notes", token),
+            "close": ("close", name, "-r", token, "--force"), "reopen": ("reopen", name), "claim": ("update", name, "--claim"),
+            "relate": ("dep", "add", name, other, "-t", "related"), "delete": ("delete", name, "--force")}
+        if self.bd(*words[kind]):
+            if kind in ("child", "title", "comment", "label", "notes"):
+                self.said.append((f"born {token}" if kind == "child" else born, "title" if kind == "child" else kind, token))
+            self.deleted |= {born} if kind == "delete" else set()
+
+
+def test_ten_people_with_fifty_verbs_each_converge_and_nothing_they_said_is_lost(tmp_path: Path) -> None:
+    """The children that several of them make of one bead have one id until they meet: each keeps what was said of it."""
+    chance = random.Random(11)
+    yard = Yard(tmp_path, "own-branch", 10, ledgers.text([{"id": "bd-start", "title": "Start", "description": "born before"}]))
+    people = [Person(f"p{n}", yard.clones[n], random.Random(n)) for n in range(10)]
+    turns = [n for n in range(10) for _ in range(50)]
+    chance.shuffle(turns)
+    for turn in turns:
+        people[turn].act(yard.ledger(turn).all())
+        if chance.random() < 0.06:
+            yard.sync(chance.randrange(10))
+    for _ in range(2):
+        for n in chance.sample(range(10), 10):
+            yard.sync(n)
+    texts = {yard.text(n) for n in range(10)}
+    assert len(texts) == 1 and texts == {yard.remote()}
+    beads = [json.loads(line) for line in texts.pop().splitlines()]
+    by_birth = {bead["description"]: bead for bead in beads}
+    assert len(by_birth) == len(beads), "one bead is there twice"
+    lost = []
+    titles = [one[:2] for person in people for one in person.said if one[1] == "title"]
+    for person in people:
+        for born, field, token in person.said:
+            bead = by_birth.get(born, {})
+            told = [comment["text"] for comment in bead.get("comments", ())]
+            kept = token in {"comment": told, "label": bead.get("labels", ()), "notes": str(bead.get("notes")).split("\n"),
+                             "title": [bead.get("title")]}[field]
+            replaced = titles.count((born, field)) > 1  # by who had seen it
+            lost += [] if kept or replaced or f"Merge: {field} of another version: {token}" in told else [(person.name, born, field, token)]
+        lost += [born for born in person.deleted if by_birth[born]["status"] != "tombstone"]
+    assert lost == []
 
 
 @pytest.mark.parametrize("mode", MODES)
