@@ -134,7 +134,8 @@ class Person:
     def act(self, beads: dict[str, dict[str, Any]]) -> None:
         self.count += 1
         token, living = f"{self.name}n{self.count}", sorted(name for name, bead in beads.items() if bead.get("status") != "tombstone")
-        kind = self.chance.choice("create child title comment label notes close reopen claim relate delete".split())
+        kind = self.chance.choice([
+            "create", "child", "title", "comment", "label", "notes", "close", "reopen", "claim", "relate", "delete"])
         if kind == "create" or not living:
             assert self.bd("create", token, "-d", f"born {token}")
             return self.said.append((f"born {token}", "title", token))
