@@ -82,8 +82,8 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (8, "bd close {any} --suggest-next --force"), (8, "bd close {any} --claim-next --force"), (8, "bd ready --claim"), (8, "bd q Kid{new}"),
     (8, "bd ready --mol {small}"),
     (8, "bd comment {any} l{new}"), (8, "bd defer {any} --until +1d"), (8, "bd undefer {any}"), (8, "bd remember l{new}"),
-    (10, "bd epic close-eligible --dry-run"), (0, "bd rename {any} ap-x{new} --dry-run"), (0, "bd dep cycles"),
-    (8, "bd delete {any} --dry-run"), (10, "gt sling ap-small.1 app --dry-run"), (12, "gt dispatch ap-small.1 --dry-run"),
+    (8, "bd epic close-eligible --dry-run"), (0, "bd rename {any} ap-x{new} --dry-run"), (0, "bd dep cycles"),
+    (8, "bd delete {any} --dry-run"), (8, "gt sling ap-small.1 app --dry-run"), (8, "gt dispatch ap-small.1 --dry-run"),
     (8, "gt convoy add hq-cv-00000 {any} --dry-run"), (8, "gt convoy close hq-cv-00000 --force --dry-run"),
     (8, "gt mq retry ap-mr-00000 --dry-run"), (8, "gt mq reject ap-mr-00000 --reason x --dry-run"), (8, "gt mq hold ap-mr-00000"),
     (8, "gt mq approve ap-mr-00000"), (8, "gt hook ap-small.1 --dry-run"), (8, "gt stop --all --dry-run"), (8, "gt config list"))]

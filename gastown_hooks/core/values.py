@@ -45,7 +45,12 @@ def _made(plain: type, frozen: bool) -> type:
     if frozen:
         ours |= {"__setattr__": _refuse, "__delattr__": _refuse}
     made: Any = type(plain)(plain.__name__, plain.__bases__, {**ours, **kept})
-    made.__init__ = _init(made, names, given)
+
+    def first(self: Any, *values: Any, **named: Any) -> None:
+        made.__init__ = _init(made, names, given)  # when there is a first one: of most classes that a command imports it makes none
+        made.__init__(self, *values, **named)
+
+    made.__init__ = first
     return made  # type: ignore[no-any-return]
 
 

@@ -77,8 +77,13 @@ def jobs(records: Mapping[str, Record], costs: Iterable[Record] = ()) -> list[Jo
 
 def ended(records: Iterable[Record]) -> list[tuple[str, requests.Request]]:
     """The merge requests among these that are a job, or a try at one, and how they ended."""
-    found = requests.usable(requests.among(records, closed=True))
+    found = requests.usable(one for one in requests.among(records, closed=True) if _may_have_ended(one))
     return [(outcome, request) for request in found if (outcome := _outcome(request))]
+
+
+def _may_have_ended(found: Record) -> bool:
+    data = found.get("metadata")
+    return isinstance(data, dict) and data.get("state") in (requests.LANDED, *_BACK, requests.SUPERSEDED)
 
 
 def skills(record: Record) -> tuple[str, ...]:

@@ -198,7 +198,9 @@ def _configure(admin: str, settings: dict[str, dict[str, str]], *, complete: boo
         return
     if "sparseCheckout" in settings["core"]:
         fsio.make_folder(f"{admin}/info")
-        fsio.write(f"{admin}/info/sparse-checkout", "".join(f"{line}\n" for line in _patterns()).encode())
+        patterns = "".join(f"{line}\n" for line in _patterns()).encode()
+        if fsio.read(f"{admin}/info/sparse-checkout") != patterns:
+            fsio.write(f"{admin}/info/sparse-checkout", patterns)
     fsio.write(f"{admin}/config.worktree", content)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gastown_hooks.core.paths import Rig, Town
 from gastown_hooks.core.values import dataclass
@@ -24,8 +24,9 @@ class Chosen:
     why: list[str]
 
 
-def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str], agents: Sequence[str]) -> Chosen:
-    """By the history of the whole town for the agent program (one of `agents`; none: it is not asked for), of the rig's workers for the
+def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str],
+           is_able: Callable[[str], bool] | None) -> Chosen:
+    """By the history of the whole town for the agent program (which must be able; None: it is not asked for), of the rig's workers for the
     name. Without skills those of the bead count. Raises NotFound."""
     ledger = Ledger(rig.beads)
     bead = existing(ledger, bead_id)
@@ -42,7 +43,7 @@ def choose(town: Town, bead_id: str, rig: Rig, skills: Sequence[str], agents: Se
                            is_free, "worker")
     why = [worker.why]
     program = dispatch.Choice("", "")
-    if agents:
-        program = dispatch.best(jobs, wanted, lambda job: job.agent, lambda name: name in agents, "agent program")
+    if is_able is not None:
+        program = dispatch.best(jobs, wanted, lambda job: job.agent, is_able, "agent program")
         why.append(program.why)
     return Chosen(worker.name or None, program.name or None, wanted, why)

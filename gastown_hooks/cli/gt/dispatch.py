@@ -7,12 +7,18 @@ import click
 from gastown_hooks.cli import common
 from gastown_hooks.cli.gt import sling as slinging
 from gastown_hooks.core import clock, ids
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields
-from gastown_hooks.runtime import agents
 from gastown_hooks.stores import config
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.stores.routes import Routes
 from gastown_hooks.work import dispatch, sling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gastown_hooks.runtime import agents
+else:
+    agents = late("gastown_hooks.runtime.agents")
 
 
 @click.command(short_help="Give a bead to who has proven the skill.")
@@ -43,9 +49,11 @@ def cli(bead: str, skills: tuple[str, ...], rig_name: str | None, agent: str | N
     settings = config.town_settings(town)
     if agent is not None:
         agents.check(settings, agent)
-    script = (Ledger(rig.beads).get(bead) or {}).get("run")
-    able = [name for name in agents.known(settings) if name != agents.EXEC or script] if agent is None else []
-    chosen = dispatch.choose(town, bead, rig, fields.labels(skills) if skills else [], able)
+
+    def is_able(name: str) -> bool:
+        return name in agents.known(settings) and (name != agents.EXEC or bool((Ledger(rig.beads).get(bead) or {}).get("run")))
+
+    chosen = dispatch.choose(town, bead, rig, fields.labels(skills) if skills else [], is_able if agent is None else None)
     made, = sling.sling(town, [bead], rig, agent=agent or chosen.agent, name=chosen.name, caller=caller, now=clock.now(), start=start,
                         dry_run=dry_run)
     if as_json:
