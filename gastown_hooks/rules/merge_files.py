@@ -127,11 +127,13 @@ def _merge(versions: list[list[bytes]], settled: dict[bytes, bytes] | None = Non
     old = _side(versions[0], {})
     one, other = (_side(lines, old.records) for lines in versions[1:])
     conflicts: list[Conflict] = []
+    renamed: dict[str, str] = {}
     if _may_have_moved(old, one, other):
         if settled is not None:
             return None
-        _follow(old, one, other)
-    renamed = _part_twins(old, one, other, conflicts)
+        _make_room(old, one, other)
+        renamed = _follow(old, one, other)
+    renamed |= _part_twins(old, one, other, conflicts)
     lines = dict(settled or {})
     for bead_id in {*one.records, *other.records}:
         merged = merge3.merge_record(old.records.get(bead_id), one.records.get(bead_id), other.records.get(bead_id))
@@ -203,45 +205,65 @@ def _is_another(there: Record | None, found: Record) -> bool | None:
     return not same and _born(there) != _born(found)
 
 
+def _forwards(found: Record) -> bool:
+    """Whether it is no bead, but what stays where one had its id before."""
+    return found.get("status") == states.TOMBSTONE and str(found.get("delete_reason")).startswith("now ")
+
+
 def _may_have_moved(old: _Side, one: _Side, other: _Side) -> bool:
-    """Whether a side has another bead by now under the id of one."""
-    return any(_is_another(side.records.get(name), found) for name, found in old.records.items() for side in (one, other))
+    """Whether under some id a side has another bead by now, or what stays of one."""
+    return any(_is_another(side.records.get(name), found) for name, found in old.records.items() for side in (one, other)) or any(
+        _is_another(other.records.get(name), found) and (_forwards(found) or _forwards(other.records[name]))
+        for name, found in one.records.items())
 
 
-def _follow(old: _Side, one: _Side, other: _Side) -> None:
+def _make_room(*sides: _Side) -> None:
+    """What only forwards goes where another bead has the id."""
+    for side in sides:
+        for name in [name for name, found in side.records.items() if _forwards(found)]:
+            others = [there.records[name] for there in sides if name in there.records]
+            if any(_is_another(there, side.records[name]) and not _forwards(there) for there in others):
+                del side.records[name]
+                side.lines.pop(name, None)
+
+
+def _follow(old: _Side, one: _Side, other: _Side) -> dict[str, str]:
     """Beads that one side has under another id since, because theirs was another's too: what the other side says of them follows."""
     ways = [(before, _gone_to(old, before, after)) for before, after in ((one, other), (other, one))]
     for before, moves in ways:
         for side in (old, before) if moves else ():
             _rewrite(side, moves)
+    return {name: new_id for _, moves in ways for name, new_id in moves.items()}
 
 
 def _gone_to(old: _Side, before: _Side, after: _Side) -> dict[str, str]:
     """The ids that beads have in `after` by now, for a side that has not heard of it; and what else there makes room or goes along."""
     new: dict[tuple[int, str], list[str]] = {}
     for name, found in after.records.items():
-        if name not in old.records and isinstance(found.get("metadata"), dict) and RENAMED in found["metadata"]:
+        is_heard_of = any(_is_another(side.records.get(name), found) is False for side in (old, before))
+        if not is_heard_of and isinstance(found.get("metadata"), dict) and RENAMED in found["metadata"]:
             new.setdefault(_born(found), []).append(name)
-    moves: dict[str, str] = {}
     same: dict[tuple[int, str], list[str]] = {}
-    for name, found in old.records.items() if new else ():
-        same.setdefault(_born(found), []).append(name)
+    for name, found in before.records.items() if new else ():
+        if not _forwards(found) and not _is_another(old.records.get(name), found):
+            same.setdefault(_born(found), []).append(name)
+    moves: dict[str, str] = {}
     for born, fits in new.items():
         for name in same.get(born, ()):
-            found = old.records[name]
-            its = [one for one in fits if after.records[one]["metadata"][RENAMED] == name] or (fits if len(same[born]) == 1 else [])
-            left = _is_another(after.records.get(name), found) is not False
-            if left and len(its) == 1 and _is_another(before.records.get(name), found) is False:
+            its = [one for one in fits if after.records[one]["metadata"][RENAMED] == name] or (
+                fits if len(same[born]) == 1 and name in old.records else [])  # changed more than once
+            there = after.records.get(name)
+            if len(its) == 1 and (there is None or _forwards(there) or _is_another(there, before.records[name])):
                 moves[name] = its[0]
     taken = {**old.records, **before.records, **after.records}
     rooms = set(moves.values())
-    for name in sorted(before.records.keys() - old.records.keys(), key=lambda name: (states.depth(name), name)):
+    for name in sorted(before.records.keys() - old.records.keys() - moves.keys(), key=lambda name: (states.depth(name), name)):
         head = name.rpartition(".")[0]
         while head and head not in moves:
             head = head.rpartition(".")[0]
         if head or name in rooms:
-            there = moves[head] + name.removeprefix(head) if head else name
-            moves[name] = _new_id({**before.records[name], "id": there}, taken) if there in taken else there
+            there_id = moves[head] + name.removeprefix(head) if head else name
+            moves[name] = _new_id({**before.records[name], "id": there_id}, taken) if there_id in taken else there_id
             taken[moves[name]] = before.records[name]
     return moves
 

@@ -163,12 +163,12 @@ def test_ten_people_with_fifty_verbs_each_converge_and_nothing_they_said_is_lost
         people[turn].act(yard.ledger(turn).all())
         if chance.random() < 0.06:
             yard.sync(chance.randrange(10))
-    for _ in range(2):
+    for _ in range(3):  # who hears that a bead of his has another id leaves word of it under the old one
         for n in chance.sample(range(10), 10):
             yard.sync(n)
     texts = {yard.text(n) for n in range(10)}
     assert len(texts) == 1 and texts == {yard.remote()}
-    beads = [json.loads(line) for line in texts.pop().splitlines()]
+    beads = [bead for bead in map(json.loads, texts.pop().splitlines()) if not str(bead.get("delete_reason")).startswith("now ")]
     by_birth = {bead["description"]: bead for bead in beads}
     assert len(by_birth) == len(beads), "one bead is there twice"
     lost = []
