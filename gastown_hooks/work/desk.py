@@ -9,13 +9,12 @@ with `"clear":true` where no landing is open any more: a round reads what stands
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gastown_hooks.core import clock, fsio, ids, lock
+from gastown_hooks.core import clock, fsio, ids, jsons, lock
 from gastown_hooks.core.errors import Conflict, Corrupt, GitFailed, NotFound, Refused
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.core.values import dataclass, field
@@ -150,7 +149,7 @@ class Desk:
         with lock.acquire(self.rig.lock("landings")):
             clear = kind != "land" and all(one["new"] == entry["new"] for one in self.unsettled())
             told = {**entry, **({"clear": True} if clear else {}), "at": clock.stamp(self.now)}
-            fsio.append(self.rig.refinery.landings, json.dumps({kind: told}, separators=(",", ":")).encode() + b"\n")
+            fsio.append(self.rig.refinery.landings, jsons.dumps_ascii({kind: told}).encode() + b"\n")
 
     def unsettled(self) -> list[dict[str, Any]]:
         """Intents whose outcome is not noted yet, oldest first."""
@@ -219,7 +218,7 @@ def _journal(rig: Rig, *, whole: bool = True) -> list[tuple[str, dict[str, Any]]
     data, found = (fsio.read(path) or b"") if whole else _behind_clear(path), []
     for number, line in enumerate(fsio.whole_lines(data), 1):
         try:
-            ((kind, entry),) = json.loads(line).items()
+            ((kind, entry),) = jsons.loads(line.decode()).items()
             if kind not in ("land", "settled", "aborted") or not isinstance(entry["new"], str):
                 raise ValueError("neither land, settled nor aborted")
             if kind == "land" and not all(type(one[key]) is wanted for one in requests_of(entry) for key, wanted in _ENTRY.items()):

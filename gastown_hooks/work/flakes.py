@@ -6,14 +6,20 @@ rules/failed_tests knows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, lock
 from gastown_hooks.core.errors import Corrupt
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import events
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 
 def note(rig: Rig, entry: dict[str, str], tests: Sequence[str], now: int) -> None:

@@ -8,18 +8,24 @@ JSON {tree, commit, gates, config, verdict, seconds, at}, and {from, ran_at} whe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from types import TracebackType
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Refused
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.core.values import replace
 from gastown_hooks.stores import config, events, git
 from gastown_hooks.stores.repo import Repo
 from gastown_hooks.work import flakes, last_red, passes, trial
 from gastown_hooks.work.trial import FAIL, INFRA, PASS, TIMEOUT, Trial, Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 __all__ = ["FAIL", "INFRA", "NOTES", "PASS", "TIMEOUT", "Trials", "Verdict", "commands", "confirm", "confirmed", "record", "recorded",
            "run"]

@@ -7,12 +7,18 @@ a command nothing runs in another order, for gates may need one another (build, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from gastown_hooks.core import fsio
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 VARIABLE = "GT_GATE_FAILED"
 

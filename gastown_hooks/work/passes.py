@@ -7,14 +7,20 @@ the gates ran on, and when. At LIMIT of them the older half goes; losing one cos
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 from gastown_hooks.core import fsio, lock
 from gastown_hooks.core.digest import sha256
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.stores import config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 LIMIT = 1000
 

@@ -7,14 +7,20 @@ was found under other settings, is not known.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gastown_hooks.core import fsio
+from gastown_hooks.core.late import late
 from gastown_hooks.core.paths import Rig
 from gastown_hooks.core.values import asdict
 from gastown_hooks.work import passes
 from gastown_hooks.work.trial import Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import json
+else:
+    json = late("json")
 
 
 class Reds:

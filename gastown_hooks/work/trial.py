@@ -11,8 +11,6 @@ from __future__ import annotations
 import os
 import re
 import select
-import signal
-import subprocess
 import time
 from collections.abc import Collection, Generator
 
@@ -29,8 +27,10 @@ from gastown_hooks.work import furnish, last_red, strays
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import shutil
+    import signal
+    import subprocess
 else:
-    shutil = late("shutil")
+    shutil, signal, subprocess = late("shutil"), late("signal"), late("subprocess")
 
 PASS, FAIL, TIMEOUT, INFRA = "pass", "fail", "timeout", "infra"
 TOKEN = "GT_TOKEN"
@@ -41,7 +41,7 @@ _GRACE = 2.0
 _SHELL_NAME = "gt-gate"  # the shell's own complaints begin with it, a program's do not
 _NOT_RUN = rf"^{_SHELL_NAME}: (?:line )?\d+: (.+?): (?:command )?(?:not found|No such file or directory|Permission denied)$"
 _FULL = r"No space left on device|Disk quota exceeded"
-_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_OUTSIDE = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
 _LEAST_SPACE = 1 << 20
 _COLOUR = r"\x1b\[[0-9;]*[A-Za-z]"
 
@@ -307,8 +307,9 @@ def _judge(job: Job, tree: str, command: str, ended: _Ended) -> Verdict:
     if ended.code == 0:
         return Verdict(PASS)
     killed = -ended.code if ended.code < 0 else ended.code - 128
-    if killed in _OUTSIDE:
-        return Verdict(INFRA, f"{command}: killed by {signal.Signals(killed).name} from outside")
+    outside = [name for name in _OUTSIDE if getattr(signal, name) == killed]
+    if outside:
+        return Verdict(INFRA, f"{command}: killed by {outside[0]} from outside")
     missing = _missing(job, ended)
     if missing:
         return Verdict(INFRA, f"{command}: {missing} is not there, or not executable")
