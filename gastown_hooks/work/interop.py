@@ -137,6 +137,10 @@ def _one(name: str, before: bytes | None, line: bytes, bead: Record, result: Imp
     ours = decoded(before, name)
     if states.needs_landing(ours):  # a worker's claim here is not for another file to change
         bead = record.updated(bead, {key: ours.get(key) for key in _CLAIM})
+    made = [merge3.instant(one.get("created_at")) for one in (ours, bead)]
+    if None not in made and made[0] != made[1] and ours.get("title") != bead.get("title"):
+        result.warnings.append(f"{name} is another bead here: {ids.shown(str(ours.get('title')))}; both become one "
+                               "(to keep them apart: bd rename the one here first)")
     merged = merge3.merge_record(None, ours, bead)
     after = merged.record or ours
     if canonical(after) == canonical(ours):

@@ -75,6 +75,14 @@ def test_what_is_there_is_merged_and_nothing_is_lost(new_ledger: Callable[..., L
     assert bring(ledger, theirs).unchanged == 1 and ledger.text() == before, "a second time changes nothing"
 
 
+def test_another_projects_bead_under_an_id_of_here_is_told(new_ledger: Callable[..., Ledger]) -> None:
+    ledger = new_ledger()
+    bring(ledger, line(title="Mine"))
+    assert not bring(ledger, line(title="Mine, said better", updated_at=T1)).warnings
+    told = bring(ledger, line(title="Theirs", created_at=T1), dry_run=True).warnings
+    assert len(told) == 1 and "bd-a is another bead here: 'Mine, said better'" in told[0] and "bd rename" in told[0]
+
+
 def test_two_eras_of_one_project_imported_in_turn_settle(new_ledger: Callable[..., Ledger]) -> None:
     ledger, old, new = new_ledger(), ledgers.sample("beads_v0.30.0"), ledgers.sample("beads_v0.47.0")
     for data in (old, new):
