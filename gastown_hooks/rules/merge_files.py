@@ -2,7 +2,8 @@
 
 The result is sorted by id; an untouched line keeps its bytes; a line that is no bead is carried at the end (3-way too).
 Two beads that two clones made under one id are told apart: the earlier keeps the id, the later gets another one that every
-clone finds alike, and what its own side says of it (edges, children, mentions) follows.
+clone finds alike, and what its own side says of it (edges, children, mentions) follows. So does what a side says that had it by the
+old id and hears of the change by this merge; a tombstone "now OTHER-ID" that stayed there is no bead and makes room for one.
 """
 
 from __future__ import annotations
