@@ -40,10 +40,9 @@ def name(text: str, what: str) -> str:
 
 
 def prefix(text: str) -> str:
-    """A bead prefix without its hyphen: a letter, then letters, digits or hyphens; at most 16."""
-    if (not text or len(text) > 16 or text[0] not in LOWER or text[-1] == "-"
-            or not (LOWER | DIGITS | {"-"}).issuperset(text)):
-        raise errors.BadInput(f"{shown(text)} is no bead prefix", why="a lower-case letter, then letters, digits or -, at most 16")
+    """A bead prefix without its hyphen: a letter, then letters, digits, hyphens or underscores; at most 16."""
+    if not text or len(text) > 16 or text[0] not in LOWER or text[-1] in "-_" or not (LOWER | DIGITS | {"-", "_"}).issuperset(text):
+        raise errors.BadInput(f"{shown(text)} is no bead prefix", why="a lower-case letter, then letters, digits, - or _, at most 16")
     return text
 
 
