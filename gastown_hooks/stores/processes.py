@@ -147,6 +147,33 @@ def below(folder: str) -> list[Process]:
     return found
 
 
+def await_unwritten(folder: str, seconds: float) -> list[Process]:
+    """Wait until nobody has a file below the folder open for writing; who still has one after `seconds`, the caller too."""
+    until = time.monotonic() + seconds
+    while (found := _writing_below(os.path.realpath(folder))) and time.monotonic() < until:
+        time.sleep(0.01)
+    return found
+
+
+def _writing_below(root: str) -> list[Process]:
+    found = []
+    for pid in _pids():
+        try:
+            links = [f"/proc/{pid}/fd/{number}" for number in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue  # gone, or another user's
+        if any(_is_written(link, root) for link in links):
+            found.append(find(pid))
+    return [process for process in found if process is not None]
+
+
+def _is_written(link: str, root: str) -> bool:
+    try:
+        return os.readlink(link).startswith(root + "/") and bool(os.lstat(link).st_mode & 0o200)  # a link's mode is how it was opened
+    except OSError:
+        return False  # closed meanwhile
+
+
 def marked_below(folder: str, mark: int) -> list[Process]:
     """Those below the folder that inherited this mark and carry no token at all: what has one is its token's business."""
     return [process for process in below(folder) if _mark(process.pid) == mark and _token_of(process.pid) is None]

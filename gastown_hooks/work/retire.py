@@ -192,6 +192,7 @@ def _save(rig: Rig, home: Home, lease: Lease | None, intent: Intent) -> tuple[In
         fsio.rename(home.tree, home.old_tree)
         try:
             _check_alone(rig, home)
+            _check_unwritten(rig, home)
             fresh = worktree_state.look(rig, home.name, intent.fence, lease, tree=home.old_tree, before=facts)
             if replace(fresh, stashes=()) != replace(facts, stashes=()) or fresh.stashes:
                 raise Changed(f"{rig.name}/{home.name} changed after it was saved", why="somebody still writes there")
@@ -288,6 +289,13 @@ def _check_alone(rig: Rig, home: Home) -> None:
     left = [process for process in processes.below(home.root) if not processes.await_end(process, 1.0)]
     if left:
         raise Refused(f"{rig.name}/{home.name} is in use", why=f"working there: {_shown(left)}", next="leave that folder, then try again")
+
+
+def _check_unwritten(rig: Rig, home: Home) -> None:
+    """Nobody finds the tree by its path any more; who opened a file before must be done with it, or what is written then is lost."""
+    left = processes.await_unwritten(home.old_tree, 1.0)
+    if left:
+        raise Refused(f"{rig.name}/{home.name} is in use", why=f"writing there: {_shown(left)}", next="end that program, then try again")
 
 
 def _shown(found: list[Process]) -> str:

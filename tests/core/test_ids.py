@@ -24,12 +24,12 @@ def test_no_names(text: str) -> None:
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("text", ["gp", "hq", "g2", "green-place", "a" * 16])
+@pytest.mark.parametrize("text", ["gp", "hq", "g2", "green-place", "beads_rust", "a" * 16])
 def test_prefixes(text: str) -> None:
     ids.prefix(text)
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "Gp", "2g", "gp-", "-gp", "g_p", "a" * 17])
+@pytest.mark.parametrize("text", [*HOSTILE, "Gp", "2g", "gp-", "-gp", "gp_", "_gp", "a" * 17])
 def test_no_prefixes(text: str) -> None:
     with pytest.raises(BadInput):
         ids.prefix(text)

@@ -249,6 +249,22 @@ def test_a_writer_that_goes_on_writing_loses_nothing(rig: Rig) -> None:
     assert Path(back(rig, last.key), "log").read_text() == f"{written[-1]}\n"
 
 
+def test_who_holds_a_file_open_is_waited_for_and_named(rig: Rig) -> None:
+    """It sits elsewhere and carries no token: what it wrote after the tree's move would be in no salvage."""
+    home = full(rig)
+    program = "import sys; file = open(sys.argv[1], 'a'); print(flush=True); sys.stdin.read(); file.write('late'); file.close()"
+    with subprocess.Popen([sys.executable, "-c", program, f"{home.tree}/log"], cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env={}) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == b"\n"
+        with pytest.raises(Refused, match=rf"writing there: {writer.pid}"):
+            go(rig)
+        assert Path(home.tree, "log").exists()
+        writer.communicate(b"")
+    go(rig)
+    last = max(rescue.entries(rig), key=lambda saved: saved.generation)
+    assert Path(back(rig, last.key), "log").read_text() == "late"
+
+
 # ---- killed
 
 def laws(rig: Rig, before: dict[str, object], entries: list[str]) -> None:
