@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from gastown_hooks.core import clock, jsons
 from gastown_hooks.core import record as records
+from gastown_hooks.rules import states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from gastown_hooks.core.record import Record
@@ -15,6 +17,23 @@ _TOLD = 1000  # longer values are named in an event, not repeated
 _SHOWN = 60
 _QUIET = ("updated_at", "updated_by")
 _GONE = "tombstone"
+RENAMED = "renamed"
+
+
+def together(changes: Sequence[tuple[Record | None, Record]]) -> list[Record]:
+    """The events of one transaction: of each bead its change. A bead that got another id was neither made nor deleted: `renamed`, whose
+    changes are {id: [old, new]}; what happened before it under the old id happened to this bead."""
+    ids = {after["id"] for _, after in changes}
+    gone = {after["id"]: new for before, after in changes if before is not None and not states.renamed(before)
+            and (new := states.renamed(after)) in ids}
+    events: list[Record] = []
+    for before, after in changes:
+        old, new = after["id"], gone.get(after["id"])
+        if new is not None:
+            events.append(_event({**after, "id": new}, RENAMED, "deleted", {"changes": {"id": [old, new]}}))
+        elif old not in gone.values():
+            events += happened(before, after)
+    return events
 
 
 def happened(before: Record | None, after: Record) -> list[Record]:

@@ -208,7 +208,7 @@ def _is_another(there: Record | None, found: Record) -> bool | None:
 
 def _forwards(found: Record) -> bool:
     """Whether it is no bead, but what stays where one had its id before."""
-    return found.get("status") == states.TOMBSTONE and str(found.get("delete_reason")).startswith("now ")
+    return bool(states.renamed(found))
 
 
 def _may_have_moved(old: _Side, one: _Side, other: _Side) -> bool:

@@ -37,6 +37,12 @@ class Objection:
         self.rule, self.text, self.force, self.next = rule, text, force, next
 
 
+def renamed(record: Record) -> str:
+    """The id under which a bead that has another one now goes on; "" for any other bead."""
+    reason = str(record.get("delete_reason") or "") if record.get("status") == TOMBSTONE else ""
+    return reason.removeprefix("now ") if reason.startswith("now ") else ""
+
+
 def doer(record: Record) -> str:
     """Who did a closed bead: its assignee, else who closed it; "" for one that is not closed, or of which nobody knows."""
     return str(record.get("assignee") or record.get("updated_by") or "") if record.get("status") == "closed" else ""

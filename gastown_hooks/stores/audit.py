@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gastown_hooks.stores.pairs import Pair
 
 _MARK = b'"type":"mark"'
+_RENAMED = b'"type":"renamed"'
 _STEP = 1 << 12
 
 
@@ -61,13 +62,26 @@ class Log:
 
     def backwards(self, since: int = 0, holding: bytes = b"") -> Iterator[Record]:
         """The events, the newest first, read as far as they are asked for: none that was kept before `since`, perhaps none whose line
-        does not hold these bytes. Raises Corrupt for a line that is no event."""
+        does not hold these bytes. A bead is called by its last id. Raises Corrupt for a line that is no event."""
+        names: dict[str, str] = {}
+        sought = [holding, _RENAMED]
+        for event in self._found(since, sought):
+            bead = event["payload"].get("bead")
+            called = names.get(bead, bead)
+            if event["type"] == audit.RENAMED:
+                old = str(event["payload"]["changes"]["id"][0])
+                names[old] = called
+                sought.append(f'"bead":{jsons.dumps_ascii(old)}'.encode())
+            yield event if called == bead else {**event, "payload": {**event["payload"], "bead": called}}
+
+    def _found(self, since: int, sought: list[bytes]) -> Iterator[Record]:
+        """The events as they are written, those whose lines hold one of these."""
         yield from reversed(self._fresh)
         mark = self._last
         while mark is not None and self._fd is not None and mark.at >= since:
             text = os.pread(self._fd, mark.first - mark.start, mark.start)
             for line in reversed(fsio.whole_lines(text)):
-                if holding in line:
+                if any(one in line for one in sought):
                     yield _parsed(line, self._path)
             mark = _mark_before(self._fd, mark.previous)
 
@@ -122,7 +136,7 @@ def _keep(beads: Beads, pair: Pair, facts: Record, changed: dict[str, bytes] | N
     if changed is None:
         found = list(_told(pair.journal(), _kept(pair, last)))
     else:
-        found = [event for bead_id, line in changed.items() for event in audit.happened(_record(pair.line(bead_id)), _record(line) or {})]
+        found = audit.together([(_record(pair.line(bead_id)), _record(line) or {}) for bead_id, line in changed.items()])
     if not found:
         return
     mark = {"ts": clock.stamp(clock.now()), "type": "mark", "actor": "", "payload": {
@@ -135,6 +149,7 @@ def _told(journal: bytes, start: int) -> Iterator[Record]:
     now: dict[bytes, bytes] = {}
     at = journal.find(b"\n") + 1
     for line in journal[at:].split(b"\n")[:-1]:
+        changes: list[tuple[Record | None, Record]] = []
         for entry in line.split(b"\t"):
             name, _, value = entry.partition(b" ")
             if name.startswith(b"="):
@@ -142,8 +157,9 @@ def _told(journal: bytes, start: int) -> Iterator[Record]:
                 continue
             after = _record(value) if at >= start else None
             if after is not None and isinstance(after.get("id"), str):
-                yield from audit.happened(_record(now.get(name)), after)
+                changes.append((_record(now.get(name)), after))
             now[name] = value
+        yield from audit.together(changes)
         at += len(line) + 1
 
 

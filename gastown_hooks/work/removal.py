@@ -119,8 +119,8 @@ def restore(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], *
                 continue
             if not record.get("title"):
                 raise Refused(f"{bead_id} cannot be restored", why="only its id was kept", next="bd list --all")
-            successor = str(record.get("delete_reason") or "").removeprefix("now ")
-            if draft.get(successor) is not None:
+            successor = states.renamed(record)
+            if successor and draft.get(successor) is not None:
                 raise Refused(f"{bead_id} cannot be restored", why=f"it is {successor} now", next=f"bd show {successor}")
             kind = {} if record.get("issue_type") else {"issue_type": record.get("original_type")}
             status = "closed" if record.get("closed_at") else "open"

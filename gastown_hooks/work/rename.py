@@ -89,7 +89,7 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
                 draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now))
             else:
                 at = clock.stamp(states.after_its_deletion(draft.get(changed["id"]), now))
-                draft.put({**changed, "updated_at": at, "updated_by": where.caller.actor})
+                draft.put({**changed, "updated_at": at})  # still by who worked on it: who renamed it stands under the old id
                 draft.put(tombstone(record, _reason(names[bead_id]), where.caller.actor, now))
 
     parts = [(there, {old: new for old, new in names.items() if where.holding(kept, old) is there}) for there in near]
@@ -118,7 +118,7 @@ def _check_free(draft: Draft, old: str, new: str, *, is_here: bool, in_wisps: bo
     former, seen = new, set[str]()
     while former not in seen and former != old:
         seen.add(former)
-        former = str((draft.get(former) or {}).get("delete_reason") or "").removeprefix("now ")
+        former = states.renamed(draft.get(former) or {})
     moved = there.get("delete_reason") in (states.EPHEMERAL, states.PERSISTENT)  # to the ledger beside this one, which tells
     if former != old and not moved and (is_here or not in_wisps):
         raise Conflict(f"{new} is taken", why="a bead that was deleted had it", next=f"bd rename {old} NEW")

@@ -57,6 +57,25 @@ def test_each_kind_of_change_has_its_event(ledger: Ledger) -> None:
                         "payload": {"bead": "gp-a", "changes": {"status": ["open", "closed"]}}}
 
 
+def test_a_bead_under_another_id_is_the_same(ledger: Ledger) -> None:
+    """Also where its events are kept elsewhere since, and only its own are asked for; not what has its old id after it."""
+    def rename(view: View) -> list[dict[str, Any]]:
+        bead = view.get("gp-a") or {}
+        gone = {"status": "tombstone", "deleted_by": "joe", "deleted_at": T, "delete_reason": "now gp-b"}
+        return [{**bead, "id": "gp-b"}, {**bead, **gone}]
+
+    put(ledger, "gp-a", "gp-c")
+    put(ledger, "gp-a", status="closed")
+    ledger.transact(rename)
+    for _ in range(2):
+        found = [(event["payload"]["bead"], event["type"], event["actor"]) for event in audit.look(ledger).backwards(holding=b'"bead":"gp-b"')
+                 if event["payload"]["bead"] == "gp-b"]
+        assert found == [("gp-b", "renamed", "joe"), ("gp-b", "closed", "me"), ("gp-b", "created", "me")]
+        ledger.fold()
+    put(ledger, "gp-a", status="open")
+    assert told(ledger)[-1][:2] == ("gp-a", "restored")
+
+
 def test_a_bead_from_elsewhere_tells_who_made_it_and_who_closed_it(ledger: Ledger) -> None:
     put(ledger, "gp-a", status="closed", updated_at="2026-02-02T00:00:00Z", updated_by="toast")
     put(ledger, "gp-b", created_at="yesterday", updated_at=None)

@@ -20,8 +20,8 @@ _LIMIT = 100
 @click.option("--since", metavar="TIME", help="Only since then: 7d, 24h, yesterday, 2026-01-31 …")
 @click.option("--bead", metavar="ID", help="Only about this bead.")
 @click.option("-t", "--type", "kinds", multiple=True, metavar="KIND",
-              help="Only events of this type: created, updated, closed, reopened, deleted, restored, llm_call, tool_call, label; of a town "
-              "also sling, done, merged …")
+              help="Only events of this type: created, updated, closed, reopened, deleted, restored, renamed, llm_call, tool_call, "
+                   "label; of a town also sling, done, merged …")
 @click.option("--prefix", metavar="P", help="Only the rig with this prefix.")
 @click.option("-n", "--limit", type=common.COUNT, default=_LIMIT, show_default=True, help="The last so many; 0: all.")
 @common.json_option
