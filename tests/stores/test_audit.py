@@ -68,8 +68,8 @@ def test_a_bead_under_another_id_is_the_same(ledger: Ledger) -> None:
     put(ledger, "gp-a", status="closed")
     ledger.transact(rename)
     for _ in range(2):
-        found = [(event["payload"]["bead"], event["type"], event["actor"]) for event in audit.look(ledger).backwards(holding=b'"bead":"gp-b"')
-                 if event["payload"]["bead"] == "gp-b"]
+        events = audit.look(ledger).backwards(holding=b'"bead":"gp-b"')
+        found = [(one["payload"]["bead"], one["type"], one["actor"]) for one in events if one["payload"]["bead"] == "gp-b"]
         assert found == [("gp-b", "renamed", "joe"), ("gp-b", "closed", "me"), ("gp-b", "created", "me")]
         ledger.fold()
     put(ledger, "gp-a", status="open")
