@@ -35,6 +35,9 @@ hypothesis.settings.load_profile("ours")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Called by a relative path, it would have another spelling than the same interpreter in the commands that the tests start.
+sys.executable = os.path.abspath(sys.executable)
+
 CLEARED = ("GIT_", "GT_", "BD_", "BEADS_", "CLAUDE", "XDG_", "PYTHON")
 KEPT = ("PYTHONDONTWRITEBYTECODE",)
 # The account's crontab is never touched: whoever looks for the program finds this one, whose table is a file of the test's.
