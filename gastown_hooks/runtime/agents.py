@@ -97,6 +97,12 @@ def speaks(settings: Settings, agent_name: str) -> bool:
     return agent_name in known(settings) and _preset(settings, agent_name).dialect == CLAUDE
 
 
+def denying(rig: Rig, lease: Lease) -> str:
+    """The permission mode by which the agent program would be denied nearly everything; "" where there is none."""
+    preset = _preset(config.town_settings(rig.town), lease.agent)
+    return claude.denying(rig, preset.command) if preset.dialect == CLAUDE else ""
+
+
 def command(settings: Settings, agent_name: str, prompt: str, *, session: str = "",
             options: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
     """(argv, further environment) for one turn of that agent program. Raises NotFound, BadConfig.

@@ -30,6 +30,7 @@ TURN = ("-p", "--output-format", "stream-json", "--verbose")
 ENVIRONMENT = {"CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1"}
 UNDER_RUNNER = "GT_RUNNER"  # in the environment of a turn, not of a session by hand
 MODES = ("bypassPermissions", "acceptEdits", "dontAsk", "auto", "default")
+_DENYING = ("default", "dontAsk")  # nobody is there to be asked: no edit and no command but what the settings allow in so many words
 _MODE_WORDS = ("--permission-mode", "--dangerously-skip-permissions")
 _ALLOWED = ("gt:*", "bd:*", "git add:*", "git commit:*", "git status:*", "git diff:*", "git log:*")
 _TOKENS = {"input": "inputTokens", "output": "outputTokens", "cache_read": "cacheReadInputTokens",
@@ -42,11 +43,17 @@ def words(rig: Rig, home: Home, lease: Lease, command: tuple[str, ...], environm
     """The options of one turn; the settings file is written. `left` is what the turn may cost. Raises BadConfig for a permission mode
     that Claude Code would refuse, or that would deny everything."""
     found = [*TURN, "--settings", write_settings(rig, home, lease, environment)]
-    if not any(word.split("=")[0] in _MODE_WORDS for word in command):
+    if not _has_mode(command):
         found += ["--permission-mode", _mode(rig, environment)]
     if left is not None:
         found += ["--max-budget-usd", f"{left:.4f}"]
     return found
+
+
+def denying(rig: Rig, command: tuple[str, ...]) -> str:
+    """The rig's permission mode where a worker is denied nearly everything by it; "" for another."""
+    mode = str(config.rig_settings(rig).permission_mode)
+    return mode if mode in _DENYING and not _has_mode(command) else ""
 
 
 def by_hand(rig: Rig, home: Home, lease: Lease, environment: dict[str, str]) -> list[str]:
@@ -233,5 +240,9 @@ def _mode(rig: Rig, environment: dict[str, str]) -> str:
     sandbox = environment.get("IS_SANDBOX") or callers.variable("IS_SANDBOX")
     if mode == MODES[0] and os.geteuid() == 0 and sandbox != "1":
         raise BadConfig(key, why=f"Claude Code refuses {mode} to root outside of a sandbox",
-                        next=f"export IS_SANDBOX=1 where that is so, or: gt config set {key} dontAsk")
+                        next=f"export IS_SANDBOX=1 where that is so, or: gt config set {key} acceptEdits")
     return mode
+
+
+def _has_mode(command: tuple[str, ...]) -> bool:
+    return any(word.split("=")[0] in _MODE_WORDS for word in command)

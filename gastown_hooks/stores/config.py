@@ -100,7 +100,7 @@ RIG_KEYS: dict[str, tuple[Any, str]] = {
     "max_workers": (30, "workers at once"),
     "max_turns": (8, "turns of an agent program for one claim before somebody is asked"),
     "turn_seconds": (3600, "wall-clock limit of one turn"),
-    "permission_mode": ("bypassPermissions", "what a worker's Claude Code may do unasked: bypassPermissions, dontAsk, acceptEdits …"),
+    "permission_mode": ("bypassPermissions", "what a worker's Claude Code may do unasked: bypassPermissions, auto, acceptEdits …"),
     "budget_usd": (0.0, "what all turns for one bead may cost, in US dollars; 0: no limit"),
     "idle_seconds": (1800, "a turn without any output or commit for so long is ended"),
     "resend_seconds": (30, "wait before a landing that the remote refused or missed is tried again; doubles up to 32 times"),

@@ -200,6 +200,16 @@ def test_a_mode_that_denies_everything_is_an_error_and_no_loop(town: ClaudeTown)
     assert len(town.mails(town.town.overseer.mail)) == 1 and town.requests() == []
 
 
+@pytest.mark.parametrize("mode", ["default", "dontAsk"])
+def test_who_starts_it_in_such_a_mode_is_told(town: ClaudeTown, mode: str) -> None:
+    config.set(town.town, town.rig, "permission_mode", mode)
+    town.bead(title=TASK)
+    town.sling()
+    told = builders.run(builders.command("gt", "-C", town.town.root, "session", "start", "gp/toast"), env={"GT_WAKE": "spawn"})
+    assert (told.code, told.out) == (5, "") and "gp/toast stalled at once: its permission mode denies what it needs: Bash. " in told.err
+    assert told.err.endswith("Next: gt config set gp.permission_mode acceptEdits, then gt session start gp/toast\n")
+
+
 def test_an_account_that_is_refused_is_told_once(town: ClaudeTown) -> None:
     town.server.scripts["/toast"] = lambda conversation: Fault(403, "permission_error")
     town.bead(title=TASK)

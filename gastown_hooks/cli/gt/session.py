@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
+import time
+
 import click
 
 from gastown_hooks.cli.common import dry_run_option, emit_json, json_option, say, town_and_caller, worker_named
 from gastown_hooks.cli.loader import Group
 from gastown_hooks.core import clock
-from gastown_hooks.core.errors import NotFound, Refused
+from gastown_hooks.core.errors import Corrupt, NotFound, Refused
+from gastown_hooks.core.paths import Home, Rig
 from gastown_hooks.core.values import asdict
+from gastown_hooks.runtime import agents
+from gastown_hooks.stores import beats, processes
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import stop, turns, wake
+from gastown_hooks.work.lease import Lease
+
+# Seconds: until an agent program runs, how long it then runs before it is called started, and in a mode that will soon stall it.
+_STARTED, _SETTLED, _DENIED, _LOOK = 10.0, 0.5, 10.0, 0.02
 
 
 @click.group(cls=Group, short_help="Start or stop one worker.")
@@ -58,9 +68,63 @@ def start(agent: str, dry_run: bool) -> None:
     lease = leases.read(home)
     if lease is None:
         raise NotFound(f"{rig.name}/{name} holds no bead", next=f"gt sling BEAD {rig.name}")
+    denying = agents.denying(rig, lease)
     if dry_run:
         say(f"would start {rig.name}/{name} on {lease.bead}" if wake.runner_is_free(home) else f"{rig.name}/{name} runs already")
         return
     if wake.runner_is_free(home):
         turns.again(home, lease)
-    say(f"started {rig.name}/{name} on {lease.bead}" if wake.start_runner(rig, name, asked=True) else f"{rig.name}/{name} runs already")
+    if not wake.start_runner(rig, name, asked=True):
+        say(f"{rig.name}/{name} runs already")
+        return
+    state = _settled(home, _DENIED if denying else _SETTLED)
+    say(_told(rig, home, lease, state, denying))
+
+
+def _settled(home: Home, settled: float) -> str:
+    """What the new runner does, once its agent program has worked for a moment, or will not; "" where it has ended."""
+    begun = clock.awake()
+    worked, state = begun, "starting"
+    while (at := clock.awake()) - worked < settled * clock.SECOND and at - begun < (_STARTED + settled) * clock.SECOND:
+        if wake.runner_is_free(home):
+            return ""
+        state = _state(home) or state
+        if state != "working":
+            worked = at
+        if state in ("waiting", beats.ATTACHED):
+            break
+        time.sleep(_LOOK)
+    return state
+
+
+def _state(home: Home) -> str:
+    """What the living runner's heartbeat says."""
+    try:
+        beat = beats.read(home.heartbeat)
+    except Corrupt:
+        return ""
+    return beat.state if beat is not None and processes.is_alive(beat.process()) else ""
+
+
+def _told(rig: Rig, home: Home, lease: Lease, state: str, denying: str) -> str:
+    """How the start went. Raises Refused where nothing works on the bead now."""
+    who, look = f"{rig.name}/{home.name}", f"look: gt peek {rig.name}/{home.name}"
+    mode = f"gt config set {rig.name}.permission_mode acceptEdits"
+    if state:
+        if state == "working":
+            note = f"\n  note: nobody is there to ask, so {denying} denies it nearly everything. Next: {mode}" if denying else ""
+            return f"started {who} on {lease.bead}; {look}{note}"
+        if state == beats.ATTACHED:
+            return f"{who} waits while a person has its session"
+        if state == "waiting":
+            return f"started {who} on {lease.bead}, but its turn failed at once; it is tried again; {look}"
+        return f"started {who} on {lease.bead}; its agent program does not run yet: gt polecat status {who}"
+    left = leases.read(home)
+    if left is None or left.fence != lease.fence:
+        return f"{who} worked on {lease.bead} and ended: bd show {lease.bead}"
+    stalled = turns.last(home, lease).stalled
+    if not stalled:
+        raise Refused(f"{who} ended at once", next=f"tail -n 3 {shlex.quote(home.runner_log)}")
+    why, _, first = stalled.partition(". Next: ")
+    again = f"{first or (mode if denying else f'gt peek {who}')}, then gt session start {who}"
+    raise Refused(f"{who} stalled at once", why=why, next=again)

@@ -15,7 +15,7 @@ from workers import WorkerTown, until
 from gastown_hooks.core import clock, fsio
 from gastown_hooks.core.paths import Home
 from gastown_hooks.core.values import replace
-from gastown_hooks.stores import beats, processes
+from gastown_hooks.stores import beats, config, processes
 from gastown_hooks.work import lease as leases
 from gastown_hooks.work import wake
 
@@ -186,6 +186,24 @@ def test_following_ends_with_ctrl_c_and_with_another_claim_of_that_name(town: Wo
     assert lease is not None
     leases.write(home, replace(lease, fence=lease.fence + 1))
     assert follower.process.wait(20) == 0 and gt(town, "peek", "gp/nobody", "-f").code == 3
+
+
+@pytest.mark.parametrize(("agent", "code", "words"), [
+    ("import time; time.sleep(300)", 0, "started gp/toast on gp-aaaaa; look: gt peek gp/toast\n"),
+    ("raise SystemExit(3)", 0, "started gp/toast on gp-aaaaa, but its turn failed at once; it is tried again; look: gt peek"),
+    ("open('x', 'w')", 0, "gp/toast worked on gp-aaaaa and ended: bd show gp-aaaaa\n"),
+    ("", 5, "gp/toast stalled at once: it stops without having changed anything. Next: gt peek gp/toast, then gt session start gp/toast\n"),
+    (None, 5, "gp/toast stalled at once: /gone/agent: No such file or directory. Next: gt peek gp/toast, then")])
+def test_start_says_what_came_of_it(town: WorkerTown, agent: str | None, code: int, words: str) -> None:
+    config.set(town.town, town.rig, "max_turns", 2)
+    town.agent(agent or "")
+    if agent is None:
+        config.set(town.town, None, "agents.fake", {"command": "/gone/agent"})
+    town.bead()
+    town.sling(agent="fake")
+    done = gt(town, "session", "start", "gp/toast", GT_WAKE="spawn")
+    assert (done.code, words in done.out + done.err) == (code, True), done
+    assert gt(town, "session", "stop", "gp/toast").code == (3 if "ended:" in words else 0)
 
 
 def test_start_names_a_worker_without_a_bead(town: WorkerTown) -> None:
