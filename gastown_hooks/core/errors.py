@@ -7,6 +7,7 @@ agent programs turn every failure into 1 unless they mean to block (`for_agent_h
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`
 import errno
 import sys
 
@@ -78,7 +79,9 @@ def met(error: OSError) -> failures.StorageFailed | None:
 
 
 def handled(program: str, main: Callable[[], int], *, report: Callable[[str], object] | None = None) -> int:
-    """Run `main`, turn a known failure into its line and code; anything else is a bug and shows its traceback."""
+    """Run a program's `main`, turn a known failure into its line and code; anything else is a bug and shows its traceback."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # of whoever started us: how our children end would not be kept for us
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     say = report or (lambda line: print(line, file=sys.stderr))
     try:
         return main()

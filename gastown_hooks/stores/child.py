@@ -19,8 +19,6 @@ def run(command: list[str], env: dict[str, str], files: tuple[int, int, int], ti
 
     Give files, not pipes: a helper that outlives the child (ssh's master, a credential cache) would hold a pipe open.
     """
-    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # inherited: then no exit code would be kept for us
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     actions = [(os.POSIX_SPAWN_CLOSE, fd) for fd in inheritable()] + [(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(files)]
     pid = os.posix_spawnp(command[0], command, env, file_actions=actions, setsid=True, setsigdef=(signal.SIGPIPE, signal.SIGXFSZ))
     code = None

@@ -17,10 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SAY = f"""
 import os, sys
 sys.path[:0] = [{str(ROOT)!r}, *{sys.path!r}]
+from gastown_hooks.core import errors
 from gastown_hooks.stores import child
 before()
 files = child.memory("in", b"fed"), child.memory("out"), child.memory("err")
-code = child.run(["sh", "-c", "cat; ls /proc/self/fd >&2; exit 3"], dict(os.environ), files, 10)
+code = errors.handled("it", lambda: child.run(["sh", "-c", "cat; ls /proc/self/fd >&2; exit 3"], dict(os.environ), files, 10))
 text = repr((code, child.text(files[1]), len(child.text(files[2]).split())))
 os.write(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), text.encode())
 """

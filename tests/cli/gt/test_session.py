@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import builders
@@ -204,6 +205,22 @@ def test_start_says_what_came_of_it(town: WorkerTown, agent: str | None, code: i
     done = gt(town, "session", "start", "gp/toast", GT_WAKE="spawn")
     assert (done.code, words in done.out + done.err) == (code, True), done
     assert gt(town, "session", "stop", "gp/toast").code == (3 if "ended:" in words else 0)
+
+
+def test_it_works_where_whoever_starts_it_ignores_the_ends_of_children(town: WorkerTown) -> None:
+    words = [sys.executable, "-c", "import os, signal, sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nos.execv(sys.argv[1], sys.argv[1:])"]
+    town.bead(run="echo x > x.txt; exit 3")
+    home = town.sling()
+    done = builders.run([*words, *builders.command("gt", "session", "start", "gp/toast")], cwd=town.town.root, env={"GT_WAKE": "spawn"})
+    until(lambda: town.turns(home).get("failures") == 1)  # the runner, and the agent program that it starts, are told how theirs ended
+    assert done.code == 0 and gt(town, "session", "stop", "gp/toast").code == 0
+    programs, table = town.path / "programs", town.path / "table"
+    programs.mkdir()
+    (programs / "crontab").write_text(f"#!/bin/sh\n[ $1 = - ] && exec cat > {table}\necho locked >&2; exit 1\n")
+    (programs / "crontab").chmod(0o755)
+    done = builders.run([*words, *builders.command("gt", "daemon", "start")], cwd=town.town.root,
+                        env={"PATH": f"{programs}:{os.environ['PATH']}"})
+    assert done.code == 1 and "cannot read the crontab: locked" in done.err and not table.exists()
 
 
 def test_start_names_a_worker_without_a_bead(town: WorkerTown) -> None:
