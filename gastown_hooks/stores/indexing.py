@@ -324,19 +324,21 @@ def _row(bead: Record, mark: int | None, since: int | None, begin: int | None, e
     get, status, kind = bead.get, ready.status(bead), ready.kind(bead)
     title, estimate, who, labels = get("title", ""), get("estimated_minutes"), get("assignee"), get("labels")
     fence = get("claim_fence") or 0
-    odd = (not -_LARGEST < priority < _LARGEST or not -_LARGEST < created < _LARGEST or not -_LARGEST < (estimate or 0) < _LARGEST
-           or not -_LARGEST < fence < _LARGEST or (not created and bool(get("created_at")))
-           or (labels and any("\x1f" in label for label in labels)))
-    held_by = who if who and status in states.CLAIMED else _NULL
-    if odd:
-        priority, created, title, estimate, fence, who, labels = 0, 0, "", None, 0, None, None
     at, ended = get("updated_at"), get("closed_at")  # often two or all three times are the same
     updated = created if created and at == get("created_at") else _instant(at)
+    closed = updated if ended == at else _instant(ended)
+    odd = (not -_LARGEST < priority < _LARGEST or not -_LARGEST < created < _LARGEST or not -_LARGEST < (estimate or 0) < _LARGEST
+           or not -_LARGEST < fence < _LARGEST or abs(updated) == _LARGEST or abs(closed) == _LARGEST
+           or (not created and bool(get("created_at"))) or (labels and any("\x1f" in label for label in labels))
+           or bead_id.startswith(fields.FOREIGN))
+    held_by = who if who and status in states.CLAIMED else _NULL
+    if odd:
+        priority, created, updated, closed, title, estimate, fence, who, labels = 0, 0, 0, 0, "", None, 0, None, None
     return (priority, created, bead_id, 1 if odd else 0, _scope(bead, status, kind), status, kind, who or "",
             "\x1f".join(("", *labels, "")) if labels else "", title.lower(), 1 if get("pinned") or status == "pinned" else 0,
             1 if lint.missing(bead) else 0, fence, title, states.doer(bead) if status == "closed" else "",
             _NULL if since is None else since, _NULL if begin is None else begin, _NULL if end is None else end,
-            updated, updated if ended == at else _instant(ended), _instant(get("due_at")), _instant(get("defer_until")),
+            updated, closed, _instant(get("due_at")), _instant(get("defer_until")),
             held_by, _NULL if estimate is None else estimate, _NULL if mark is None else mark)
 
 

@@ -117,3 +117,24 @@ def test_the_index_says_what_the_ledger_says(seed: int, tmp_path: Path, monkeypa
                 by_index += 1
                 assert first == plain, words
     assert by_index > 300
+
+
+@pytest.mark.parametrize("fields", [
+    {"id": "external:a:b"}, {"id": "beads://h/o/r/gp-1"}, {"status": "open", "updated_at": "2999-01-01T00:00:00Z"},
+    {"status": "closed", "closed_at": "1500-01-01T00:00:00Z"}])
+def test_what_the_index_cannot_hold_is_read_from_the_ledger(fields: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    beads = Beads(f"{tmp_path}/.beads")
+    Ledger.create_files(beads, "gp", OWN_BRANCH)
+    made = [any_bead(random.Random(number), number) for number in range(3)]
+    later = {key: value.replace("2999", "9999").replace("1500", "1600") for key, value in fields.items() if key.endswith("_at")}
+    Ledger(beads).transact(lambda view: [made[0] | fields | later, made[1] | fields, made[2]])
+    monkeypatch.chdir(tmp_path)
+    for words in ("list --all", "list --all --sort updated", "list --all --sort closed", "count --all", "show external:a:b"):
+        asked = [said(words.split(), capsys)]
+        monkeypatch.setattr(front, "_fast", lambda name, words: None)
+        asked += [said(words.split(), capsys)]
+        monkeypatch.setattr(known, "known", lambda ledger: None)
+        assert asked == [said(words.split(), capsys)] * 2, words
+        monkeypatch.undo()
+        monkeypatch.chdir(tmp_path)
