@@ -9,16 +9,20 @@ parent" is found as well as a plain circle.
 from __future__ import annotations
 
 from gastown_hooks.core import record
+from gastown_hooks.core.late import late
 from gastown_hooks.core.mapping import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import itertools
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from gastown_hooks.core.record import Record
 
     Moment = tuple[str, bool]  # (bead, False its start | True its end)
+else:
+    itertools = late("itertools")
 
 REPLIES = "replies-to"
 PARENT = "parent-child"
@@ -194,27 +198,22 @@ def cycles(records: Mapping[str, Record], among: Iterable[str] | None = None) ->
     return sorted(found)
 
 
-def entangled(edges: Iterable[tuple[str, str, str]]) -> set[str]:
-    """The beads that are part of a circle, told by every edge (child, target, kind) alone."""
-    some = [edge for edge in edges if edge[2] in BLOCKING]
-    ends = {target: (target, True) for _, target, kind in some if kind == PARENT}  # of any other bead the end waits for its start alone
-    pairs: list[tuple[Any, Any]] = [(child, target if kind == PARENT else ends.get(target, target)) for child, target, kind in some]
-    pairs += [(ends[target], ends.get(child, child)) for child, target, kind in some if kind == PARENT]
-    pairs += [(end, target) for target, end in ends.items()]
+def entangled(blocked: Sequence[str], blockers: Sequence[str], below: Sequence[str], parents: Sequence[str]) -> set[str]:
+    """At least the beads that are part of a circle, told by the ends of all edges alone: who waits, for whom; children, of whom."""
+    ends = {parent: f"{parent}\n" for parent in parents}  # of any other bead the end waits for its start alone
+    one: Sequence[str] = [*blocked, *below, *map(ends.__getitem__, parents), *ends.values()]
+    other: Sequence[str] = [*map(ends.get, blockers, blockers), *parents, *map(ends.get, below, below), *ends]
     count = 0
-    while len(pairs) != count:  # most lead nowhere, or nothing leads to them
-        count = len(pairs)
-        waiting = {pair[0] for pair in pairs}
-        pairs = [pair for pair in pairs if pair[1] in waiting]
-        awaited = {pair[1] for pair in pairs}
-        pairs = [pair for pair in pairs if pair[0] in awaited]
-        if len(pairs) > count * 3 // 4:
-            break
+    while not count or len(one) < count * 3 // 4:  # most lead nowhere, or nothing leads to them
+        count = len(one) or 1
+        for _ in range(2):
+            there = list(map(set(one).__contains__, other))
+            one, other = list(itertools.compress(other, there)), list(itertools.compress(one, there))
     graph: dict[Any, list[Any]] = {}
-    for moment, after in pairs:
+    for moment, after in zip(one, other, strict=True):
         graph.setdefault(moment, []).append(after)
-    alone = {child for child, target, kind in some if child == target and kind != PARENT}
-    return alone | {moment if isinstance(moment, str) else moment[0] for knot in _knots(graph) for moment in knot}
+    alone = {child for child, target in zip(blocked, blockers, strict=True) if child == target}
+    return alone | {moment.rstrip("\n") for knot in _knots(graph) for moment in knot}
 
 
 def circle_of(records: Mapping[str, Record], edges: Iterable[tuple[str, str, str]]) -> list[str] | None:
@@ -287,7 +286,7 @@ def _beads(path: list[Moment], first: str) -> list[str]:
     return [*beads, beads[0]]
 
 
-def _knots(graph: Mapping[Moment, list[Moment]]) -> list[set[Moment]]:
+def _knots(graph: Mapping[Any, list[Any]]) -> list[set[Any]]:
     """Strongly connected components of more than one moment (Tarjan, with its own stack)."""
     index: dict[Moment, int] = {}
     low: dict[Moment, int] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from gastown_hooks.rules import graph, ready
@@ -11,13 +12,13 @@ Record = dict[str, Any]
 _SAME = ("title", "description", "design", "acceptance_criteria")
 
 
-def likely(titles: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Of open beads' (id, type, title) the ids of those that may be in a group."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for bead_id, kind, title in titles:
-        if kind not in ready.NOT_WORK:
-            found.setdefault((kind, _plain(title)), []).append(bead_id)
-    return [bead_id for group in found.values() if len(group) > 1 for bead_id in group]
+def likely(names: Iterable[str], titles: Sequence[str]) -> list[str]:
+    """Of beads' ids, by their titles in lower case, those that may be in a group."""
+    text = " ".join(["", *titles, ""])
+    if "  " in text or not text.isprintable():  # as all spaces are but the plain one
+        titles = list(map(_plain, titles))
+    counts = Counter(titles)
+    return [name for name, title in zip(names, titles, strict=True) if counts[title] > 1]
 
 
 def groups(records: Mapping[str, Record], among: Collection[str] | None = None) -> list[list[Record]]:

@@ -237,9 +237,9 @@ class Index:
         return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",
                                             (bead_id,))]
 
-    def every_edge(self) -> list[tuple[str, str, str]]:
-        """`edges` of all beads."""
-        return self._ask("SELECT source, target, kind FROM edge WHERE kind NOT IN (?, ?)", (SPAWNER, REQUEST))
+    def edges(self, names: str, test: str = "TRUE", values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """These columns of the edges that beads have, of which this is true."""
+        return self._ask(f"SELECT {names} FROM edge WHERE kind NOT IN (?, ?) AND {test}", (SPAWNER, REQUEST, *values))
 
     def requests(self, bead_id: str) -> list[str]:
         """The ids of the merge requests about it, settled or not."""

@@ -103,7 +103,7 @@ class Known(Records):
 
     def __init__(self, beads: Beads, pair: Pair, its: Index, behind: Mapping[str, Record] | None = None) -> None:
         def targets() -> set[str]:
-            return {target for _, target, _ in its.every_edge()}
+            return {target for target, in its.edges("DISTINCT target")}
 
         super().__init__(beads, pair, Asked(its.children, targets))
         self.index, self.above, self.behind = its, Asked(its.dependents, targets), behind or {}

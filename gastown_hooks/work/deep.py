@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from gastown_hooks.core import clock
 from gastown_hooks.rules import fields, graph, ready, states
-from gastown_hooks.stores import archive, index, indexing, known
+from gastown_hooks.stores import archive, columns, index, indexing, known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.doctor import Finding
 from gastown_hooks.work.world import World
@@ -29,21 +30,23 @@ def circles(where: World) -> tuple[Mapping[str, Record], list[list[str]]]:
     """The beads that a listing covers, and those around them; the circles among them."""
     ledgers = where.shown()
     its = [one for ledger in ledgers if (one := known.known(ledger)) is not None]
-    edges = [edge for one in its for edge in one.index.every_edge()]
-    if len(its) < len(ledgers) or _leads_away(where, ledgers, edges):
+    if len(its) < len(ledgers) or _leads_away(where, ledgers, its):
         around = where.around({name: record for ledger in ledgers for name, record in ledger.all().items()})
         return around, graph.cycles(around)
     whole = its[0] if len(its) == 1 else known.Together(its)
-    return whole, graph.cycles({name: whole[name] for name in graph.entangled(edges) if name in whole})
+    ends = [list(chain(*parts)) for kinds in (sorted(graph.BLOCKING - {graph.PARENT}), [graph.PARENT])
+            for parts in zip(*(columns.ends(one.index, kinds) for one in its), strict=True)]
+    return whole, graph.cycles({name: whole[name] for name in graph.entangled(*ends) if name in whole})
 
 
-def _leads_away(where: World, ledgers: Sequence[Ledger], edges: Sequence[tuple[str, str, str]]) -> bool:
+def _leads_away(where: World, ledgers: Sequence[Ledger], its: Sequence[known.Known]) -> bool:
     """Whether what is around these ledgers' beads may be more than they, by their edges or because there are wisps."""
     roots = {ledger.beads.root for ledger in ledgers}
     others = {prefix: beads for prefix, beads in (where.routes.prefixes() if where.routes else {}).items() if beads.root not in roots}
     heads = (*(f"{prefix}-" for prefix in others), *fields.FOREIGN)
     town = where.caller.town
-    return (any(where.wisps(ledger) for ledger in ledgers) or any(target.startswith(heads) for _, target, _ in edges)
+    return (any(where.wisps(ledger) for ledger in ledgers) or any(
+        one.index.edges("1", "target >= ? AND target < ? LIMIT 1", (head, f"{head}\U0010ffff")) for one in its for head in heads)
             or (bool(others) and town is not None and town.beads.root in roots))
 
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gastown_hooks.core import ids
 from gastown_hooks.core.errors import NotFound
 from gastown_hooks.core.record import touched
-from gastown_hooks.rules import convoys, graph, states
+from gastown_hooks.rules import convoys, graph, ready, states
 from gastown_hooks.rules import twins as rules
+from gastown_hooks.stores import columns, index
 from gastown_hooks.stores.known import Together, known
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import beads, convoy, verbs
 from gastown_hooks.work.beadwrite import Draft, check_edge, commit, edge, existing
 from gastown_hooks.work.world import World
 
+if TYPE_CHECKING:
+    from gastown_hooks.stores.index import Wanted
+
 Record = dict[str, Any]
 Edge = tuple[str, str, str]  # who depends, on what, how
 Loose = tuple[str, str, str | None]  # the same, of any kind
 _T = TypeVar("_T", bound="tuple[Any, ...]")
+_WORK: Wanted = (("", "or", ((("scope", True, (index.SHOWN,)),), (  # nearly all that is not closed, and quicker to tell
+    ("scope", True, (index.TOWN,)), ("status", False, ("closed", states.TOMBSTONE)), ("kind", False, sorted(ready.NOT_WORK))))),)
 
 
 def twins(where: World, prefix: str | None = None) -> list[list[Record]]:
@@ -29,8 +36,8 @@ def twins(where: World, prefix: str | None = None) -> list[list[Record]]:
     its = [one for ledger in ledgers if (one := known(ledger)) is not None]
     if len(its) < len(ledgers):
         return rules.groups({name: record for ledger in ledgers for name, record in ledger.all().items()})
-    titles = (row for one in its for row in one.index.columns("id, kind, low", [("status", False, ("closed", states.TOMBSTONE))]))
-    return rules.groups(its[0] if len(its) == 1 else Together(its), rules.likely(titles))
+    names, titles = (list(chain(*parts)) for parts in zip(*(columns.titles(one.index, _WORK) for one in its), strict=True))
+    return rules.groups(its[0] if len(its) == 1 else Together(its), rules.likely(names, titles))
 
 
 def add(where: World, edges: Sequence[Edge], now: int, *, dry_run: bool = False) -> None:
