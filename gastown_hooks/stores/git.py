@@ -64,6 +64,11 @@ class Result:
         """The output without its last newline."""
         return self.out.rstrip("\n")
 
+    @property
+    def lines(self) -> list[str]:
+        """The output's lines: a ref's name may hold what `splitlines` takes for the end of one."""
+        return self.line.split("\n") if self.line else []
+
 
 def run(repo: str, *args: str, input: bytes | None = None, env: dict[str, str] | None = None, check: bool = True,
         timeout: float | None = None) -> Result:
@@ -153,7 +158,7 @@ def remote_tip(repo: str, ref: str, *, remote: str = "origin", timeout: float = 
     result = _network(repo, ("ls-remote", "--quiet", "--refs", "--", remote, ref), timeout)
     if result.code:
         raise _remote_failure("ls-remote", result)
-    tips = [line.split("\t") for line in result.out.splitlines()]
+    tips = [line.split("\t") for line in result.lines]
     return next((oid for oid, name in tips if name == ref), None)
 
 

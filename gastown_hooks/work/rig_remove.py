@@ -117,10 +117,10 @@ def _refs(rig: Rig) -> Iterator[str]:
     made = config.rig_config(rig)
     target = f"refs/heads/{made.target}"
     landed = f"refs/remotes/origin/{made.target}" if made.url else target
-    listed = git.run(rig.repo, "for-each-ref", f"--no-merged={landed}", "--format=%(objectname) %(refname)", "--", *WORK_REFS).out
+    listed = git.run(rig.repo, "for-each-ref", f"--no-merged={landed}", "--format=%(objectname) %(refname)", "--", *WORK_REFS).lines
     tip = git.run(rig.repo, "rev-parse", "--verify", "--end-of-options", landed).line
     repo, seen = Repo(rig.repo), _landed_heads(rig)
-    for line in listed.splitlines():
+    for line in listed:
         oid, _, ref = line.partition(" ")
         if oid not in seen and (ref == target or not contained(repo, None, oid, tip)):
             yield f"{ids.shown(ref)} has commits that are not in {made.target}"

@@ -71,7 +71,7 @@ def probe(source: Source) -> Probe:
         raise RemoteAway(f"cannot read {ids.shown(source.place, 200)}", why=_last_line(found.err),
                          next=f"git ls-remote {ids.shown(source.place, 200)}")
     head, branches = None, {}
-    for line in found.out.splitlines():
+    for line in found.lines:
         value, _, name = line.partition("\t")
         if value.startswith("ref: refs/heads/") and name == "HEAD":
             head = value.removeprefix("ref: refs/heads/")

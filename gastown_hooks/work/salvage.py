@@ -106,7 +106,7 @@ def generation_refs(rig: Rig, prefix: str) -> dict[str, str]:
 def prefixes(rig: Rig, start: str = f"{ROOT}/") -> dict[str, dict[str, str]]:
     """Every saved state below `start`: prefix to (ref without it -> object)."""
     found: dict[str, dict[str, str]] = {}
-    for line in git.run(rig.repo, "for-each-ref", "--format=%(objectname) %(refname)", start).out.splitlines():
+    for line in git.run(rig.repo, "for-each-ref", "--format=%(objectname) %(refname)", start).lines:
         oid, _, ref = line.partition(" ")
         parts = ref.split("/")
         if len(parts) >= 6:  # refs/gt/salvage/foreign/<commit> has five

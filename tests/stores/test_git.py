@@ -294,6 +294,8 @@ def test_fetch_and_push(rig: Rig, remote: Path) -> None:
     new = _commit_on(rig, old)
     git.push(rig.repo, new, MAIN)
     assert _remote_main(remote) == new == git.remote_tip(rig.repo, MAIN) == git.fetch(rig.repo, "main")
+    builders.git(remote, "update-ref", "refs/odd\u2028/refs/heads/w", new)  # listed too, for its end
+    assert git.remote_tip(rig.repo, "refs/heads/w") is None
     git.push(rig.repo, new, MAIN)
     assert gitrig.tip(rig) == old  # the local target is the caller's to move
 

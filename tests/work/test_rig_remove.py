@@ -74,6 +74,11 @@ def _ref(town: Town) -> None:
     git(rig.repo, "update-ref", "refs/gt/work/nux/3", made)
 
 
+def _odd_ref(town: Town) -> None:
+    repo = town.rig("app").repo
+    git(repo, "update-ref", "refs/heads/a\u2028b\x85c", git(repo, "commit-tree", "-m", "own", "main^{tree}"))
+
+
 def _landed(town: Town) -> None:
     rig = town.rig("app")
     made = git(rig.repo, "commit-tree", "-p", "main", "-m", "landed", "main^{tree}")
@@ -105,6 +110,7 @@ def _garbage(town: Town) -> None:
 
 @pytest.mark.parametrize(("make", "words"), [
     (_claim, "is with app/polecats/toast"), (_claim, "worker app/toast is not retired"), (_ref, "refs/gt/work/nux/3 has commits"),
+    (_odd_ref, r"'refs/heads/a\\u2028b\\x85c' has commits"),
     (_landed, "was not pulled"), (_crew_dirty, "crew tree max has uncommitted"), (_crew_commit, "crew tree max has unpushed"),
     (_crew_stash, "crew tree max has stashes"), (_mayor, "the mayor's tree has uncommitted"), (_garbage, "cannot tell")])
 def test_unlanded_work_is_named_and_stops_it(town: Town, repo: Path, make: object, words: str) -> None:
