@@ -7,13 +7,14 @@ from gastown_hooks.rules import graph, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import heapq
     from collections.abc import Iterable, Mapping
     from typing import Any
 
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import waits
 else:
-    waits = late("gastown_hooks.rules.waits")
+    heapq, waits = late("heapq"), late("gastown_hooks.rules.waits")
 
 _WHOLES = ("molecule", "epic")
 
@@ -53,7 +54,7 @@ def whole_of(records: Mapping[str, Record], step: str) -> str | None:
 def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     """The steps so that each comes after what it waits for, and else by their numbers; those in a circle last."""
     names = sorted(set(steps), key=_number)
-    rank = {name: -place for place, name in enumerate(names)}  # the first one is the last of a sorted list
+    rank = {name: place for place, name in enumerate(names)}
     needs = graph.needs(records, names)
     waiting: dict[str, list[str]] = {}
     for name, targets in needs.items():
@@ -62,12 +63,12 @@ def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     free = sorted(rank[name] for name in names if not needs[name])
     found: dict[str, None] = {}
     while free:
-        name = names[-free.pop()]
+        name = names[heapq.heappop(free)]
         found[name] = None
         for other in waiting.get(name, ()):
             needs[other].discard(name)
-        new = [rank[other] for other in waiting.get(name, ()) if not needs[other]]
-        free = sorted(free + new) if new else free
+            if not needs[other]:
+                heapq.heappush(free, rank[other])
     return [*found, *(name for name in names if name not in found)]
 
 

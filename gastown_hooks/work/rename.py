@@ -76,12 +76,12 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
     near = [one for one in (where.wisps(kept), kept) if one is not None]
     _check_others(where, near, names)
 
-    def fill(draft: Draft, own: Mapping[str, str], in_wisps: bool) -> None:
+    def fill(draft: Draft, own: Mapping[str, str], in_wisps: bool, dry: bool) -> None:
         for old, new in names.items():
             _check_free(draft, old, new, is_here=old in own, in_wisps=in_wisps)
             if old in own and states.needs_landing(existing(draft, old)):
                 raise Refused(f"{old} cannot be renamed", why="it was given to a worker, whose branch and landing carry its id")
-        for record in draft.naming(list(names)):
+        for record in () if dry else draft.naming(list(names)):  # none of them can refuse it
             bead_id, changed = record["id"], renames.renamed(record, names)
             if changed is record or ready.status(record) == states.TOMBSTONE:
                 continue
@@ -95,7 +95,7 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
     parts = [(there, {old: new for old, new in names.items() if where.holding(kept, old) is there}) for there in near]
     for dry in ([True] if dry_run else [True, False] if len(parts) > 1 else [False]):
         for there, own in parts:
-            commit(there, partial(fill, own=own, in_wisps=isinstance(there.beads, Wisps)), dry)
+            commit(there, partial(fill, own=own, in_wisps=isinstance(there.beads, Wisps), dry=dry), dry)
     return dict(names)
 
 
