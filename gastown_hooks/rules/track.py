@@ -83,7 +83,8 @@ def ended(records: Iterable[Record]) -> list[tuple[str, requests.Request]]:
 
 def _may_have_ended(found: Record) -> bool:
     data = found.get("metadata")
-    return isinstance(data, dict) and data.get("state") in (requests.LANDED, *_BACK, requests.SUPERSEDED)
+    return (isinstance(data, dict) and data.get("state") in (requests.LANDED, *_BACK, requests.SUPERSEDED)
+            and ready.status(found) != "open")
 
 
 def skills(record: Record) -> tuple[str, ...]:

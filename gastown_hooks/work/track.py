@@ -19,12 +19,13 @@ Record = dict[str, Any]
 
 def jobs(ledgers: Iterable[Ledger], town: Town | None, actor: str = "") -> list[track.Job]:
     """Every job of these ledgers; with a whole `actor` at least that one's."""
+    ended: Wanted = (*known.REQUESTS, ("status", False, ("open",)))
     closed: Wanted = (("doer", ">", ("",)), *((("doer", True, (actor,)),) if actor and "*" not in actor else ()))
     rigs = {rig.beads.root: rig for rig in town.rigs()} if town else {}
     found: dict[str, Record] = {}
     spent: list[Record] = []
     for ledger in ledgers:
-        records = known.those(ledger, known.REQUESTS, closed)
+        records = known.those(ledger, ended, closed)
         sources = {request.source for _, request in track.ended(records.values())}
         found |= {**records, **ledger.some(sources - set(records))}
         if ledger.beads.root in rigs:
