@@ -67,7 +67,8 @@ def storage(path: str, error: OSError) -> failures.StorageFailed:
     """The user's words for an `OSError` on one of the town's files."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return failures.StorageFailed(f"cannot write {path}", why="no space left", next="free some space, then run it again")
-    return failures.StorageFailed(f"cannot write {path}", why=error.strerror or str(error))
+    look = f"{'findmnt -T' if error.errno == errno.EROFS else 'namei -l'} {path}" if path.startswith("/") else ""
+    return failures.StorageFailed(f"cannot write {path}", why=error.strerror or str(error), next=look)
 
 
 def met(error: OSError) -> failures.StorageFailed | None:

@@ -152,7 +152,7 @@ def _objects(rig: Rig, name: str, fence: int, lease: Lease | None, facts: Facts)
     """Write the objects; returns ref (below the prefix) to object."""
     wanted = {ref: oid for ref, oid in (("head", facts.head), ("branch", facts.branch), ("work", facts.work)) if oid}
     if wanted.get("branch") == facts.head:
-        del wanted["branch"]
+        wanted.pop("branch", None)
     if wanted.get("work") in (facts.head, facts.branch):
         wanted.pop("work", None)
     wanted.update({f"reflog/{number}": oid for number, oid in enumerate(facts.lost)})

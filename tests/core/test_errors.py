@@ -44,7 +44,7 @@ def test_classes_of_other_modules_are_not_in_the_table() -> None:
 def test_a_disk_that_refuses(number: int, why: str) -> None:
     error = errors.storage("/x/y", OSError(number, os.strerror(number)))
     assert isinstance(error, errors.StorageFailed)
-    assert "/x/y" in str(error) and why in str(error)
+    assert "/x/y" in str(error) and why in str(error) and ". Next: " in str(error)
 
 
 def test_a_known_failure_is_one_line_and_its_code() -> None:

@@ -48,6 +48,16 @@ def test_nuke_saves_and_gives_the_bead_back(town: WorkerTown) -> None:
     assert town.get()["claim_fence"] == 2
 
 
+@pytest.mark.parametrize("folder", ["objects", "refs"])
+def test_in_a_damaged_repository_nothing_is_removed(town: WorkerTown, folder: str) -> None:
+    tree = town.rig.polecat(with_work(town)).tree
+    os.rename(f"{town.rig.repo}/{folder}", f"{town.rig.repo}/away")
+    done = gt(town, "polecat", "nuke", "gp/toast", "--force")
+    assert done.code == 6 and "not a git repository" in done.err and done.err.count("\n") == 1
+    os.rename(f"{town.rig.repo}/away", f"{town.rig.repo}/{folder}")
+    assert Path(tree, "done.txt").exists() and gt(town, "polecat", "nuke", "gp/toast", "--force").code == 0
+
+
 def test_list_and_status(town: WorkerTown) -> None:
     name = with_work(town)
     [row] = json.loads(gt(town, "polecat", "list", "--json").out)
