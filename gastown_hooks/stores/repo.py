@@ -42,7 +42,7 @@ class Repo:
             return str(found.peel(None).id if isinstance(found, pygit2.Tag) else found.id)
         except (KeyError, ValueError):
             return None
-        except pygit2.GitError as error:
+        except (pygit2.GitError, OSError) as error:
             raise _unreadable(self.path, error) from error
 
     def kind(self, oid: str) -> str | None:
@@ -52,7 +52,7 @@ class Repo:
             return None if found is None else found.type_str
         except ValueError:
             return None
-        except pygit2.GitError as error:
+        except (pygit2.GitError, OSError) as error:
             raise _unreadable(self.path, error) from error
 
     def tree(self, commit: str) -> str:
@@ -90,7 +90,7 @@ class Repo:
             return str(self._repo.lookup_note(commit, f"refs/notes/{kind}").message)
         except (KeyError, ValueError):
             return None
-        except pygit2.GitError as error:
+        except (pygit2.GitError, OSError) as error:
             raise _unreadable(self.path, error) from error
 
     def commits(self, tip: str, *without: str) -> list[str]:
@@ -110,7 +110,7 @@ class Repo:
         try:
             signature = pygit2.Signature(name, address, when, 0, "utf-8")
             oid = str(self._repo.create_commit(None, signature, signature, message, tree, parents))
-        except (pygit2.GitError, KeyError, ValueError) as error:
+        except (pygit2.GitError, OSError, KeyError, ValueError) as error:
             raise GitFailed(f"cannot write a commit to {self.path}", why=shown(str(error), 200)) from error
         self._sync(oid)
         return oid
@@ -193,7 +193,7 @@ class Repo:
             found = self._object(oid)
         except (KeyError, ValueError) as error:
             raise GitFailed(f"{self.path} has no commit {shown(oid)}") from error
-        except pygit2.GitError as error:
+        except (pygit2.GitError, OSError) as error:
             raise _unreadable(self.path, error) from error
         if not isinstance(found, pygit2.Commit):
             raise GitFailed(f"{shown(oid)} in {self.path} is no commit", why=f"it is a {found.type_str}")
@@ -204,7 +204,7 @@ class Repo:
 def _reading(path: str) -> Iterator[None]:
     try:
         yield
-    except (pygit2.GitError, KeyError, ValueError) as error:
+    except (pygit2.GitError, OSError, KeyError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 

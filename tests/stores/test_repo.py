@@ -54,6 +54,10 @@ def test_unreadable_is_not_absent(repo: Path, tmp_path: Path) -> None:
         Repo(str(repo)).resolve("refs/heads/main")
     with pytest.raises(GitFailed):
         Repo(str(tmp_path / "nothing"))
+    (repo / ".git/info").rename(repo / ".git/other")
+    (repo / ".git/info").symlink_to("info")
+    with pytest.raises(GitFailed, match="cannot read"):
+        Repo(str(repo))
 
 
 def test_a_written_commit_is_what_git_would_make(repo: Path) -> None:

@@ -208,7 +208,8 @@ def test_start_says_what_came_of_it(town: WorkerTown, agent: str | None, code: i
 
 
 def test_it_works_where_whoever_starts_it_ignores_the_ends_of_children(town: WorkerTown) -> None:
-    words = [sys.executable, "-c", "import os, signal, sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nos.execv(sys.argv[1], sys.argv[1:])"]
+    words = [sys.executable, "-c",
+             "import os, signal, sys\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nos.execv(sys.argv[1], sys.argv[1:])"]
     town.bead(run="echo x > x.txt; exit 3")
     home = town.sling()
     done = builders.run([*words, *builders.command("gt", "session", "start", "gp/toast")], cwd=town.town.root, env={"GT_WAKE": "spawn"})
