@@ -34,7 +34,7 @@ FILTERS |= {"--overdue": ("overdue", "flag"), "--labels": ("labels", "many"), "-
             "--priority-min": ("priority_min", "one"), "--priority-max": ("priority_max", "one")}
 STATES: fast.Options = {"-s": ("statuses", "many"), "--status": ("statuses", "many"), "--all": ("everything", "flag")}
 ORDER: fast.Options = {"--sort": ("sort", "one"), "-r": ("reverse", "flag"), "--reverse": ("reverse", "flag")}
-_TOLD = {name for name, _ in (FILTERS | STATES).values()} | {"prefix"}
+_TOLD = {name for name, _ in (FILTERS | STATES).values()} | {"prefix", "include_ephemeral"}
 _COLUMNS = {"id": "id", "status": "status", "type": "kind", "assignee": "assignee", "label": "label"}
 _LARGEST = 1 << 62
 _MOST = 200  # conditions: SQLite nests them no deeper than 1000

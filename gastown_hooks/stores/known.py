@@ -8,6 +8,7 @@ from __future__ import annotations
 from gastown_hooks.core import jsons, record
 from gastown_hooks.core.late import late
 from gastown_hooks.core.mapping import Mapping
+from gastown_hooks.core.system import os
 from gastown_hooks.rules import fields, graph, states
 from gastown_hooks.stores import index, unseen
 
@@ -35,6 +36,7 @@ CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, (states.TOMBST
 OPEN_CONVOYS: Wanted = (("kind", True, ("convoy",)), ("status", False, ("closed", states.TOMBSTONE)))
 KEPT = ("merge-request", "convoy")  # while they are not settled
 _ALL, _PATIENCE = 1 << 40, 0.1  # seconds
+_HAVING = 10_000  # beads that may be told by their ids
 _FEW, _READ = 100, 20  # to read the whole file takes as long as to look up one bead of so many
 _SOME, _EACH = 500, 16  # a bead that is looked up takes up to so many times as long as one that is read with all others
 
@@ -134,6 +136,11 @@ class Known(Records):
     def named(self, head: str) -> list[str]:
         """The ids that begin so, those of deleted beads too."""
         return list({**self.index.named(head), **{name: "" for name in self.behind if name.startswith(head)}})
+
+    def having(self, field: str) -> list[str] | None:
+        """The ids of the beads that have this field, at least; None where they are many, or only all beads tell."""
+        found = None if os.path.isdir(self._pair.beads.archive) else list(self._pair.naming([f'"{field}"']))
+        return found if found is not None and len(found) < _HAVING else None
 
     def watchers(self, bead_id: str) -> list[str]:
         return [*self.index.watchers(bead_id), *self.behind]

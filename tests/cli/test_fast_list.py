@@ -39,6 +39,10 @@ FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix g
          "lint -n 2", "lint -n 2 --all -t bug", "search T --long -n 3", "stale -d 0 --long -n 2", "list --prefix gp -n 2 --no-pinned",
          "query type=bug --long -n 1", "list --long -n 2 --desc-contains two", "list --ready --long -n 2",
          "ready --pretty -n 3", "ready --sort oldest -n 3",
+         "list --include-infra --long -n 3", "list --include-gates --long", "list --include-templates --long -n 2 -s closed",
+         "list --include-ephemeral -n 4", "list --label-regex ^w -n 2", "list --label-regex b* --all", "list --label-regex (",
+         "list --notes-contains two", "list --has-metadata-key a --all", "list --mol-type swarm --include-infra", "list --spec none",
+         "ready --label-regex p --long", "list --spec s*",
          "list --ready", "list --no-parent -p 1", "search T --long --no-labels", "stale -d 0 --long", "list --metadata-field a=b", "lint",
          "count --by-type --by-label", "dep list gp-001 gp-009", "dep list gp-002 --direction up -t blocks", "dep tree gp-050 -d 3",
          "dep tree gp-001 --direction both", "dep tree gp-003 --reverse -s open", "dep tree 001", "dep tree gp-030 --show-all-paths",
@@ -69,6 +73,8 @@ def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
     if dice.random() < 0.3:
         bead["description"] = dice.choice(["Two words", "STRASSE straße", "日本語 %_", "ΟΔΟΣ x", "it's \"so\"", "",
                                            "a\n## Acceptance criteria\n"])
+    if dice.random() < 0.2:
+        bead |= dice.choice(({"spec_id": "s1"}, {"mol_type": "swarm"}, {"notes": "Two"}, {"metadata": {"a": "b"}}, {"metadata": {"x": 1}}))
     if dice.random() < 0.2:
         bead["defer_until"] = dice.choice(["2026-01-02T00:00:00Z", "2999-01-01T00:00:00Z"])
     if dice.random() < 0.1:

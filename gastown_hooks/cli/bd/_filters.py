@@ -13,6 +13,7 @@ from gastown_hooks.core.errors import BadInput, NotFound
 from gastown_hooks.core.ids import shown
 from gastown_hooks.core.paths import Wisps
 from gastown_hooks.rules import fields, filters, graph, ready, states
+from gastown_hooks.stores import index
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work.world import World
 
@@ -31,6 +32,8 @@ _VALUES: tuple[tuple[tuple[str, ...], str, str, str], ...] = (
     (("--spec",), "+", "spec", "Only of this specification."),
     (("--mol-type",), "+", "mol_type", "swarm, patrol or work."),
     (("--wisp-type",), "+", "wisp_type", "heartbeat, patrol, recovery …"))
+_INCLUDED = ("include_templates", "include_gates", "include_infra")
+_RARE = {"spec": "spec_id", "mol_type": "mol_type", "wisp_type": "wisp_type"}
 _TEXTS = (("--title-contains", "title"), ("--desc-contains", "description"), ("--notes-contains", "notes"))
 _BOUNDS: tuple[tuple[str, str, str], ...] = (
     ("--priority-min", "priority", ">="), ("--priority-max", "priority", "<="),
@@ -124,16 +127,35 @@ def wisps(where: World, ledgers: Sequence[Ledger], given: Mapping[str, Any]) -> 
     return where.wisps_of(*ledgers) if asked else {}
 
 
-def narrow(where: World, given: Mapping[str, Any]) -> tuple[fast_wanted.Wanted, bool]:
-    """What of these options the index can tell: never less than they let through; and whether it is all of them."""
+def narrow(where: World, given: Mapping[str, Any]) -> tuple[fast_wanted.Wanted, bool, fast_wanted.Wanted | None]:
+    """What of these options the index can tell: never less than they let through; and whether it is all of them. Beside it, where they also
+    mean some of the town's own records: what it can tell of those, which is never all."""
+    if any(given[name] for name in _INCLUDED) and not (given["everything"] or given["names"] or given.get("type")):
+        found, exact, _ = narrow(where, {**given, **dict.fromkeys(_INCLUDED, False)})
+        status: fast_wanted.Wanted = [] if given["statuses"] else [("status", False, ["closed"])]
+        return found, exact, [*(one for one in found if one[0] != "scope"), *status, ("scope", True, [index.TOWN])]
     whole = given["parent"] is None or where.routes is None
     given = given if whole else {**given, "parent": None}  # what is below a bead may be in any ledger
-    names, text = parts(given["names"]), given["desc_contains"] or ""
+    names, text, regex = parts(given["names"]), given["desc_contains"] or "", given["label_regex"]
     filters_, scope = fast_wanted.options(given), fast_wanted.scope(given)
     found = [*(filters_ or []), *([("id", True, names)] if names else scope or [])]
     if text and "\x1f" not in text:
         found.append(("everything", "holds", [text.lower()]))
-    return found, whole and fast_wanted.tells_all(given) and None not in (filters_, scope)
+    if regex is not None:
+        fits = _regex(regex)
+        found.append(("labels", "fit", [lambda labels: fits({"labels": labels})]))
+    return found, whole and fast_wanted.tells_all({**given, "label_regex": None}) and None not in (filters_, scope), None
+
+
+def needed(given: Mapping[str, Any], now: int) -> str | None:
+    """A rare key that stands in the line of every bead which these options let through."""
+    for words, how, field, _ in _VALUES:
+        tests = _of_values(given[_name(words[-1])], how, field, now) if field in _RARE else []
+        if tests and not filters.every(tests)({}):
+            return _RARE[field]
+    for key in (*given["has_metadata_key"], *(text.partition("=")[0] for text in given["metadata_field"])):
+        return key if key.isidentifier() and key.isascii() else "metadata"
+    return "notes" if given["notes_contains"] else None
 
 
 def in_scope(known: Mapping[str, Record], given: Mapping[str, Any]) -> filters.Test:

@@ -69,18 +69,24 @@ def found(prefix: str | None, given: Mapping[str, Any], *also: filters.Test, wan
     ledgers = where.shown(prefix)
     wisps = _filters.wisps(where, ledgers, given)
     parts = [one for one in map(known.known, ledgers) if one is not None]
-    told, exact = _filters.narrow(where, given)
-    told = [*(wanted or []), *told]
+    told, exact, towns = _filters.narrow(where, given)
     is_told = len(parts) == len(ledgers)
+    field = _filters.needed(given, now) if is_told else None
+    having = [part.having(field) for part in parts] if field else []
+    held = [("id", True, [name for names in having for name in names or ()])] if having and None not in having else []
+    told = [*(wanted or []), *told, *held]
+    own = [record for part in parts for record in part.those([*(wanted or []), *towns, *held]).values()] if is_told and towns else []
     every: Mapping[str, Record] = (parts[0] if len(parts) == 1 and not wisps else known.Together([wisps, *parts])) if is_told else {
         **_shared.everything(ledgers), **wisps}
     fits = filters.every([_filters.in_scope(every, given), _filters.test(where, given, now), *also])
+    own = list(filter(fits, own))
     if is_told and exact and first and first[2] and not wisps:
         page, count = _first(parts, told, counted, *first)
+        page, count = page + own, count + len(own)
         if all(map(fits, page)):
             return Found(where, every, page, count=count, told=True)
     among = {name: record for part in parts for name, record in part.those(told).items()} | wisps if is_told else every
-    return Found(where, every, [record for record in among.values() if fits(record)], bool(wisps), told=is_told)
+    return Found(where, every, [*filter(fits, among.values()), *own], bool(wisps), told=is_told)
 
 
 def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, counted: bool, sort: str, reverse: bool,
