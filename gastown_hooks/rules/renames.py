@@ -8,7 +8,7 @@ from typing import Any
 
 Record = dict[str, Any]
 _WORD = re.compile(r"[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?")
-_TEXTS = ("title", "description", "design", "acceptance_criteria", "notes")
+_TEXTS = ("title", "description", "design", "acceptance_criteria", "notes", "close_reason")
 
 
 def renamed(record: Record, names: Mapping[str, str]) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
+from gastown_hooks.core.record import updated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ else:
 STATUSES = ("open", "in_progress", "blocked", "deferred", "closed", "pinned", "hooked")
 TOMBSTONE = "tombstone"
 EPHEMERAL = "ephemeral now"  # what the tombstone of a bead says that is a wisp since
+RENAMED_FROM = "renamed_from"  # in metadata: the id that a bead had before, or the ids, the first one first
 PERSISTENT = "persistent now"  # what that of a wisp says that is kept since
 _OWN = ("gt:", "provides:", "export:")  # labels of this bead and no other begin so
 CLAIMED = ("hooked", "in_progress")
@@ -41,6 +43,20 @@ def renamed(record: Record) -> str:
     """The id under which a bead that has another one now goes on; "" for any other bead."""
     reason = str(record.get("delete_reason") or "") if record.get("status") == TOMBSTONE else ""
     return reason.removeprefix("now ") if reason.startswith("now ") else ""
+
+
+def former(record: Record) -> list[str]:
+    """The ids that a bead had before this one, the first one first."""
+    metadata = record.get("metadata")
+    value = metadata.get(RENAMED_FROM) if isinstance(metadata, dict) else None
+    return [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
+
+
+def with_former(record: Record, names: Sequence[str]) -> Record:
+    """The bead with the ids that it had before."""
+    metadata = record.get("metadata")
+    before = {RENAMED_FROM: names[0] if len(names) == 1 else [*names]}
+    return updated(record, {"metadata": {**metadata, **before} if isinstance(metadata, dict) else before})
 
 
 def doer(record: Record) -> str:

@@ -220,7 +220,7 @@ def _merged(where: Place, theirs: str | None, there: _There, ours: dict[bytes, b
         if key not in lines and key in old:
             shelved[key.decode()] = line
         elif key not in lines:  # it has another id now: two clones had made two beads under this one
-            lines[key] = _buried(line, merged.renamed)
+            lines[key] = _buried(line, merged.moved)
     return _Merged(joined(lines.items()), sum(key not in known and key not in old for key, _ in base),
                    sum(key in known and key not in mine for key, _ in base), tuple(map(str, merged.conflicts)), shelved)
 
@@ -258,11 +258,11 @@ def _common(where: Place, theirs: str) -> str | None:
     return shared if last is None or (shared is not None and where.is_in(last, shared)) else last
 
 
-def _buried(line: bytes, renamed: dict[str, str]) -> bytes:
+def _buried(line: bytes, moved: dict[str, str]) -> bytes:
     bead = record.decode(line)
     when = bead.get("updated_at") or bead.get("created_at")
     return record.encode(record.updated(bead, {"status": "tombstone", "deleted_at": when, "deleted_by": "merge", "closed_at": None,
-                                               "delete_reason": f"now {renamed.get(bead['id'], 'another bead')}"}))
+                                               "delete_reason": f"now {moved.get(bead['id'], 'another bead')}"}))
 
 
 def _install(ledger: Ledger, ours: dict[bytes, bytes], merged: bytes) -> list[str]:

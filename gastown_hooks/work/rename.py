@@ -89,7 +89,8 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
                 draft.put(touched(record, {key: value for key, value in changed.items() if key != "id"}, where.caller.actor, now))
             else:
                 at = clock.stamp(states.after_its_deletion(draft.get(changed["id"]), now))
-                draft.put({**changed, "updated_at": at})  # still by who worked on it: who renamed it stands under the old id
+                changed = states.with_former({**changed, "updated_at": at}, [*states.former(record), bead_id])
+                draft.put(changed)  # still by who worked on it: who renamed it stands under the old id
                 draft.put(tombstone(record, _reason(names[bead_id]), where.caller.actor, now))
 
     parts = [(there, {old: new for old, new in names.items() if where.holding(kept, old) is there}) for there in near]

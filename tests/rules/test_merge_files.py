@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 from test_merge3 import RECORD
 
 from gastown_hooks.core import clock, record
-from gastown_hooks.rules import states
+from gastown_hooks.rules import renames, states
 from gastown_hooks.rules.merge_files import MergedFile, _merge, merge_files
+from gastown_hooks.work.rename import tombstone
 
+Bead = dict[str, Any]
+Beads = dict[str, Bead]
 IDS = ["t-a", "t-a.1", "t-b", "t-b.1", "t-aa"]
 
 
@@ -152,14 +156,15 @@ def test_what_is_said_of_a_bead_whose_id_another_clone_changed_follows_it() -> N
 
 
 class Clones:
-    """Clones that make children and beads under ids that others give too, say something of them, and sync with one remote.
+    """Clones that make children and beads under ids that others give too, rename, edit and link them, and sync with one remote.
     A bead is known by its description, which nobody changes."""
 
-    def __init__(self, chance: random.Random, count: int, *, by_sync: bool = False) -> None:
+    def __init__(self, chance: random.Random, count: int, *, by_sync: bool = False, renames: bool = False) -> None:
         self.chance, self.now, self.by_sync = chance, 0, by_sync
         self.remote = file(bead("t-a", description="top"))
         self.base, self.ours = [self.remote] * count, [self.remote] * count
         self.said: list[tuple[str, str, str]] = []  # (bead, what, value)
+        self.kinds = ["child", "child", "hash", "label", "edge", "delete", *(["rename", "rename", "rename", "title"] if renames else [])]
 
     def sync(self, n: int) -> None:
         ours, theirs = records(self.ours[n]), records(self.remote)
@@ -170,44 +175,89 @@ class Clones:
         after = records(merged.data)
         for name in ours.keys() - after.keys() if self.by_sync else ():
             after[name] = record.updated(ours[name], {"status": "tombstone", "deleted_at": ours[name]["updated_at"],
-                                                      "delete_reason": f"now {merged.renamed[name]}"})
+                                                      "delete_reason": f"now {merged.moved[name]}"})
         self.base[n] = self.ours[n] = self.remote = file(*after.values())
 
     def act(self, n: int) -> None:
         self.now += 1
-        beads, token, at = records(self.ours[n]), f"{n}-{self.now}", clock.stamp(self.now * clock.SECOND)
-        name, other = (self.chance.choice(sorted(name for name in beads if beads[name].get("status") != "tombstone")) for _ in range(2))
-        found, kind = beads[name], self.chance.choice(["child", "child", "hash", "label", "edge", "delete"])
-        new = f"{name}.{states.child_number(beads, name)}" if kind == "child" else f"t-{self.chance.choice('bc')}"
-        if kind in ("child", "hash"):
-            edge = [{"issue_id": new, "depends_on_id": name, "type": "parent-child"}] if kind == "child" else []
-            if states.depth(name) > 2 or new in beads:
-                return
-            beads[new] = bead(new, token, at, description=token, created_by=f"c{n}", dependencies=edge)
-            self.said.append((token, "is", ""))
-        elif kind == "edge" and other != name:
-            edge = [{"issue_id": name, "depends_on_id": other, "type": "related"}]
-            beads[name] = record.arrange({**found, "updated_at": at, "dependencies": [*found.get("dependencies", []), *edge]})
-            self.said.append((found["description"], "names", beads[other]["description"]))
-        elif kind == "delete" and name != "t-a":
-            beads[name] = record.arrange({**found, "status": "tombstone", "deleted_at": at, "updated_at": at})
-            self.said.append((found["description"], "is deleted", ""))
-        elif kind == "label":
-            beads[name] = record.arrange({**found, "labels": sorted([*found.get("labels", []), token]), "updated_at": at})
-            self.said.append((found["description"], "has", token))
+        beads, token = records(self.ours[n]), f"{n}-{self.now}"
+        alive = sorted(name for name in beads if beads[name].get("status") != "tombstone")
+        name, other = (self.chance.choice(alive) for _ in range(2))
+        for changed in getattr(self, self.chance.choice(self.kinds))(n, beads, token, beads[name], beads[other]):
+            beads[changed["id"]] = changed
         self.ours[n] = file(*beads.values())
+
+    def at(self) -> str:
+        return clock.stamp(self.now * clock.SECOND)
+
+    def child(self, n: int, beads: Beads, token: str, found: Bead, _: Bead) -> list[Bead]:
+        if states.depth(found["id"]) > 2:
+            return []
+        new = f"{found['id']}.{states.child_number(beads, found['id'])}"
+        return self.made(n, beads, token, new, dependencies=[{"issue_id": new, "depends_on_id": found["id"], "type": "parent-child"}])
+
+    def hash(self, n: int, beads: Beads, token: str, *_: Bead) -> list[Bead]:
+        return self.made(n, beads, token, f"t-{self.chance.choice('bc')}")
+
+    def made(self, n: int, beads: Beads, token: str, new: str, **more: Any) -> list[Bead]:
+        if new in beads:
+            return []
+        self.said.append((token, "is", ""))
+        return [bead(new, token, self.at(), description=token, created_by=f"c{n}", **more)]
+
+    def label(self, n: int, beads: Beads, token: str, found: Bead, _: Bead) -> list[Bead]:
+        self.said.append((found["description"], "has", token))
+        return [record.arrange({**found, "labels": sorted([*found.get("labels", []), token]), "updated_at": self.at()})]
+
+    def title(self, n: int, beads: Beads, token: str, found: Bead, _: Bead) -> list[Bead]:
+        return [record.arrange({**found, "title": token, "updated_at": self.at()})]
+
+    def edge(self, n: int, beads: Beads, token: str, found: Bead, other: Bead) -> list[Bead]:
+        if found is other:
+            return []
+        self.said.append((found["description"], "names", other["description"]))
+        edge = {"issue_id": found["id"], "depends_on_id": other["id"], "type": "related"}
+        return [record.arrange({**found, "updated_at": self.at(), "dependencies": [*found.get("dependencies", []), edge]})]
+
+    def delete(self, n: int, beads: Beads, token: str, found: Bead, _: Bead) -> list[Bead]:
+        if found["id"] == "t-a":
+            return []
+        self.said.append((found["description"], "is deleted", ""))
+        return [record.arrange({**found, "status": "tombstone", "deleted_at": self.at(), "updated_at": self.at()})]
+
+    def rename(self, n: int, beads: Beads, token: str, found: Bead, _: Bead) -> list[Bead]:
+        """To an id that others give too, that nobody has, or back to that before."""
+        old, new = found["id"], self.chance.choice([f"t-{self.chance.choice('bcde')}", f"t-{token}", *states.former(found)])
+        if old == "t-a" or new.startswith(f"{old}."):
+            return []
+        names = {name: new + name.removeprefix(old) for name, one in beads.items()
+                 if name == old or (name.startswith(f"{old}.") and one.get("status") != "tombstone")}
+        if any(id_ in beads and not (states.renamed(beads[id_]) and id_ in states.former(beads[name])) for name, id_ in names.items()):
+            return []
+        written = []
+        for name, one in beads.items():
+            changed = renames.renamed(one, names)
+            if name in names:
+                at = clock.stamp(states.after_its_deletion(beads.get(names[name]), self.now * clock.SECOND))
+                written += [states.with_former({**changed, "updated_at": at}, [*states.former(one), name]),
+                            tombstone(one, f"now {names[name]}", f"c{n}", self.now * clock.SECOND)]
+            elif changed is not one:
+                written.append(record.arrange({**changed, "updated_at": self.at()}))
+        return sorted(written, key=lambda one: not states.renamed(one))
 
     def wrong(self) -> list[tuple[str, str, str]]:
         """What was said of a bead, and is not so of that one."""
         beads = records(self.remote)
-        own = [one for one in beads.values() if not str(one.get("delete_reason")).startswith("now ")]
+        own = [one for one in beads.values() if not states.renamed(one)]
         known = {one["description"]: one for one in own}
         assert len(known) == len(own), "a bead is there twice"
-        targets = {born: {beads[edge["depends_on_id"]]["description"] for edge in one.get("dependencies", [])}
+        assert all(states.renamed(one) in beads for one in beads.values() if states.renamed(one)), "an old id leads nowhere"
+        targets = {born: {beads[edge["depends_on_id"]].get("description") for edge in one.get("dependencies", [])}
                    for born, one in known.items()}
-        is_so = {"is": lambda born, _: born in known, "names": lambda born, value: value in targets[born],
-                 "has": lambda born, value: value in known[born].get("labels", []),
-                 "is deleted": lambda born, _: known[born].get("status") == "tombstone"}
+        is_so: dict[str, Callable[[str, str], bool]] = {
+            "is": lambda born, _: born in known, "names": lambda born, value: value in targets[born],
+            "has": lambda born, value: value in known[born].get("labels", []),
+            "is deleted": lambda born, _: known[born].get("status") == "tombstone"}
         return [one for one in self.said if not is_so[one[1]](one[0], one[2])]
 
 
@@ -217,9 +267,14 @@ def test_clones_that_give_the_same_ids_converge_and_nothing_goes_to_another_bead
     work(Clones(random.Random(seed), count), 30)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_so_they_do_where_word_is_left_under_an_old_id(seed: int) -> None:
-    work(Clones(random.Random(seed), 3, by_sync=True), 25)
+@pytest.mark.parametrize("by_sync", [False, True])
+@pytest.mark.parametrize(("seeds", "count", "acts"), [([187, 241], 4, 30), ([155, 1179], 4, 40), (range(30), 4, 30), (range(2), 10, 100)])
+@pytest.mark.parametrize("renames", [False, True])
+def test_so_they_do_where_beads_are_renamed_and_word_is_left_under_old_ids(
+        seeds: Sequence[int], count: int, acts: int, by_sync: bool, renames: bool) -> None:
+    for seed in seeds:
+        print("seed", seed)
+        work(Clones(random.Random(seed), count, by_sync=by_sync, renames=renames), acts)
 
 
 def work(clones: Clones, acts: int) -> None:
