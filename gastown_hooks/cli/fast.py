@@ -31,7 +31,7 @@ def parsed(words: list[str], options: Options) -> tuple[list[str], dict[str, Any
         if kind not in ("one", "many") or (not equals and (not rest or rest[0][:1] == "-")):
             return None
         value = value if equals else rest.pop(0)
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        if not value or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
             return None
         values[name] = value if kind == "one" else (*values[name], value)
     return arguments, values

@@ -26,7 +26,7 @@ WORDS = [[], ["-p", "0"], ["-p", "P1,2"], ["-t", "bug"], ["--type=epic,task"], [
          ["--priority-max", "x"], ["--priority-max", "P1"], ["--no-assignee", "--exclude-type", "epic"]]
 STATES = [["--all"], ["-s", "closed"], ["-s", "open,blocked", "-p", "1"], ["--status", "in_progress"], ["-s", "x"], ["--all", "-t", "bug"],
           ["--sort", "updated", "-n", "9"], ["--sort", "assignee", "--all", "-r"], ["--sort", "status", "--all"], ["-r"],
-          ["--all", "-l", "a\x1fb"], ["--all", "-l", "none"], ["--all", "--title", "İ"], ["--sort", "x"],
+          ["--all", "-l", "a\x1fb"], ["--all", "-l", "none"], ["--all", "--title", "İ"], ["--sort", "x"], ["--sort", ""], ["-n", ""],
           ["--include-infra"], ["--include-infra", "--include-templates", "-n", "3"], ["--include-templates", "-s", "closed"],
           ["--sort", "title"], ["--sort", "title", "-r", "-n", "9"], ["--all", "--pinned"]]
 
