@@ -102,11 +102,12 @@ def following(records: Mapping[str, Record], closed: str, actor: str, now: int) 
     return Next(whole, None, False, why)
 
 
-def resumed(records: Mapping[str, Record], now: int) -> list[Resumed]:
-    """The steps that gates held and that may begin, the most urgent first; not of a molecule that somebody has on the hook."""
+def resumed(records: Mapping[str, Record], gates: Iterable[Record], now: int) -> list[Resumed]:
+    """The steps that these of the beads held, as closed gates, and that may begin, the most urgent first; not of a molecule that somebody
+    has on the hook."""
     above = graph.dependents(records)
     found: dict[str, Resumed] = {}
-    for gate in records.values():
+    for gate in gates:
         if ready.kind(gate) != "gate" or ready.status(gate) != "closed":
             continue
         for name, kind in above.get(gate["id"], ()):

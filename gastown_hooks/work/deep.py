@@ -28,15 +28,36 @@ def examine(where: World, ledger: Ledger, now: int, only: tuple[str, ...] = CHEC
 
 def circles(where: World) -> tuple[Mapping[str, Record], list[list[str]]]:
     """The beads that a listing covers, and those around them; the circles among them."""
-    ledgers = where.shown()
-    its = [one for ledger in ledgers if (one := known.known(ledger)) is not None]
-    if len(its) < len(ledgers) or _leads_away(where, ledgers, its):
-        around = where.around({name: record for ledger in ledgers for name, record in ledger.all().items()})
+    its = alone(where)
+    if its is None:
+        around = where.around(_own(where))
         return around, graph.cycles(around)
     whole = its[0] if len(its) == 1 else known.Together(its)
     ends = [list(chain(*parts)) for kinds in (sorted(graph.BLOCKING - {graph.PARENT}), [graph.PARENT])
             for parts in zip(*(columns.ends(one.index, kinds) for one in its), strict=True)]
     return whole, graph.cycles({name: whole[name] for name in graph.entangled(*ends) if name in whole})
+
+
+def missing(where: World) -> list[tuple[str, str]]:
+    """`loose` of the beads that a listing covers."""
+    its = alone(where)
+    if its is None:
+        own = _own(where)
+        return loose(own, where.around(own))
+    nowhere = "target IN (SELECT DISTINCT target FROM edge WHERE target NOT IN (SELECT id FROM bead)) ORDER BY source, place"
+    lost = [row for one in its for row in one.index.edges("source, target", nowhere)]
+    return [(name, target) for name, target in lost if not any(target in one for one in its)]
+
+
+def alone(where: World) -> list[known.Known] | None:
+    """What the indexes know of the beads that a listing covers; None where one cannot tell, or more than those must be looked at."""
+    ledgers = where.shown()
+    its = [one for ledger in ledgers if (one := known.known(ledger)) is not None]
+    return None if len(its) < len(ledgers) or _leads_away(where, ledgers, its) else its
+
+
+def _own(where: World) -> dict[str, Record]:
+    return {name: record for ledger in where.shown() for name, record in ledger.all().items()}
 
 
 def _leads_away(where: World, ledgers: Sequence[Ledger], its: Sequence[known.Known]) -> bool:

@@ -38,6 +38,7 @@ FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix g
          "list --long -n 3", "list --long -n 3 --sort title -r", "list --tree -n 5", "list --all --format {{.ID}} -n 2 --sort closed",
          "lint -n 2", "lint -n 2 --all -t bug", "search T --long -n 3", "stale -d 0 --long -n 2", "list --prefix gp -n 2 --no-pinned",
          "query type=bug --long -n 1", "list --long -n 2 --desc-contains two", "list --ready --long -n 2",
+         "ready --gated", "ready --include-deferred", "ready --include-deferred -n 3 --sort oldest", "graph check",
          "ready --pretty -n 3", "ready --sort oldest -n 3",
          "list --include-infra --long -n 3", "list --include-gates --long", "list --include-templates --long -n 2 -s closed",
          "list --include-ephemeral -n 4", "list --label-regex ^w -n 2", "list --label-regex b* --all", "list --label-regex (",
@@ -63,7 +64,8 @@ def any_bead(dice: random.Random, number: int) -> dict[str, Any]:
                             "priority": dice.randrange(5), "created_at": at,
                             "status": dice.choice(["open"] * 5 + ["closed", "in_progress", "blocked", "tombstone", "deferred",
                                                               "pinned"]),
-                            "issue_type": dice.choice(["task", "task", "bug", "epic", "merge-request", "molecule"]), "updated_at": at}
+                            "issue_type": dice.choice(["task", "task", "bug", "epic", "merge-request", "molecule", "gate"]),
+                            "updated_at": at}
     if dice.random() < 0.5:
         bead["labels"] = dice.sample(["web", "api", "a b", "webb"], dice.randrange(3))
     if dice.random() < 0.4:

@@ -55,5 +55,5 @@ def test_what_a_gate_held(changes: dict[str, dict[str, Any]], found: list[str]) 
         bead("t-m", issue_type="molecule"), {**gate(status="closed"), "closed_at": "2026-06-01T11:30:00Z"},
         bead("t-a", ("parent-child", "t-m"), ("blocks", "t-g")), bead("t-b", ("blocks", "t-g"), ("blocks", "t-x")), bead("t-x"),
         bead("t-c", ("related", "t-g")))}
-    assert [one.step["id"] for one in steps.resumed(records, NOW)] == found
-    assert all((one.whole["id"], one.gate["id"]) == ("t-m", "t-g") for one in steps.resumed(records, NOW))
+    assert [one.step["id"] for one in steps.resumed(records, records.values(), NOW)] == found
+    assert all((one.whole["id"], one.gate["id"]) == ("t-m", "t-g") for one in steps.resumed(records, records.values(), NOW))

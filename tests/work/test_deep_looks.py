@@ -47,6 +47,7 @@ def test_the_index_tells_what_all_beads_do(seed: int, tmp_path: Path) -> None:
         assert circles == graph.cycles(where.around(everything))
         assert all(name in known for circle in circles for name in circle)
         assert links.twins(where) == twins.groups(everything)
+        assert deep.missing(where) == deep.loose(everything, where.around(everything))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -63,10 +63,7 @@ def show(bead_id: str | None, every: bool, form: str | None, as_json: bool) -> N
 def check(as_json: bool) -> int:
     """Look for circles, and for dependencies on beads that are not there. Exit code 1 when there are any."""
     where = _shared.world()
-    own = _shared.everything(where.shown())
-    known = where.around(own)
-    circles = graph.cycles(known)
-    lost = deep.loose(own, known)
+    circles, lost = deep.circles(where)[1], deep.missing(where)
     if as_json:
         common.emit_json({"cycles": circles, "missing": [{"issue_id": name, "depends_on_id": on} for name, on in lost]})
     else:

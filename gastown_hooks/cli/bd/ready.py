@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gastown_hooks.cli import common
+from gastown_hooks.cli import common, fast_wanted
 from gastown_hooks.cli.bd import _filters, _listing, _ready_views, _shared, _words
 from gastown_hooks.core import clock
 from gastown_hooks.core.errors import BadInput
+from gastown_hooks.core.late import late
 from gastown_hooks.rules import graph, ready, steps
 from gastown_hooks.stores import index
 from gastown_hooks.stores.known import Together
@@ -18,10 +19,16 @@ from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import take
 from gastown_hooks.work.world import World
 
+if TYPE_CHECKING:
+    from gastown_hooks.work import deep
+else:
+    deep = late("gastown_hooks.work.deep")
+
 Record = dict[str, Any]
 _RECENT = 48 * 3600 * clock.SECOND
-_FOR_EVER = 1 << 62
-
+_FOR_EVER = 1 << 90  # later than any time that a bead can have
+_LATEST = 1 << 62  # for the index, which holds a later one as this
+_GATES: fast_wanted.Wanted = [("kind", True, ["gate"]), ("status", True, ["closed"])]
 
 _ORDERS = {"priority": "priority", "oldest": "created"}  # as the index calls them
 _TRIED = 20  # to claim
@@ -69,18 +76,24 @@ def cli(sort: str, include_deferred: bool, claim: bool, explain: bool, mol: str 
     where = _shared.world()
     ledgers = where.shown(prefix)
     its = where.wisps_of(*ledgers) if mol is not None or gated else _filters.wisps(where, ledgers, given)
-    if not (explain or gated or include_deferred or mol is not None):
-        quick = _by_index(where, ledgers, prefix, given, sort, limit, claim)
-        if quick is not None and _say_quick(quick, ledgers, sort, limit, claim, pretty, dry_run, as_json):
+    if not (explain or gated or mol is not None):
+        quick = _by_index(where, ledgers, prefix, given, sort, limit, claim, min(at, _LATEST))
+        if quick is not None and _say_quick(quick, ledgers, sort, limit, claim, pretty, dry_run, as_json, at):
             return
     wisps, fits = bool(its), _filters.test(where, given, now)
     if mol is not None:
         _say_steps(where, ledgers, mol, fits, at, wisps, sort, limit, claim, dry_run, as_json)
         return
+    parts = deep.alone(where) if gated and prefix is None else None
+    if parts is not None:
+        gates = [record for part in parts for record in part.those(_GATES).values()]
+        resumed = [one for one in steps.resumed(Together(parts), gates, now) if fits(one.step)]
+        _ready_views.say_gated(resumed[:limit or None], as_json)
+        return
     own = {**_shared.everything(ledgers), **its}
     known = where.around(own)
     if gated:
-        resumed = [one for one in steps.resumed(known, now) if one.step["id"] in own and fits(one.step)]
+        resumed = [one for one in steps.resumed(known, known.values(), now) if one.step["id"] in own and fits(one.step)]
         _ready_views.say_gated(resumed[:limit or None], as_json)
         return
     every = sorted((r for r in ready.ready(known, at, wisps=wisps) if r["id"] in own and fits(r)), key=_sorts(now)[sort])
@@ -127,9 +140,9 @@ def _check(claim: bool, explain: bool, mol: str | None, gated: bool, pretty: boo
 
 
 def _by_index(where: World, ledgers: list[Ledger], prefix: str | None, given: Record, sort: str, limit: int,
-              claim: bool) -> _listing.Found | None:
+              claim: bool, at: int) -> _listing.Found | None:
     """The first ready beads and how many there are, or to be claimed the first that are nobody else's; None where the index cannot tell."""
-    wanted = _listing.may_begin(where, ledgers, clock.now())
+    wanted = _listing.may_begin(where, ledgers, at)
     if wanted is None or sort not in _ORDERS:
         return None
     free = [("assignee", True, ["", where.caller.actor])] if claim else []
@@ -139,13 +152,12 @@ def _by_index(where: World, ledgers: list[Ledger], prefix: str | None, given: Re
 
 
 def _say_quick(quick: _listing.Found, ledgers: list[Ledger], sort: str, limit: int, claim: bool, pretty: bool, dry_run: bool,
-               as_json: bool) -> bool:
+               as_json: bool, at: int) -> bool:
     """Whether that was all: not where others took all of the first, or nothing at all is ready and the reason is to be told."""
-    now = clock.now()
-    found = sorted(quick.records, key=_sorts(now)[sort])
+    found = sorted(quick.records, key=_sorts(clock.now())[sort])
     if claim:
-        return _claim(quick.where, found, now, dry_run, as_json, whole=len(found) < _TRIED)
-    if not found and not _is_any(ledgers, now):
+        return _claim(quick.where, found, at, dry_run, as_json, whole=len(found) < _TRIED)
+    if not found and not _is_any(ledgers, min(at, _LATEST)):
         return False
     found = _listing.limited(found, limit, as_json, quick.count)
     if as_json:
