@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FIELDS = (
     "_type", "id", "title", "description", "design", "acceptance_criteria", "notes", "spec_id", "status", "priority",
     "issue_type", "assignee", "owner", "estimated_minutes", "created_at", "created_by", "updated_at", "updated_by",
-    "started_at", "closed_at", "close_reason", "closed_by_session", "due_at", "defer_until", "external_ref", "source_system",
+    "started_at", "closed_at", "closed_by", "close_reason", "closed_by_session", "due_at", "defer_until", "external_ref", "source_system",
     "metadata", "compaction_level", "compacted_at", "compacted_at_commit", "original_size", "labels", "dependencies",
     "comments", "deleted_at", "deleted_by", "delete_reason", "original_type", "sender", "ephemeral", "no_history", "wisp_type",
     "pinned", "is_template", "bonded_from", "creator", "validations", "quality_score", "crystallizes", "await_type",

@@ -32,9 +32,9 @@ _LATEST = frozenset(("updated_at", "last_activity", "compacted_at"))
 _HIGHEST = frozenset(("claim_fence", "compaction_level"))
 _SETS = frozenset(("labels", "waiters"))
 _CLAIM = frozenset(("status", "assignee"))
-_QUIET = frozenset(("updated_by", "comments.id"))  # who wrote last, and a number that only one clone counted: nothing is lost
+_QUIET = frozenset(("updated_by", "closed_by", "comments.id"))  # who was second, and a number that only one clone counted: nothing is lost
 _DEFAULTS = {"status": "open", "issue_type": "task"}
-_CLOSING = ("closed_at", "close_reason", "closed_by_session")
+_CLOSING = ("closed_at", "closed_by", "close_reason", "closed_by_session")
 _DELETING = ("deleted_at", "deleted_by", "delete_reason", "original_type")
 _GONE: Any = object()
 
@@ -154,6 +154,9 @@ class _Merge:
     def _both_changed(self, key: str, old: Any, low: Any, high: Any) -> Any:
         if key in _EARLIEST | _LATEST:
             return _by_time(low, high, key in _LATEST)
+        if key == "closed_by" and _GONE not in (low, high):  # of who closed it first, as closed_at
+            first = _by_time(*(side.get("closed_at") for side in (self.low, self.high)), latest=False)
+            return self._kept(key, *((low, high) if first == self.low.get("closed_at") else (high, low)))
         if key == "priority" and _numbers(low, high):
             return min(low, high)
         if key in _HIGHEST and _numbers(low, high):
@@ -215,6 +218,7 @@ class _Merge:
             _carry(merged, [side for side in sides if side.get("status") == "closed"], _CLOSING[:1])
         elif any(side.get("status") == "closed" for side in sides):
             merged.pop("closed_at", None)
+            merged.pop("closed_by", None)
         lost = {str(side.get("status") or "open") for side in (self.low, self.high)} - {status}
         if status != "tombstone" and lost and self._restated(self.low) and self._restated(self.high):
             self.conflicts.append(Conflict(self.id, "status", status, lost.pop()))

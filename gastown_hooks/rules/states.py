@@ -60,8 +60,11 @@ def with_former(record: Record, names: Sequence[str]) -> Record:
 
 
 def doer(record: Record) -> str:
-    """Who did a closed bead: its assignee, else who closed it; "" for one that is not closed, or of which nobody knows."""
-    return str(record.get("assignee") or record.get("updated_by") or "") if record.get("status") == "closed" else ""
+    """Who did a closed bead: its assignee, else who closed it (another program does not say: then who wrote it last); "" for one that
+    is not closed, or of which nobody knows."""
+    if record.get("status") != "closed":
+        return ""
+    return str(record.get("assignee") or record.get("closed_by") or record.get("updated_by") or "")
 
 
 def is_step(record: Record) -> bool:

@@ -221,7 +221,8 @@ def _close(town: Town, convoy_id: str, reason: str, known: Mapping[str, Record],
         if not rules.is_open(record) or not (force or rules.has_landed(record, known)):
             return record
         mark = marked(record, untold=True) if rules.data(record).get("notify") else {}
-        changes = {"status": "closed", "closed_at": clock.stamp(now), "close_reason": fields.text(reason, "reason"), **mark}
+        changes = {"status": "closed", "closed_at": clock.stamp(now), "closed_by": caller.actor,
+                   "close_reason": fields.text(reason, "reason"), **mark}
         return touched(record, changes, caller.actor, now)
 
     return each(_ledger(town, caller), [convoy_id], one, dry_run=False)[0]

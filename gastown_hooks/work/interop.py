@@ -22,7 +22,7 @@ from gastown_hooks.stores.lines import Problem, decoded
 Record = dict[str, Any]
 _NAMED = 8
 _MANY = 200  # beads; above, the whole ledger is read at once
-_CLAIM = ("status", "assignee", "claim_fence", "closed_at", "close_reason")
+_CLAIM = ("status", "assignee", "claim_fence", "closed_at", "closed_by", "close_reason")
 
 
 @dataclass(slots=True)

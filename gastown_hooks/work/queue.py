@@ -169,7 +169,7 @@ def moved(found: Record, state: str, now: int, actor: str, *, reason: str = "", 
     closed = STATUS[state] == "closed"
     return record.touched(found, {
         "status": STATUS[state], "metadata": data, "closed_at": clock.stamp(now) if closed else None,
-        "close_reason": (reason or state) if closed else None}, actor, now)
+        "closed_by": actor if closed else None, "close_reason": (reason or state) if closed else None}, actor, now)
 
 
 def _fresh(request_id: str, source: Record, actor: str, now: int, metadata: Record) -> Record:

@@ -31,7 +31,7 @@ else:
     known = late("gastown_hooks.stores.known")
 
 DEEPEST = 3
-CLOSING = ("closed_at", "close_reason", "closed_by_session")
+CLOSING = ("closed_at", "closed_by", "close_reason", "closed_by_session")
 
 
 class Proof:
@@ -181,7 +181,7 @@ def _restated(world: World, draft: Draft, record: Record, changes: Record, lande
         return changes
     if new == "closed":
         _check_close(world, draft, record, landed, now, force)
-        return changes | _closing(record, now, str(changes.get("close_reason") or ""), landed.get(record["id"]))
+        return changes | _closing(record, world.caller, now, str(changes.get("close_reason") or ""), landed.get(record["id"]))
     if old == "closed":
         changes = dict.fromkeys(CLOSING) | changes
     if new == "in_progress" and not record.get("started_at"):
@@ -226,7 +226,7 @@ def closing(world: World, now: int, reason: str | Mapping[str, str], *, landed: 
             return record
         _check_close(world, draft, record, landed, now, force)
         why = reason if isinstance(reason, str) else reason[record["id"]]
-        changes = {"status": "closed", **_closing(record, now, why, landed.get(record["id"]))}
+        changes = {"status": "closed", **_closing(record, caller, now, why, landed.get(record["id"]))}
         if session:
             changes["closed_by_session"] = session
         if no_code:
@@ -259,9 +259,9 @@ def reopen(ledger: Ledger, caller: Caller, now: int, bead_ids: Sequence[str], re
     return each(ledger, bead_ids, one, dry_run)
 
 
-def _closing(record: Record, now: int, reason: str, proof: Proof | None) -> Record:
+def _closing(record: Record, caller: Caller, now: int, reason: str, proof: Proof | None) -> Record:
     """The fields of a close besides the status."""
-    changes: Record = {"closed_at": clock.stamp(now), "close_reason": fields.text(reason, "reason") or None}
+    changes: Record = {"closed_at": clock.stamp(now), "closed_by": caller.actor, "close_reason": fields.text(reason, "reason") or None}
     if not states.needs_landing(record) or proof is None or proof.commit is None:
         return changes
     changes["metadata"] = {**_metadata(record), "landed_as": proof.commit}

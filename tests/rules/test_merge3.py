@@ -157,6 +157,14 @@ def test_the_first_of_two_closes_gives_the_time() -> None:
     assert {result["close_reason"], result["comments"][0]["text"].split(": ")[-1]} == {"done", "again"}
 
 
+def test_closed_twice_is_closed_by_who_was_first() -> None:
+    first, second = {**CLOSED, "closed_by": "joe"}, {**CLOSED, "closed_at": STAMPS[3], "closed_by": "ann", "updated_at": STAMPS[3]}
+    for sides in ((first, second), (second, first)):
+        result = merge_record(BASE, *sides).record
+        assert result is not None and (result["closed_at"], result["closed_by"]) == (STAMPS[2], "joe")
+
+
+
 @pytest.mark.parametrize(("one", "other", "wanted"), [(0, 1, 0), (3, 1, 1), (2, 0, 0), (2, 4, 4)])
 def test_the_more_urgent_priority_and_p0_is_a_value(one: int, other: int, wanted: int) -> None:
     assert merged(BASE, {**BASE, "priority": one}, {**BASE, "priority": other})["priority"] == wanted

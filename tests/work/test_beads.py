@@ -13,7 +13,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.core.errors import Conflict, Fenced, NotFound, Refused
 from gastown_hooks.core.paths import Beads, Rig, Town
 from gastown_hooks.core.record import updated
-from gastown_hooks.rules import requests
+from gastown_hooks.rules import requests, states
 from gastown_hooks.stores import audit
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import CODE_BRANCH, OWN_BRANCH, Ledger
@@ -68,7 +68,7 @@ def test_dates_of_a_life(ledger: Ledger, me: Caller) -> None:
         clock.stamp(LATER + 1000), "done", started["started_at"])
     assert beads.close(ledger, me, LATER * 2, ["gp-a1"], "again") == [closed]
     opened = beads.reopen(ledger, me, LATER, ["gp-a1"])[0]
-    assert opened["status"] == "open" and not {"closed_at", "close_reason"} & set(opened)
+    assert opened["status"] == "open" and not {"closed_at", "closed_by", "close_reason"} & set(opened)
 
 
 def test_a_change_to_the_same_is_no_change(ledger: Ledger, me: Caller) -> None:
@@ -232,6 +232,21 @@ def test_without_code_the_word_is_kept(ledger: Ledger, me: Caller) -> None:
         beads.close(ledger, me, NOW, ["gp-a1"], "r", force=True)
     closed = beads.close(ledger, me, NOW, ["gp-a1"], "answered by mail", no_code=True)[0]
     assert closed["metadata"]["no_code"] == {"by": "overseer", "reason": "answered by mail", "at": STAMP, "fence": 1}
+
+
+@pytest.mark.parametrize("how", ["close", "update"])
+def test_who_closed_a_bead_did_it_whoever_says_something_of_it_later(ledger: Ledger, me: Caller, how: str) -> None:
+    make(ledger, me, "a1")
+    joe, ann = Caller("joe", me.cwd), Caller("ann", me.cwd)
+    if how == "close":
+        beads.close(ledger, joe, NOW, ["gp-a1"], "r")
+    else:
+        beads.update(ledger, joe, NOW, ["gp-a1"], {"status": "closed"})
+    beads.update(ledger, ann, LATER, ["gp-a1"], add_labels=["x"])
+    found = ledger.all()["gp-a1"]
+    assert (found["updated_by"], found["closed_by"], states.doer(found)) == ("ann", "joe", "joe")
+    assert states.doer({**found, "assignee": "zoe"}) == "zoe" and states.doer({**found, "status": "open"}) == ""
+    assert states.doer(updated(found, {"closed_by": None})) == "ann"  # of another program
 
 
 @pytest.mark.parametrize("fields", [{"source_location": "steps[2]"}, {"ephemeral": True}, {"claim_fence": 0}])
