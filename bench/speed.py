@@ -12,10 +12,12 @@ Last, 30 processes with 100 updates each: what was lost, how evenly they came on
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import random
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -216,9 +218,15 @@ def _convoy(number: int, names: list[str]) -> record.Record:
 
 
 def write_programs(folder: str) -> None:
-    """gt, bd and a githook's start as an installation has them."""
+    """gt and bd as an installation has them, with the package."""
+    package, programs = f"{folder}/lib/site-packages", f"{folder}/bin"
+    os.makedirs(programs, exist_ok=True)
+    for name in ("gastown_hooks", "roles", "formulas", "templates"):
+        shutil.copytree(f"{ROOT}/{name}", f"{package}/{name}", dirs_exist_ok=True)
+    compileall.compile_dir(package, quiet=1)
     write = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks import entry; entry.write(*sys.argv[2:5], sys.argv[5:])"
-    subprocess.run([sys.executable, "-X", "no_debug_ranges", "-c", write, ROOT, folder, sys.executable, folder, *PACKAGES], check=True)
+    subprocess.run([sys.executable, "-X", "no_debug_ranges", "-c", write, package, programs, sys.executable, programs, package,
+                    PACKAGES[1]], check=True)
 
 
 _BIN = ""
@@ -231,7 +239,7 @@ def run(words: list[str], cwd: str) -> tuple[float, float]:
         words = [sys.executable, "-I", "-S", "-c", start, ROOT, "post-commit", "", "overseer", "", "x", cwd, "main", ":"]
     if words[0] == "session":
         words = shlex.split(event_hooks.command(paths.Home(f"{cwd}/nobody"), "stop"))
-    program = f"{_BIN}/{words[0]}" if words[0] in ("gt", "bd") else words[0]
+    program = f"{_BIN}/bin/{words[0]}" if words[0] in ("gt", "bd") else words[0]
     environment = {"PATH": os.environ["PATH"], "HOME": _BIN, "LC_ALL": "C.UTF-8", "GT_WAKE": "off", "XDG_CONFIG_HOME": _BIN}
     os.chdir(cwd)  # spawned, not forked: what copying this process costs would be counted as the child's
     files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]

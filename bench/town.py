@@ -71,11 +71,11 @@ def round_of(folder: str, place: speed.Place) -> list[tuple[str, Cost]]:
     words = ["sh", "-c", SUBMIT.format(time.monotonic_ns())]
     environment = worker(rig, home)
     subprocess.run(words, cwd=home.tree, check=True, env={**os.environ, **environment})
-    found.append(("gt done", run([f"{folder}/gt", "done"], home.tree, environment)))
+    found.append(("gt done", run([f"{folder}/bin/gt", "done"], home.tree, environment)))
     found.append(("a refinery's round that lands one", role(folder, rig, "refinery")))
     found.append(("a witness's round that retires one", role(folder, rig, "witness")))
     home, _ = slung(folder, rig, second)
-    found.append(("gt polecat nuke", run([f"{folder}/gt", "polecat", "nuke", f"app/{home.name}", "--force"], place.root, {})))
+    found.append(("gt polecat nuke", run([f"{folder}/bin/gt", "polecat", "nuke", f"app/{home.name}", "--force"], place.root, {})))
     return found
 
 
@@ -89,7 +89,7 @@ def fresh(place: speed.Place) -> str:
 
 
 def slung(folder: str, rig: Rig, bead: str) -> tuple[Home, Cost]:
-    cost = run([f"{folder}/gt", "sling", bead, "app"], rig.root, {})
+    cost = run([f"{folder}/bin/gt", "sling", bead, "app"], rig.root, {})
     return sling.worker_home(rig, known.beads(Ledger(rig.beads))[bead]), cost
 
 

@@ -84,7 +84,7 @@ def main() -> None:
         tell("python -I -S -c pass", bare)
         for edits in (100, 1000):
             base, ours, theirs = versions(known.beads, edits, place)
-            words = [f"{place}/bd", "merge", base, f"{ours}.now", theirs, "x"]
+            words = [f"{place}/bin/bd", "merge", base, f"{ours}.now", theirs, "x"]
             seconds = cost(words, place, known.rounds, partial(shutil.copy, ours, f"{ours}.now"))
             tell(f"bd merge, {known.beads} beads, {edits} edits a side", seconds)
         with open(f"{place}/in.jsonl", "wb") as file:

@@ -19,9 +19,9 @@ gc.disable()
 sys.path[:0] = {folders!a}
 try:
     hot = posix.open({hot!a}, posix.O_RDONLY | posix.O_CLOEXEC)
-    version, finder, bundles, libraries = marshal.loads(posix.read(hot, {size}))
+    version, finder, bundles, groups, libraries = marshal.loads(posix.read(hot, {size}))
     if version == sys.version:
-        exec(marshal.loads(finder), {{"hot": hot, "start": {size}, "bundles": bundles, "libraries": libraries}})
+        exec(marshal.loads(finder), {{"hot": hot, "start": {size}, "bundles": bundles, "groups": groups, "libraries": libraries}})
 except (OSError, EOFError, ValueError, TypeError):
     pass
 """
@@ -29,16 +29,11 @@ except (OSError, EOFError, ValueError, TypeError):
 
 def write(folder: str, python: str, final: str, paths: list[str]) -> None:
     """Write the programs into `folder`, which will be called `final`."""
-    package, here = os.path.dirname(os.path.abspath(__file__)), os.path.dirname(folder)
-
-    def called(path: str) -> str:
-        """Its lasting name: hooks and settings files keep where the code is, and must still find it after the next installation."""
-        return os.path.dirname(final) + path.removeprefix(here) if path.startswith(f"{here}/") else path
-
-    code, size = hot.code(package, called, paths)
+    package, place = os.path.dirname(os.path.abspath(__file__)), hot.Place(os.path.dirname(folder), os.path.dirname(final))
+    code, size = hot.code(package, place, paths)
     fsio.write(f"{folder}/.hot", code, mode=0o644)
     plain = len(python) < 100 and not set(python) & set(" \t\n")
-    head = f"#!{python} -IS\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -IS \"$0\" \"$@\"\n'''\n"
+    head = f"#!{python} -ISXutf8\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -ISXutf8 \"$0\" \"$@\"\n'''\n"
     for name, end in _ENDS.items():
         text = head + _START.format(folders=paths, hot=f"{final}/.hot", size=size) + end
         fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)

@@ -1,14 +1,16 @@
 """The file of hot code: what the everyday commands and the roles import, read at once instead of searched for in a hundred places.
 
 It is a cache of the sources like Python's own: a module whose source has another size or time than it had, and every module if the
-file is gone or of another Python, is imported as usual. The code is made smaller: no annotations, nothing that only a type checker
+file is gone or of another Python, is imported as usual. In an installation the first file of a package is asked for all of it: pip writes
+all of them anew, and the installer all of the environment. The code is made smaller: no annotations, nothing that only a type checker
 reads, no docstrings of functions (and with `-X no_debug_ranges` no columns). `click` is in it, with what it imports. Of the modules that
 everyday commands import, hot.txt names the functions that they call; what stands in another's place reads its code when it is called
-first.
+first, and with it that of the functions which the same commands call. A class that is only called, and seldom, is made when it is.
 
-The file: a table as `marshal` writes it (version of Python, finder, {module: place and length of its bundle}, libraries); the functions
-called seldom, each (code, defaults, defaults by name); the bundles, {module: (file, size, mtime, whether a package, what it imports,
-code, place of its functions)}: those that every everyday command imports share one, and with it their strings; so do those of `click`.
+The file: a table as `marshal` writes it (version of Python, finder, {module: place and length of its bundle}, those of the groups,
+libraries); the functions called seldom, each (code, defaults, defaults by name); the groups, each {number: such a function}; the bundles,
+{module: (file, size (-1: as its package's), mtime, whether a package, what it imports, code, place of its functions)}: those that every
+everyday command imports share one, and with it their strings; so do those of `click`.
 Places count from the table's end.
 """
 
@@ -17,11 +19,12 @@ from __future__ import annotations
 import ast
 import collections
 import importlib.util
+import inspect
 import marshal
 import os
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
@@ -37,8 +40,8 @@ _OTHERS = """
 OTHERS = tuple(_OTHERS.split())
 # C modules that it says the files of.
 _LIBRARIES = ("_datetime", "_json", "_sha256", "_sqlite3", "_typing", "fcntl", "math", "select")
-# Runs before anything of ours is imported; `hot`, `start`, `bundles` and `libraries` are the file, the length of its table, and what that
-# holds. What a module imports is made before it runs, in a fifth of an import's time.
+# Runs before anything of ours is imported; `hot`, `start`, `bundles`, `groups` and `libraries` are the file, the length of its table, and
+# what that holds. What a module imports is made before it runs, in a fifth of an import's time.
 _FINDER = """
 import sys
 from marshal import loads
@@ -60,21 +63,24 @@ def exists(file):
 
 def make(name):
     spec = Hot.find_spec(name)
-    if spec is None:
+    above, _, tail = name.rpartition(".")
+    if above and above not in known:
+        make(above)
+    if spec is None or (above and above not in known) or name in libraries:
         return
     module = Module(name)
-    module.__spec__, module.__file__, module.__loader__ = spec, spec.origin, Hot
-    module.__package__ = spec.parent
-    if spec.submodule_search_locations is not None:
-        module.__path__ = spec.submodule_search_locations
+    names, folders = module.__dict__, spec.submodule_search_locations
+    names["__spec__"], names["__file__"], names["__loader__"], names["__package__"] = spec, spec.origin, Hot, above
+    if folders is not None:
+        names["__path__"], names["__package__"] = folders, name
     known[name] = module
     try:
         Hot.exec_module(module)
     except BaseException:
         del known[name]
         raise
-    package, _, tail = name.rpartition(".")
-    setattr(known[package], tail, module)
+    if above:
+        setattr(known[above], tail, module)
 
 class Hot:
     def find_spec(name, path=None, target=None):
@@ -84,11 +90,15 @@ class Hot:
         if name not in bundles:
             return None
         file, size, time, package, *_ = entry(name)
-        there = exists(file)
-        if there is None or there.st_size != size or there.st_mtime_ns != time:
-            return None
-        spec = Spec(name, Hot, origin=file, is_package=package)
-        spec.has_location, spec.cached = True, file  # or importlib makes up the name of a .pyc
+        if size < 0:
+            if getattr(known.get(name[:name.index(".")]), "__loader__", None) is not Hot:
+                return None
+        else:
+            there = exists(file)
+            if there is None or there.st_size != size or there.st_mtime_ns != time:
+                return None
+        spec = Spec(name, Hot, origin=file)
+        spec._set_fileattr, spec._cached = True, file  # has_location, cached: or importlib makes up the name of a .pyc
         if package:
             spec.submodule_search_locations = [file[:-12]]
         return spec
@@ -101,48 +111,63 @@ class Hot:
         for name in needs:
             if name not in known:
                 make(name)
+                if name not in known:
+                    __import__(name)
+        module._known = known
         if functions is not None:
             module._seldom = seldom_of(module.__dict__, functions)
         exec(code, module.__dict__)
 
+def grouped(number, group):
+    if group not in read_before:
+        read_before[group] = read(*groups[group])
+    return read_before[group][number]
+
 def seldom_of(names, functions):
-    def seldom(place, length):
-        real = None
+    made = {}
+    def real(key):
+        place, length, group = key
+        code, defaults, others = read(functions + place, length) if length else grouped(place, group)
+        made[key] = one = Function(code, names, code.co_name, defaults)
+        one.__kwdefaults__ = others
+        owner, _, name = code.co_qualname.rpartition(".")
+        there = vars(names[owner]) if owner else names
+        if is_stub(there.get(name)):
+            setattr(names[owner], name, one) if owner else names.update({name: one})
+        return one
+    def seldom(key):
         def stub(*given, **named):
-            nonlocal real
-            if real is None:
-                code, defaults, others = read(functions + place, length)
-                real = Function(code, names, code.co_name, defaults)
-                real.__kwdefaults__ = others
-                owner, _, name = code.co_qualname.rpartition(".")
-                if not owner and names.get(name) is stub:
-                    names[name] = real
-                elif owner and vars(names[owner]).get(name) is stub:
-                    setattr(names[owner], name, real)
-            return real(*given, **named)
+            return (made.get(key) or real(key))(*given, **named)
         return stub
     return seldom
+
+def is_stub(one):
+    return type(one) is Function and one.__code__ is STUB
 
 Library = sys.modules["_frozen_importlib_external"].ExtensionFileLoader
 Spec, Module, Function, known = type(sys.__spec__), type(sys), type(make), sys.modules
 read_before = {}
+STUB = seldom_of(None, 0)(None).__code__
+Hot.make = make
 sys.meta_path.insert(0, Hot)
 """
 
 
-def _read_list() -> tuple[dict[str, set[str]], list[str]]:
-    """hot.txt: the modules and the functions of each that are wanted at once, none where all are; the modules of its first part."""
+def _read_list() -> tuple[dict[str, dict[str, int]], list[str]]:
+    """hot.txt: the modules, and of each the functions that are wanted at once (0) or with others (their group), none where all are, and
+    after a minus the classes that are made late; the modules of its first part."""
     text = (fsio.read(f"{os.path.dirname(os.path.abspath(__file__))}/hot.txt") or b"").decode()
     parts = [[line.partition(":") for line in part.splitlines() if line[:1] != "#"] for part in text.split("\n\n")]
-    found = {f"gastown_hooks.{name}": set(functions.split()) for part in parts for name, _, functions in part}
-    return {"gastown_hooks": set(), **found}, ["gastown_hooks", *found][:len(parts[0]) + 1]
+    named = {f"gastown_hooks.{name}": [one.partition("=") for one in functions.split()] for part in parts for name, _, functions in part}
+    found = {module: {name: int(group or 0) for name, _, group in functions} for module, functions in named.items()}
+    return {"gastown_hooks": {}, **found}, ["gastown_hooks", *found][:len(parts[0]) + 1]
 
 
 FUNCTIONS, TOGETHER = _read_list()
 HOT = tuple(FUNCTIONS)
 
 
-class _Smaller(ast.NodeTransformer):
+class Smaller(ast.NodeTransformer):
     """What a module needs when it runs."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -185,56 +210,95 @@ def _is_checking(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
-def _take_out(tree: ast.Module, wanted: set[str], codes: dict[str, types.CodeType]) -> bytes:
-    """The functions that are not wanted at once; the tree is left with where they are."""
+def _delay(node: ast.ClassDef) -> ast.stmt:
+    """What makes the class when it is called first. Who has it from the module before that makes it once, too."""
+    name = node.name
+    function = ast.parse(f"def {name}(*_given, **_named):\n global {name}\n if not isinstance({name}, type): pass\n"
+                         f" return {name}(*_given, **_named)").body[0]
+    assert isinstance(function, ast.FunctionDef) and isinstance(function.body[1], ast.If)
+    function.body[1].body = [node]
+    return ast.copy_location(function, node)
+
+
+def _take_out(tree: ast.Module, wanted: dict[str, int], codes: dict[str, types.CodeType], groups: dict[int, dict[int, Any]]) -> bytes:
+    """The functions that are not wanted at once; the tree is left with where they are. Those wanted with others are put into `groups`."""
     taken = b""
     owners: list[ast.Module | ast.ClassDef] = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
     for owner, at, node in [(one, at, node) for one in owners for at, node in enumerate(one.body)]:
         if not isinstance(node, ast.FunctionDef) or not _is_movable(node):
             continue
         name = f"{owner.name}.{node.name}" if isinstance(owner, ast.ClassDef) else node.name
-        if name in codes and name not in wanted:
+        group = wanted.get(name, -1)
+        if name in codes and group:
             made: Any = (codes[name], *_defaults(node.args))
-            length = len(taken)
-            taken += marshal.dumps(made)
+            if group > 0:
+                others = groups.setdefault(group, {})
+                place = len(others), 0, group - 1
+                others[len(others)] = made
+            else:
+                alone = marshal.dumps(made)
+                place = len(taken), len(alone), 0
+                taken += alone
             how = "".join(f"{one.id}(" for one in node.decorator_list if isinstance(one, ast.Name))
-            stub = f"{node.name} = {how}_seldom({length}, {len(taken) - length}){')' * len(node.decorator_list)}"
+            stub = f"{node.name} = {how}_seldom({place}){')' * len(node.decorator_list)}"
             owner.body[at] = ast.copy_location(ast.parse(stub).body[0], node)
     return taken
 
 
 def _defaults(arguments: ast.arguments) -> tuple[tuple[object, ...], dict[str, object]]:
     named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return (tuple(one.value for one in arguments.defaults if isinstance(one, ast.Constant)),
-            {one.arg: value.value for one, value in named if isinstance(value, ast.Constant)})
+    return tuple(map(ast.literal_eval, arguments.defaults)), {one.arg: ast.literal_eval(value) for one, value in named if value}
 
 
 def _codes(code: types.CodeType) -> list[tuple[str, types.CodeType]]:
     """The code of each function in it, and its qualified name."""
     inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    return [*((one.co_qualname, one) for one in inner), *(found for one in inner for found in _codes(one))]
+    own = [(one.co_qualname, one) for one in inner if one.co_flags & inspect.CO_OPTIMIZED]  # no class's body
+    return [*own, *(found for one in inner for found in _codes(one))]
 
 
 def _is_movable(node: ast.FunctionDef) -> bool:
     """Whether it is more than what would stand in its place, and can be made later."""
     inner = list(ast.walk(node))
-    names = {one.id for one in inner if isinstance(one, ast.Name)}
-    defaults = [one for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None]
-    return (len(inner) > _SMALL and all(isinstance(one, ast.Constant) for one in defaults)
+    names = {one.id if isinstance(one, ast.Name) else one.attr for one in inner if isinstance(one, (ast.Name, ast.Attribute))}
+    defaults = [part for one in (*node.args.defaults, *node.args.kw_defaults) if one is not None for part in ast.walk(one)]
+    return (len(inner) > _SMALL and all(isinstance(one, (ast.Constant, ast.Tuple, ast.Load)) for one in defaults)
             and all(isinstance(one, ast.Name) and one.id in ("property", "staticmethod", "classmethod") for one in node.decorator_list)
-            and not (node.name.startswith("__") or names & {"super", "__class__"}))
+            and not (node.name in ("__new__", "__init_subclass__", "__class_getitem__") or names & {"super", "__class__", "_getframe"}))
 
 
-def code(package: str, called: Callable[[str], str], paths: list[str]) -> tuple[bytes, int]:
-    """The file's content for the package in that folder, and the length of its table. `called`: a file's lasting name; `paths`: where else
-    than in our own places modules are looked for."""
+class Place:
+    """Where the programs are written: the environment `here`, which will be called `final`."""
+
+    def __init__(self, here: str, final: str) -> None:
+        self._here, self._final = f"{here}/", f"{final}/"
+
+    def called(self, path: str) -> str:
+        """Its lasting name: hooks and settings files keep where the code is, and must still find it after the next installation."""
+        return self._final + path.removeprefix(self._here) if path.startswith(self._here) else path
+
+    def stands(self, name: str, path: str) -> tuple[str, int, int]:
+        """A module's lasting file, and by which size and time it is known."""
+        status, is_installed = os.stat(path), path.startswith(self._here) and "/site-packages/" in path
+        return self.called(path), -1 if is_installed and "." in name else status.st_size, status.st_mtime_ns
+
+
+def code(package: str, place: Place, paths: list[str]) -> tuple[bytes, int]:
+    """The file's content for the package in that folder, and the length of its table. `paths`: where else than in our own places modules
+    are looked for."""
     parts: dict[str, tuple[object, ...]] = {}
     places: dict[str, tuple[int, int]] = {}
+    groups: dict[int, dict[int, Any]] = {}
     seldom, bundles = b"", b""
     for name in HOT:
-        part, functions = _part(package, name, called)
+        part, functions = _part(package, name, place, groups)
         parts[name], seldom = (*part, len(seldom)), seldom + functions
-    others = {name: there for name in OTHERS if (there := _others_part(_spec(name, [*sys.path, *paths]), called))}
+    group_places = []
+    for _, group in sorted(groups.items()):
+        functions = marshal.dumps(group)
+        group_places.append((len(seldom), len(functions)))
+        seldom += functions
+    others = {name: there for name in OTHERS if (there := _others_part(_spec(name, [*sys.path, *paths]), place))}
     parts |= others
     for together in (TOGETHER, list(others), *([name] for name in HOT if name not in TOGETHER)):
         bundle = marshal.dumps({name: parts[name] for name in together})
@@ -242,7 +306,7 @@ def code(package: str, called: Callable[[str], str], paths: list[str]) -> tuple[
         bundles += bundle
     specs = {name: importlib.util.find_spec(name) for name in _LIBRARIES}
     libraries = {name: spec.origin for name, spec in specs.items() if spec and (spec.origin or "").endswith(".so")}
-    table = marshal.dumps((sys.version, marshal.dumps(compile(_FINDER, "<hot>", "exec")), places, libraries))
+    table = marshal.dumps((sys.version, marshal.dumps(compile(_FINDER, "<hot>", "exec")), places, group_places, libraries))
     return table + seldom + bundles, len(table)
 
 
@@ -253,32 +317,45 @@ def _spec(name: str, places: Sequence[str]) -> ModuleSpec | None:
     return PathFinder.find_spec(name, (above and above.submodule_search_locations) or places)
 
 
-def _others_part(spec: ModuleSpec | None, called: Callable[[str], str]) -> tuple[object, ...] | None:
+def _others_part(spec: ModuleSpec | None, place: Place) -> tuple[object, ...] | None:
     """What somebody else's module has in its bundle; None where it is no file of source code."""
     path = (spec and spec.origin) or ""
-    if not path.endswith(".py"):
+    if spec is None or not path.endswith(".py"):
         return None
-    status, name = os.stat(path), called(path)
-    made = compile(fsio.read(path) or b"", name, "exec", dont_inherit=True, optimize=2)
-    return name, status.st_size, status.st_mtime_ns, path.endswith("/__init__.py"), (), made, None
+    made = compile(fsio.read(path) or b"", place.called(path), "exec", dont_inherit=True, optimize=2)
+    return *place.stands(spec.name, path), path.endswith("/__init__.py"), (), made, None
 
 
-def _part(package: str, name: str, called: Callable[[str], str]) -> tuple[tuple[object, ...], bytes]:
-    """A module's part of its bundle, and the functions called seldom."""
+def _part(package: str, name: str, place: Place, groups: dict[int, dict[int, Any]]) -> tuple[tuple[object, ...], bytes]:
+    """A module's part of its bundle, and the functions called seldom, but those that come with others: they are put into `groups`."""
     path = package + name.removeprefix("gastown_hooks").replace(".", "/")
     is_package = os.path.isdir(path)
     path += "/__init__.py" if is_package else ".py"
-    status, final = os.stat(path), called(path)
-    tree = ast.fix_missing_locations(_Smaller().visit(ast.parse(fsio.read(path) or b"", final)))
+    final = place.called(path)
+    tree = ast.fix_missing_locations(Smaller().visit(ast.parse(fsio.read(path) or b"", final)))
     needs = tuple(dict.fromkeys(one for part in tree.body if isinstance(part, ast.ImportFrom) for one in _needs(part)))
+    tree.body = [one for part in tree.body for one in _bound(part)]
+    ast.fix_missing_locations(tree)
     wanted, seldom = FUNCTIONS.get(name), b""
     if wanted:
+        tree.body = [_delay(node) if isinstance(node, ast.ClassDef) and f"-{node.name}" in wanted else node for node in tree.body]
+        ast.fix_missing_locations(tree)
         codes = _codes(compile(tree, final, "exec", dont_inherit=True))
         count = collections.Counter(one for one, _ in codes)
-        seldom = _take_out(tree, wanted, {one: code for one, code in codes if count[one] == 1})
+        seldom = _take_out(tree, wanted, {one: code for one, code in codes if count[one] == 1}, groups)
         ast.fix_missing_locations(tree)
     made = compile(tree, final, "exec", dont_inherit=True)
-    return (final, status.st_size, status.st_mtime_ns, is_package, needs, made), seldom
+    return (*place.stands(name, path), is_package, needs, made), seldom
+
+
+def _bound(node: ast.stmt) -> list[ast.stmt]:
+    """An import of what is made by then, without the machinery of imports."""
+    if not isinstance(node, ast.ImportFrom) or node.module not in HOT:
+        return [node]
+    names = [(one.asname or one.name, f"{node.module}.{one.name}", one.name) for one in node.names]
+    text = "\n".join(f"{name} = _known[{module!r}]" if module in HOT else f"{name} = _known[{node.module!r}].{attribute}"
+                     for name, module, attribute in names)
+    return [ast.copy_location(one, node) for one in ast.parse(text).body]
 
 
 def _needs(node: ast.ImportFrom) -> list[str]:

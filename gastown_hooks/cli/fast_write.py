@@ -6,7 +6,6 @@ None is said only before anything was written: for an unusual option, a shortene
 from __future__ import annotations
 
 from gastown_hooks.cli import fast
-from gastown_hooks.cli.bd import _values
 from gastown_hooks.cli.plain import cleaned, emit_json, say
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
@@ -17,16 +16,17 @@ from gastown_hooks.work.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-    from gastown_hooks.cli.bd import _words
+    from gastown_hooks.cli.bd import _values, _words
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import steps
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work import advance, wake
 else:
-    _words, advance = late("gastown_hooks.cli.bd._words"), late("gastown_hooks.work.advance")
-    wake = late("gastown_hooks.work.wake")
+    _values, _words = late("gastown_hooks.cli.bd._values"), late("gastown_hooks.cli.bd._words")
+    advance, wake = late("gastown_hooks.work.advance"), late("gastown_hooks.work.wake")
 
 _COMMON: fast.Options = {
     "-t": ("issue_type", "one"), "--type": ("issue_type", "one"), "-p": ("priority", "one"), "--priority": ("priority", "one"),
@@ -117,11 +117,13 @@ def bd_close(words: list[str]) -> int | None:
         return None
     if any(map(states.needs_landing, found)):
         return None
-    followed = tracking.is_followed(where.caller.town, names)
     reason, session = "".join(given["reasons"]) or "Closed", fields.session(callers.variable("CLAUDE_SESSION_ID"))
     if given["go_on"]:
-        _close_and_go_on(where, ledger, names, reason, now, given, session)
+        known = where.known([ledger])
+        followed = tracking.follows(known, names)
+        _close_and_go_on(where, ledger, known, names, reason, now, given, session)
     else:
+        followed = tracking.is_followed(where.caller.town, names)
         after = verbs.close(ledger, where.caller, now, names, reason, force=given["force"], session=session)
         where.touch(after[-1]["id"])
         say_closed(after, as_json=given["as_json"], dry_run=False)
@@ -130,9 +132,10 @@ def bd_close(words: list[str]) -> int | None:
     return 0
 
 
-def _close_and_go_on(where: World, ledger: Ledger, names: list[str], reason: str, now: int, given: dict[str, Any], session: str) -> None:
+def _close_and_go_on(where: World, ledger: Ledger, known: Mapping[str, Record], names: list[str], reason: str, now: int,
+                     given: dict[str, Any], session: str) -> None:
     no_auto = given["no_auto"]
-    onward = advance.next_step(where, where.known([ledger]), names[0], now, auto=not no_auto)
+    onward = advance.next_step(where, known, names[0], now, auto=not no_auto)
     after, found = advance.close(where, ledger, names, reason, now, onward, force=given["force"], session=session, alone=True)
     where.touch((after[0] if no_auto or found.step is None else found.step)["id"])
     if not given["as_json"]:

@@ -30,10 +30,20 @@ class late:
         self._name, self._alone, self._there = name, alone, sys._getframe(1).f_globals
 
     def __getattr__(self, attribute: str) -> Any:
-        module = _alone(self._name) if self._alone else __import__(self._name, fromlist=("",))
+        module = sys.modules.get(self._name) or _hot(self._name)
+        if module is None:
+            module = _alone(self._name) if self._alone else __import__(self._name, fromlist=("",))
         for name in [name for name, value in self._there.items() if value is self]:
             self._there[name] = module
         return getattr(module, attribute)
+
+
+def _hot(name: str) -> Any:
+    """From the file of hot code (hot.py) without the machinery of imports, whose locks are for threads."""
+    make = None if "threading" in sys.modules else getattr(sys.meta_path[0], "make", None)
+    if make is not None:
+        make(name)
+    return sys.modules.get(name)
 
 
 def _alone(name: str) -> Any:

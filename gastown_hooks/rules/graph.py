@@ -73,6 +73,10 @@ class Linked(Mapping[str, "Record"]):
         says all."""
         return list(self)
 
+    def edges_to(self, names: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]:
+        """`above` of these, at once."""
+        return {name: self.above.get(name, []) for name in names}
+
     def statuses(self, names: Iterable[str]) -> dict[str, str]:
         """Those of these beads that are here, and their states."""
         return {name: record.status(self[name]) for name in names if name in self}
@@ -90,8 +94,8 @@ def needs(records: Mapping[str, Record], names: Iterable[str]) -> dict[str, set[
     found: dict[str, set[str]] = {name: set() for name in names}
     if not isinstance(records, Linked):
         return {name: {edge.target for edge in edges(records[name]) if edge.kind in BLOCKING} & found.keys() for name in found}
-    for target in found:
-        for name, kind in records.above.get(target, ()):
+    for target, above in records.edges_to(list(found)).items():
+        for name, kind in above:
             if kind in BLOCKING and name in found:
                 found[name].add(target)
     return found
@@ -144,12 +148,17 @@ def dependents(records: Mapping[str, Record]) -> Mapping[str, list[tuple[str, st
 
 def descendants(records: Mapping[str, Record], root: str) -> list[str]:
     """Every bead below `root` by parent-child, nearest first; each once, `root` not."""
-    below, seen, queue = children(records), {root}, [root]
-    for bead_id in queue:
-        new = [child for child in below.get(bead_id, ()) if child not in seen]
-        seen.update(new)
-        queue += new
-    return queue[1:]
+    every = children(records) if not isinstance(records, Linked) else {}
+    found, new = {root: None}, [root]
+    while new:
+        if isinstance(records, Linked):
+            above = records.edges_to(new)
+            below = [child for bead_id in new for child, kind in above[bead_id] if kind == PARENT]
+        else:
+            below = [child for bead_id in new for child in every.get(bead_id, ())]
+        new = [child for child in dict.fromkeys(below) if child not in found]
+        found.update(dict.fromkeys(new))
+    return list(found)[1:]
 
 
 def connected(records: Mapping[str, Record], root: str) -> list[str]:

@@ -17,6 +17,7 @@ else:
     heapq, waits = late("heapq"), late("gastown_hooks.rules.waits")
 
 _WHOLES = ("molecule", "epic")
+_FEW = 200  # steps: to sort them again takes less time than to import a heap
 
 
 class Next:
@@ -63,11 +64,13 @@ def in_order(records: Mapping[str, Record], steps: Iterable[str]) -> list[str]:
     free = sorted(rank[name] for name in names if not needs[name])
     found: dict[str, None] = {}
     while free:
-        name = names[heapq.heappop(free)]
+        name = names[free.pop(0) if len(names) < _FEW else heapq.heappop(free)]
         found[name] = None
         for other in waiting.get(name, ()):
             needs[other].discard(name)
-            if not needs[other]:
+            if not needs[other] and len(names) < _FEW:
+                free = sorted([*free, rank[other]])
+            elif not needs[other]:
                 heapq.heappush(free, rank[other])
     return [*found, *(name for name in names if name not in found)]
 

@@ -48,8 +48,7 @@ _BELOW = ("id IN (WITH RECURSIVE below(id) AS (SELECT source FROM edge WHERE tar
           "SELECT source FROM below JOIN edge ON target = below.id WHERE kind = 'parent-child') SELECT id FROM below WHERE id <> ?)")
 _TOP = "id NOT IN (SELECT source FROM edge WHERE kind = 'parent-child')"
 _MANY = 1000  # beads of which each may be looked up
-_COSTLY = ("fit", "holds", "below", "top", "done", "or", "not")
-_SCOPED = ("scope", "status", "kind", "assignee")
+_COSTLY, _SCOPED = ("fit", "holds", "below", "top", "done", "or", "not"), ("scope", "status", "kind", "assignee")
 _CHILDREN = "FROM edge WHERE target = bead.id AND edge.kind = 'parent-child'"
 _DONE = f"(SELECT 0 {_CHILDREN} AND NOT edge.closed LIMIT 1) IS NULL AND (SELECT 1 {_CHILDREN} LIMIT 1)"  # most have one that is open
 SPAWNER, REQUEST = "waits-for children of", "merge-request of"  # edges of ours, beside those that beads have
@@ -68,6 +67,7 @@ class Index:
         self._kept = kept  # what it was just built of: to free that takes time, and most who build one end soon
         self._functions = 0
         self._beside: dict[str, tuple[int | None, int | None, tuple[Any, ...]]] = {}
+        self._edges: dict[str, list[tuple[str, str]]] = {}
         self._held: dict[tuple[Any, ...], tuple[str, int]] = {}
 
     def __del__(self) -> None:
@@ -223,10 +223,18 @@ class Index:
         return dict(row for some in _several(names) for row in self._ask(
             f"SELECT id, status FROM bead INDEXED BY by_id WHERE id IN ({', '.join('?' * len(some))})", some))
 
+    def edges_to(self, names: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+        """`dependents` of each of these."""
+        for some in _several([name for name in names if name not in self._edges]):
+            self._edges |= {name: [] for name in some}
+            for target, source, kind in self._ask(f"SELECT target, source, kind FROM edge WHERE target IN ({', '.join('?' * len(some))}) "
+                                                  "AND kind NOT IN (?, ?) ORDER BY target, source, place", (*some, SPAWNER, REQUEST)):
+                self._edges[target].append((source, kind))
+        return self._edges
+
     def dependents(self, bead_id: str) -> list[tuple[str, str]]:
         """(id, kind) of what depends on the bead, like `graph.dependents`."""
-        return self._ask("SELECT source, kind FROM edge WHERE target = ? AND kind NOT IN (?, ?) ORDER BY source, place",
-                         (bead_id, SPAWNER, REQUEST))
+        return self._edges[bead_id] if bead_id in self._edges else self.edges_to((bead_id,))[bead_id]
 
     def watchers(self, bead_id: str) -> list[str]:
         """The ids of what waits for its children by an edge that names it beside its target (rules.ready.watched)."""
@@ -234,8 +242,7 @@ class Index:
 
     def children(self, bead_id: str) -> list[str]:
         """The ids of its children, like `graph.children`."""
-        return [row[0] for row in self._ask("SELECT source FROM edge WHERE target = ? AND kind = 'parent-child' ORDER BY source",
-                                            (bead_id,))]
+        return [source for source, kind in self.dependents(bead_id) if kind == "parent-child"]
 
     def edges(self, names: str, test: str = "TRUE", values: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """These columns of the edges that beads have, of which this is true."""

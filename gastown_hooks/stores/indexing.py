@@ -135,7 +135,6 @@ def _brought_up(beads: Beads, pair: Pair, status: os.stat_result) -> index.Index
 def _writable(beads: Beads) -> sqlite.Connection:
     fsio.touch(beads.index)
     db = index.connect(beads)
-    db.execute("PRAGMA page_size = 16384")  # of a new file: all of a table is read in fewer calls
     db.execute("PRAGMA journal_mode = PERSIST")
     db.execute("PRAGMA synchronous = OFF")
     return db

@@ -50,12 +50,15 @@ class Records(graph.Linked):
         self._asked = 0
 
     def __getitem__(self, bead_id: str) -> Record:
+        found = self._found.get(bead_id)
+        if found is not None:
+            return found
         if bead_id not in self._found:
             self._asked += 1
             if self._asked % _SOME == 0 and self._asked * _EACH > self._pair.count():
                 self._found = {**self._pair.records(), **self._found}  # to go on one by one would take longer
-        if bead_id not in self._found:
-            self._found[bead_id] = self._read(bead_id)
+            if bead_id not in self._found:
+                self._found[bead_id] = self._read(bead_id)
         found = self._found[bead_id]
         if found is None:
             raise KeyError(bead_id)
@@ -110,10 +113,8 @@ class Known(Records):
         super().__init__(beads, pair, Asked(its.children, targets))
         self.index, self.above, self.behind = its, Asked(its.dependents, targets), behind or {}
         if behind:
-            seen = Records(beads, pair, self.family)
-            seen.above = self.above
-            now = Changed(seen, behind)
-            self.family, self.above = now.family, now.above
+            self._now = Changed(Known(beads, pair, its), behind)
+            self.family, self.above = self._now.family, self._now.above
             self._found |= behind
 
     def those(self, *wanted: Wanted) -> dict[str, Record]:
@@ -128,6 +129,9 @@ class Known(Records):
                 found |= self._pair.several(missing)
         self._found |= {name: record.decode(line) for name, line in found.items() if line is not None and name not in self._found}
         return {name: self[name] for name in sorted(found)}
+
+    def edges_to(self, names: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]:
+        return self._now.edges_to(names) if self.behind else self.index.edges_to(names)
 
     def statuses(self, names: Iterable[str]) -> dict[str, str]:
         found = self.index.statuses([name for name in names if name not in self._found])
@@ -165,9 +169,13 @@ class Changed(graph.Linked):
         sources = self._sources = dict[str, dict[str, list[str]]]()  # target to dependents to kinds, of those that changed
         self.family = Asked(lambda name: sorted([*(one for one in below.family.get(name, ()) if one not in own), *(
             one for one, kinds in sources.get(name, {}).items() if graph.PARENT in kinds)]), lambda: {*below.family, *sources})
-        self.above = Asked(lambda name: sorted([*(one for one in below.above.get(name, ()) if one[0] not in own), *(
-            (one, kind) for one, kinds in sources.get(name, {}).items() for kind in kinds)], key=lambda one: one[0]),
-            lambda: {*below.above, *sources})
+
+        def beside(name: str, there: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+            new = [(one, kind) for one, kinds in sources.get(name, {}).items() for kind in kinds]
+            return sorted([*(one for one in there if one[0] not in own), *new], key=lambda one: one[0])
+
+        self._beside = beside
+        self.above = Asked(lambda name: beside(name, below.above.get(name, ())), lambda: {*below.above, *sources})
         for one in changed.values():
             self.put(one)
 
@@ -182,6 +190,10 @@ class Changed(graph.Linked):
 
     def watchers(self, bead_id: str) -> list[str]:
         return [*self._below.watchers(bead_id), *self._changed]
+
+    def edges_to(self, names: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]:
+        below = self._below.edges_to(names)
+        return {name: self._beside(name, below[name]) for name in names}
 
     def statuses(self, names: Iterable[str]) -> dict[str, str]:
         below = self._below.statuses([name for name in names if name not in self._changed])
@@ -210,6 +222,7 @@ class Together(graph.Linked):
                 found.extend(graph.dependents(part) for part in parts)
             return found
 
+        self._dependents = dependents  # no method: whoever let go of this would wait for the collector
         self.family = Asked(lambda name: sorted(one for family in families for one in family.get(name, ())),
                             lambda: {name for family in families for name in family})
         self.above = Asked(lambda name: sorted(one for above in dependents() for one in above.get(name, ())),
@@ -219,6 +232,15 @@ class Together(graph.Linked):
         return [name for part in self._parts for name in (part.watchers(bead_id) if isinstance(part, graph.Linked) else [
             name for name, bead in part.items() if bead.get("dependencies") and bead_id in ready.watched(bead)])]
 
+    def edges_to(self, names: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+        for part, above in zip(self._parts, self._dependents(), strict=True):
+            some = part.edges_to(names) if isinstance(part, graph.Linked) else above
+            for name in names:
+                if some.get(name):
+                    found[name] = sorted([*found[name], *some[name]])
+        return found
+
     def statuses(self, names: Iterable[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for part in self._parts:
@@ -227,8 +249,9 @@ class Together(graph.Linked):
 
     def __getitem__(self, bead_id: str) -> Record:
         for part in self._parts:
-            if bead_id in part:
-                return part[bead_id]
+            found = part.get(bead_id)
+            if found is not None:
+                return found
         raise KeyError(bead_id)
 
     def __iter__(self) -> Iterator[str]:

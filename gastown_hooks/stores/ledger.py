@@ -260,6 +260,8 @@ class Ledger:
                     raise
                 continue
             if pair.steady():
+                if not (pair.is_small() or self.write_through):
+                    self._last = None  # not kept longer than it is needed
                 return found
         raise self._restless()
 
@@ -267,15 +269,10 @@ class Ledger:
         return errors.Corrupt(f"{self.beads.issues} keeps changing", why="another program is writing it", next="close it, then try again")
 
     def _read(self) -> Pair:
-        """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it. Without journals the last
-        one is kept while it is true: each look would read the whole file."""
-        if self.write_through:
-            if self._last is None or not self._last.is_current():
-                self._last = self._open()
-            return self._last
+        """A matching pair of file and journal, without a lock; a lasting mismatch is absorbed under it."""
         for _ in range(3):
             pair = self._open()
-            if pair.matches():
+            if self.write_through or pair.matches():
                 return pair
         with lock.acquire(self.beads.ledger_lock):
             return self._read_locked()
@@ -289,9 +286,13 @@ class Ledger:
         raise self._restless()
 
     def _open(self) -> Pair:
-        pair = pairs.Pair.open(self.beads, journal=not self.write_through)
-        if pair is None:
-            raise self._none()
+        """The last one again, while it is true."""
+        pair = self._last
+        if pair is None or not (pair.has_journal or self.write_through) or not pair.is_current():
+            pair = pairs.Pair.open(self.beads, journal=not self.write_through)
+            if pair is None:
+                raise self._none()
+            self._last = pair
         return pair
 
     def _none(self) -> errors.NotATown:

@@ -119,7 +119,7 @@ def key_of(line: bytes) -> bytes | None:
     """The line's id as bytes; None for a line that is no bead (sorted behind all others)."""
     if line.startswith(b'{"id":"'):
         end = line.find(b'"', 7)
-        if end > 7 and b"\\" not in line[7:end] and line.endswith(b"}"):
+        if end > 7 and line.find(b"\\", 7, end) < 0 and line.endswith(b"}"):
             return line[7:end]
     try:
         return str(record.decode(line)["id"]).encode()

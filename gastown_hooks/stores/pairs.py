@@ -28,7 +28,7 @@ else:
 
 
 _MANY = 20  # lookups in a file without a journal: to read it all is quicker
-_SEARCHES = 4  # in the journal: as long as they take, it can be taken apart
+_KEPT = 100  # lines of the file: a command asks for the same few again and again
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -55,11 +55,14 @@ def uncollected(make: Callable[[], T]) -> T:
 class Pair:
     """The journal's whole lines and the file, read in this order; `matches` tells whether they belong together."""
 
-    def __init__(self, beads: Beads, journal: bytes, inode: int, has_journal: bool, fd: int) -> None:
-        self.beads, self._journal, self.inode, self.has_journal, self._fd = beads, journal, inode, has_journal, fd
+    def __init__(self, beads: Beads, journal: bytes, grown: Signature | None, fd: int) -> None:
+        self.beads, self._journal, self._grown, self._fd = beads, journal, grown, fd
+        self.has_journal, self.inode = grown is not None, grown[2] if grown else 0
         self.base = signature(os.fstat(fd))
         self._data: bytes | None = None
         self._lasts: dict[str, bytes | None] = {}
+        self._found: dict[str, bytes | None] = {}
+        self._names: set[bytes] | None = None  # what stands behind a `=` of the journal: the ids of all its beads are among that
         self._history: dict[str, list[bytes | None]] | None = None
         self._parsed: dict[str, bytes] | None = None
         self._sound: int | None = None
@@ -72,16 +75,16 @@ class Pair:
     @staticmethod
     def open(beads: Beads, *, journal: bool) -> Pair | None:
         """None when there is no issues.jsonl. The journal first: the file may then only be newer, and that shows."""
-        text, inode, there = b"", 0, False
+        text, grown = b"", None
         if journal:
             try:
                 with open(beads.journal, "rb") as file:
-                    inode, there = os.fstat(file.fileno()).st_ino, True
+                    grown = signature(os.fstat(file.fileno()))
                     text = file.read()
             except FileNotFoundError:
                 pass
         try:
-            return Pair(beads, text[: text.rfind(b"\n") + 1], inode, there, os.open(beads.issues, os.O_RDONLY | os.O_CLOEXEC))
+            return Pair(beads, text[: text.rfind(b"\n") + 1], grown, os.open(beads.issues, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
             return None
 
@@ -94,10 +97,15 @@ class Pair:
         """Whether the file is still what it was when it was opened; if not, what was read may be neither old nor new."""
         return signature(os.fstat(self._fd)) == self.base
 
+    def is_small(self) -> bool:
+        """Whether it holds only a few of the file's lines."""
+        return self._data is None and self._parsed is None
+
     def is_current(self) -> bool:
-        """Whether the file is still there as it was when it was opened."""
+        """Whether both files are still there as they were when they were opened."""
         try:
-            return signature(os.stat(self.beads.issues)) == self.base
+            return signature(os.stat(self.beads.issues)) == self.base and (
+                self._grown is None or signature(os.stat(self.beads.journal)) == self._grown)
         except FileNotFoundError:
             return False
 
@@ -155,6 +163,13 @@ class Pair:
         last = self._last(bead_id)
         if last is not None:
             return last
+        if bead_id not in self._found:
+            if len(self._found) >= _KEPT:
+                self._found.clear()
+            self._found[bead_id] = self._in_file(bead_id)
+        return self._found[bead_id]
+
+    def _in_file(self, bead_id: str) -> bytes | None:
         if self.has_journal or self._is_quick():
             if self._sound is None:
                 self._sound = lines.sound(self._read, self.base[0])
@@ -183,10 +198,10 @@ class Pair:
     def _last(self, bead_id: str) -> bytes | None:
         """The bead's last value in the journal."""
         if bead_id not in self._lasts:
-            if len(self._lasts) < _SEARCHES:
-                self._lasts[bead_id] = self._before(bead_id, len(self._journal))
-            else:
-                self._lasts[bead_id] = self.history().get(bead_id, [None])[-1]
+            if self._lasts and self._names is None:  # takes as long as to search for one: not for the first
+                self._names = set(_behind(self._journal, b"="))
+            is_there = self._names is None or bead_id.encode() in self._names
+            self._lasts[bead_id] = self._before(bead_id, len(self._journal)) if is_there else None
         return self._lasts[bead_id]
 
     def _before(self, bead_id: str, end: int) -> bytes | None:
@@ -283,6 +298,14 @@ class Pair:
                     entries.append(entry)
             text.append(b"\t".join(entries) + b"\n")
         return b"".join(text)
+
+
+def _behind(text: bytes, mark: bytes) -> Iterable[bytes]:
+    """The words behind that letter."""
+    at = text.find(mark)
+    while at >= 0:
+        yield text[at + 1:text.find(b" ", at)]
+        at = text.find(mark, at + 1)
 
 
 def _plain(line: bytes) -> bytes:

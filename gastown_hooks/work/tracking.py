@@ -12,14 +12,15 @@ from gastown_hooks.stores.ledger import Ledger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gastown_hooks.core.paths import Town
-    from gastown_hooks.rules import convoys
+    from gastown_hooks.core.record import Record
+    from gastown_hooks.rules import convoys, graph
     from gastown_hooks.stores import index, known
     from gastown_hooks.stores.pairs import Pair
 else:
-    convoys = late("gastown_hooks.rules.convoys")
+    convoys, graph = late("gastown_hooks.rules.convoys"), late("gastown_hooks.rules.graph")
     index, known = late("gastown_hooks.stores.index"), late("gastown_hooks.stores.known")
 
 _SEARCHED = 1 << 17  # bytes: up to here a search is faster than opening the index
@@ -28,6 +29,12 @@ _SEARCHED = 1 << 17  # bytes: up to here a search is faster than opening the ind
 def is_followed(town: Town | None, bead_ids: Iterable[str]) -> bool:
     """Whether a convoy in the town's own ledger tracks one of these beads."""
     return town is not None and depends(Ledger(town.beads), bead_ids, "tracks")
+
+
+def follows(records: Mapping[str, Record], bead_ids: Iterable[str]) -> bool:
+    """`is_followed` by what is known of the town's beads."""
+    above = graph.dependents(records)
+    return any(kind == "tracks" for bead_id in bead_ids for _, kind in above.get(bead_id, ()))
 
 
 def depends(ledger: Ledger, bead_ids: Iterable[str], kind: str = "") -> bool:
