@@ -25,7 +25,7 @@ def groups(records: Mapping[str, Record], among: Collection[str] | None = None) 
     """Open beads of one type with the same texts (spaces and capitals apart); in each group first the one to keep: the one that most
     others name, else the oldest. `among`: only these are looked at."""
     found: dict[tuple[str, ...], list[Record]] = {}
-    for record in records.values() if among is None else map(records.__getitem__, among):
+    for record in records.values() if among is None else map(records.__getitem__, dict.fromkeys(among)):
         if ready.status(record) not in ("closed", "tombstone") and ready.kind(record) not in ready.NOT_WORK:
             found.setdefault((ready.kind(record), *(_plain(record.get(key)) for key in _SAME)), []).append(record)
     above = graph.dependents(records)

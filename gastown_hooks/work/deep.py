@@ -12,6 +12,7 @@ from gastown_hooks.core import clock
 from gastown_hooks.rules import fields, graph, ready, states
 from gastown_hooks.stores import archive, columns, index, indexing, known
 from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.work import loose as mending
 from gastown_hooks.work.doctor import Finding
 from gastown_hooks.work.world import World
 
@@ -23,7 +24,7 @@ def examine(where: World, ledger: Ledger, now: int, only: tuple[str, ...] = CHEC
     """Every finding of these checks; nothing is changed."""
     own = {**ledger.all(), **where.wisps_of(ledger)}
     known = where.around(own)
-    return [*(_graph(own, known) if "graph" in only else ()), *(_index(where, ledger, known, now) if "index" in only else ())]
+    return [*(_graph(where, own, known, now) if "graph" in only else ()), *(_index(where, ledger, known, now) if "index" in only else ())]
 
 
 def circles(where: World) -> tuple[Mapping[str, Record], list[list[str]]]:
@@ -57,7 +58,8 @@ def alone(where: World) -> list[known.Known] | None:
 
 
 def _own(where: World) -> dict[str, Record]:
-    return {name: record for ledger in where.shown() for name, record in ledger.all().items()}
+    """Ledger by ledger, each in order of ids."""
+    return {name: record for ledger in where.shown() for name, record in sorted(ledger.all().items())}
 
 
 def _leads_away(where: World, ledgers: Sequence[Ledger], its: Sequence[known.Known]) -> bool:
@@ -77,15 +79,20 @@ def loose(own: Mapping[str, Record], known: Mapping[str, Record]) -> list[tuple[
             for edge in graph.edges(record) if edge.target not in known and not fields.is_foreign(edge.target)]
 
 
-def _graph(own: Mapping[str, Record], known: Mapping[str, Record]) -> Iterator[Finding]:
+def _graph(where: World, own: Mapping[str, Record], known: Mapping[str, Record], now: int) -> Iterator[Finding]:
     for circle in graph.cycles(known):
         if not own.keys().isdisjoint(circle):
             yield Finding("graph", f"a cycle: {' -> '.join([*circle, circle[0]])}")
     for name, target in loose(own, known):
-        yield Finding("graph", f"{name} depends on {target}, which is not there")
+        fix = partial(mending.mend, where, name, now) if mending.may_mend(where, target) else None
+        yield Finding("graph", f"{name} depends on {target}, which is not there", fix=fix)
     for name, record in own.items():
         if ready.status(record) == states.TOMBSTONE:
             continue
+        for edge in graph.edges(record):
+            if now_called := states.renamed(known.get(edge.target) or {}):
+                text = f"{name} depends on {edge.target}, which is {now_called} now"
+                yield Finding("graph", text, fix=partial(mending.mend, where, name, now))
         above = graph.parents(record)
         if len(above) > 1:
             yield Finding("graph", f"{name} has {len(above)} parents: {', '.join(above)}")

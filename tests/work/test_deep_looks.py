@@ -59,3 +59,21 @@ def test_no_bead_of_a_circle_is_left_out(seed: int) -> None:
     ends = [[edge[end] for edge in edges if edge[2] == is_parent] for is_parent in (False, True) for end in (0, 1)]
     found = {name for circle in graph.cycles(records) for name in circle}
     assert found <= graph.entangled(*ends) and bool(found) == bool(graph.entangled(*ends))
+
+
+def test_one_bead_in_two_ledgers_is_no_twin_of_itself() -> None:
+    bead = any_bead(random.Random(1), "gp-01", IDS) | {"status": "open", "issue_type": "task"}
+    assert twins.groups({"gp-01": bead}, twins.likely(["gp-01"] * 2, ["one"] * 2)) == []
+
+
+def test_what_is_missing_is_told_in_one_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beads = Beads(f"{tmp_path}/.beads")
+    Ledger.create_files(beads, "gp", OWN_BRANCH)
+    for name in ("gp-02", "gp-01"):
+        edge = {"issue_id": name, "depends_on_id": "gp-none", "type": "blocks"}
+        bead = any_bead(random.Random(1), name, IDS) | {"status": "open", "dependencies": [edge]}
+        Ledger(beads).transact(lambda view, bead=bead: [bead])
+    where = World(Caller("overseer", str(tmp_path), None))
+    assert deep.missing(where) == [("gp-01", "gp-none"), ("gp-02", "gp-none")]
+    monkeypatch.setattr(deep.known, "known", lambda ledger: None)
+    assert deep.missing(where) == [("gp-01", "gp-none"), ("gp-02", "gp-none")]
