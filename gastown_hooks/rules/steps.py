@@ -81,7 +81,10 @@ def waves(records: Mapping[str, Record], names: Iterable[str]) -> list[list[str]
     for name in in_order(records, names):
         below = [level[edge.target] for edge in graph.edges(records[name]) if edge.kind in graph.BLOCKING and edge.target in level]
         level[name] = 1 + max(below, default=0)
-    return [[name for name in level if level[name] == number] for number in range(1, max(level.values(), default=0) + 1)]
+    found: list[list[str]] = [[] for _ in range(max(level.values(), default=0))]
+    for name, number in level.items():
+        found[number - 1].append(name)
+    return found
 
 
 def following(records: Mapping[str, Record], closed: str, actor: str, now: int) -> Next:

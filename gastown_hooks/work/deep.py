@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -68,9 +68,13 @@ def _leads_away(where: World, ledgers: Sequence[Ledger], its: Sequence[known.Kno
     others = {prefix: beads for prefix, beads in (where.routes.prefixes() if where.routes else {}).items() if beads.root not in roots}
     heads = (*(f"{prefix}-" for prefix in others), *fields.FOREIGN)
     town = where.caller.town
-    return (any(where.wisps(ledger) for ledger in ledgers) or any(
-        one.index.edges("1", "target >= ? AND target < ? LIMIT 1", (head, f"{head}\U0010ffff")) for one in its for head in heads)
+    return (any(where.wisps(ledger) for ledger in ledgers) or leads_to(its, heads)
             or (bool(others) and town is not None and town.beads.root in roots))
+
+
+def leads_to(its: Sequence[known.Known], heads: Iterable[str]) -> bool:
+    """Whether any of these beads depends on one whose id begins so."""
+    return any(one.index.edges("1", "target >= ? AND target < ? LIMIT 1", (head, f"{head}\U0010ffff")) for one in its for head in heads)
 
 
 def loose(own: Mapping[str, Record], known: Mapping[str, Record]) -> list[tuple[str, str]]:

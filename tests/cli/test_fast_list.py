@@ -39,6 +39,7 @@ FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix g
          "lint -n 2", "lint -n 2 --all -t bug", "search T --long -n 3", "stale -d 0 --long -n 2", "list --prefix gp -n 2 --no-pinned",
          "query type=bug --long -n 1", "list --long -n 2 --desc-contains two", "list --ready --long -n 2",
          "ready --gated", "ready --include-deferred", "ready --include-deferred -n 3 --sort oldest", "graph check",
+         "graph gp-030", "graph gp-001 --format mermaid", "graph gp-002",
          "ready --pretty -n 3", "ready --sort oldest -n 3",
          "list --include-infra --long -n 3", "list --include-gates --long", "list --include-templates --long -n 2 -s closed",
          "list --include-ephemeral -n 4", "list --label-regex ^w -n 2", "list --label-regex b* --all", "list --label-regex (",

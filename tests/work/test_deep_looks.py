@@ -1,4 +1,4 @@
-"""What an index tells of circles and of beads that say the same is what all beads together tell."""
+"""What an index tells of circles, of beads that say the same and of all that is connected is what all beads together tell."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from gastown_hooks.cli.bd import _outline, _words
 from gastown_hooks.core import clock, record
 from gastown_hooks.core.paths import Beads
-from gastown_hooks.rules import graph, twins
+from gastown_hooks.rules import drawing, graph, steps, twins
 from gastown_hooks.stores import index
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import OWN_BRANCH, Ledger
@@ -33,7 +34,7 @@ def any_bead(dice: random.Random, name: str, targets: list[str]) -> dict[str, An
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_the_index_tells_what_all_beads_do(seed: int, tmp_path: Path) -> None:
+def test_the_index_tells_what_all_beads_do(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(seed)
     beads = Beads(f"{tmp_path}/.beads")
     Ledger.create_files(beads, "gp", OWN_BRANCH)
@@ -48,6 +49,14 @@ def test_the_index_tells_what_all_beads_do(seed: int, tmp_path: Path) -> None:
         assert all(name in known for circle in circles for name in circle)
         assert links.twins(where) == twins.groups(everything)
         assert deep.missing(where) == deep.loose(everything, where.around(everything))
+        monkeypatch.setattr(_outline, "_MANY", seed % 5)
+        whole, root = where.known([ledger]), IDS[seed % len(IDS)]
+        drawn = _outline.connected(where, ledger, root)
+        assert drawn is not None or "external:a:b" in elsewhere or everything[root]["status"] == "tombstone"
+        if drawn is not None:
+            assert list(drawn) == graph.connected(whole, root) and steps.waves(drawn, drawn) == steps.waves(whole, drawn)
+            assert drawing.draw(drawn.values(), "dot") == drawing.draw([whole[name] for name in drawn], "dot")
+            assert [_words.line(bead) for bead in drawn.values()] == [_words.line(whole[name]) for name in drawn]
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gastown_hooks.cli import common
-from gastown_hooks.cli.bd import _shared, _words
+from gastown_hooks.cli.bd import _outline, _shared, _words
 from gastown_hooks.core.errors import BadInput
 from gastown_hooks.rules import drawing, graph, ready, steps
 from gastown_hooks.work import deep
@@ -43,8 +43,9 @@ def show(bead_id: str | None, every: bool, form: str | None, as_json: bool) -> N
         known = where.around(own)
     else:
         (name, ledger), = _shared.located(where, [bead_id], quiet=True).items()
-        known = where.known([ledger])
-        names = graph.connected(known, name)
+        lines = None if as_json else _outline.connected(where, ledger, name)
+        known = where.known([ledger]) if lines is None else lines
+        names = graph.connected(known, name) if lines is None else list(lines)
     waves = steps.waves(known, names)
     if as_json:
         edges = [{"issue_id": one, "depends_on_id": edge.target, "type": edge.kind} for one in names for edge in graph.edges(known[one])]
@@ -53,9 +54,7 @@ def show(bead_id: str | None, every: bool, form: str | None, as_json: bool) -> N
         common.say(drawing.draw([known[one] for one in names], form))
     else:
         for number, wave in enumerate(waves, 1):
-            common.say(f"Wave {number}:")
-            for one in wave:
-                common.say(f"  {_words.line(known[one])}")
+            common.say("\n".join([f"Wave {number}:", *(f"  {_words.line(known[one])}" for one in wave)]))
 
 
 @cli.command(short_help="Check what beads depend on.")
