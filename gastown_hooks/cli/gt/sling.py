@@ -112,7 +112,7 @@ def tell(rig: Rig, made: sling.Assignment, dry_run: bool) -> None:
     if _lacks_script(rig, made):
         common.say(f"  note: the exec agent carries out a bead's script, and this one has none: bd update {made.bead} --run SCRIPT")
     if made.started or not waking.runner_is_free(rig.polecat(made.name)):
-        common.say(f"  working; look: gt peek {who}")
+        common.say(f"  {'started' if made.started else 'at work'}; look: gt peek {who}")
     elif config.mode(rig.town) == "by-hand":
         line = _line_by_hand(rig, made)
         common.say(f"  the town is by hand, so nothing was started. Next{', one of' if line else ''}:")
