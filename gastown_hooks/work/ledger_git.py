@@ -22,7 +22,7 @@ from gastown_hooks.stores import archive, events, git, quarantine
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.stores.lines import decoded
-from gastown_hooks.work import sync_pace
+from gastown_hooks.work import rename, sync_pace
 from gastown_hooks.work.ledger_lines import by_id, count, joined, parted
 from gastown_hooks.work.ledger_place import BASE, BRANCH, REMOTE, THERE, TIP, Place, blob, is_ledger, place
 
@@ -169,6 +169,7 @@ def _take_in(where: Place, theirs: str | None, result: Synced) -> None:
     result.notes = [f"{number} {words}" for number, words in told if number] + [*merged.conflicts[:_TOLD]]
     if len(merged.conflicts) > _TOLD:
         result.notes.append(f"and {len(merged.conflicts) - _TOLD} more that had to give way; each is kept as a comment")
+    rename.follow(where.ledger.beads, merged.moved)  # first: killed between, the next sync moves the same beads
     result.received += _install(where.ledger, ours, merged.data)
     _shelve(where, theirs, there.shelves, merged.shelved)
     git.update_refs(where.repo, [(where.base, theirs, None)], "bd sync: merged")
@@ -196,13 +197,15 @@ def _read(where: Place, theirs: str | None, ours: dict[bytes, bytes]) -> _There:
 
 @dataclass(frozen=True, slots=True)
 class _Merged:
-    """The ledger with the remote's changes; how many beads the remote lost, and we; of ours those that it has in its archive alone."""
+    """The ledger with the remote's changes; how many beads the remote lost, and we; of ours those that it has in its archive alone, and
+    those that have another id now."""
 
     data: bytes
     kept: int = 0
     back: int = 0
     conflicts: tuple[str, ...] = ()
     shelved: dict[str, bytes] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 def _merged(where: Place, theirs: str | None, there: _There, ours: dict[bytes, bytes]) -> _Merged:
@@ -222,7 +225,7 @@ def _merged(where: Place, theirs: str | None, there: _There, ours: dict[bytes, b
         elif key not in lines:  # it has another id now: two clones had made two beads under this one
             lines[key] = _buried(line, merged.moved)
     return _Merged(joined(lines.items()), sum(key not in known and key not in old for key, _ in base),
-                   sum(key in known and key not in mine for key, _ in base), tuple(map(str, merged.conflicts)), shelved)
+                   sum(key in known and key not in mine for key, _ in base), tuple(map(str, merged.conflicts)), shelved, merged.moved)
 
 
 def _shelve(where: Place, theirs: str, there: dict[str, bytes], shelved: dict[str, bytes]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from gastown_hooks.core import clock, fsio, ids
 from gastown_hooks.core.errors import BadInput, Conflict, Refused
-from gastown_hooks.core.paths import Wisps
+from gastown_hooks.core.paths import Beads, Wisps
 from gastown_hooks.core.record import arrange, touched
 from gastown_hooks.rules import graph, ready, renames, states
 from gastown_hooks.stores import known
-from gastown_hooks.stores.ledger import Ledger
+from gastown_hooks.stores.ledger import Ledger, View
 from gastown_hooks.work.beadwrite import Draft, commit, existing
 from gastown_hooks.work.world import World
 
@@ -98,6 +99,17 @@ def _rename(where: World, ledger: Ledger, names: Mapping[str, str], now: int, dr
         for there, own in parts:
             commit(there, partial(fill, own=own, in_wisps=isinstance(there.beads, Wisps), dry=dry), dry)
     return dict(names)
+
+
+def follow(beads: Beads, names: Mapping[str, str]) -> None:
+    """What the wisps of a ledger say of beads that have these ids now. Their own ids stay: they are nobody else's."""
+    def change(view: View) -> list[Record]:
+        found = {name: renames.renamed(record, {old: new for old, new in names.items() if old != name})
+                 for name, record in view.all().items()}
+        return [record for name, record in found.items() if record is not view.get(name)]
+
+    if names and os.path.exists(beads.wisps):
+        Ledger(Wisps(beads)).transact(change)
 
 
 def _check_others(where: World, near: Sequence[Ledger], names: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ import ledgers
 import pytest
 import warm
 
-from gastown_hooks.core.paths import Beads
+from gastown_hooks.core.paths import Beads, Wisps
 from gastown_hooks.stores.callers import Caller
 from gastown_hooks.stores.ledger import Ledger
 from gastown_hooks.work import doctor
@@ -141,3 +141,26 @@ def test_an_index_that_lies_is_found_and_thrown_away(repo: Path) -> None:
     for words in (("delete", "bd-one", "--force"), ("list",), ("delete", "bd-one", "--hard", "--force"), ("list",), ("doctor", "--deep")):
         done = warm.run("bd", *words, cwd=repo)
         assert done.code == 0, (words, done.out)
+
+
+def test_edges_that_lead_nowhere_are_named_and_put_right(repo: Path) -> None:
+    """As a write leaves them that raced with `bd delete --hard`, or `bd rename`, in another ledger."""
+    for words in (("init", "-q", "-p", "bd"), *(("create", name, "--id", f"bd-{name}") for name in ("one", "two", "gone", "old")),
+                  ("create", "Wisp", "--ephemeral", "--id", "bd-wisp-a"), ("dep", "add", "bd-one", "bd-two"),
+                  ("dep", "add", "bd-one", "bd-gone"), ("dep", "add", "bd-wisp-a", "bd-old"), ("rename", "bd-old", "bd-new")):
+        assert warm.run("bd", *words, cwd=repo).code == 0, words
+    path, wisps = repo / ".beads/issues.jsonl", Ledger(Wisps(Beads(str(repo / ".beads"))))
+    path.write_bytes(b"".join(line for line in path.read_bytes().splitlines(keepends=True) if not line.startswith(b'{"id":"bd-gone"')))
+    wisp = wisps.all()["bd-wisp-a"]
+    wisp["dependencies"][0]["depends_on_id"] = "bd-old"
+    wisps.transact(lambda view: [wisp])
+    done = warm.run("bd", "doctor", "--deep", cwd=repo)
+    assert (done.code, done.out.splitlines()) == (1, [
+        "✗ graph: bd-one depends on bd-gone, which is not there (bd doctor --fix)",
+        "✗ graph: bd-wisp-a depends on bd-old, which is bd-new now (bd doctor --fix)", "2 left"])
+    assert warm.run("bd", "ready", cwd=repo).out.count("bd-one") == 0, "what is not known holds"
+    for _ in range(2):
+        assert warm.run("bd", "doctor", "--deep", "--fix", cwd=repo).code == 0
+    one, wisp = (json.loads(warm.run("bd", "show", name, "--json", cwd=repo).out)[0] for name in ("bd-one", "bd-wisp-a"))
+    assert [edge["id"] for edge in one["dependencies"]] == ["bd-two"] and [edge["id"] for edge in wisp["dependencies"]] == ["bd-new"]
+    assert one["notes"] == "It depended (blocks) on bd-gone, which is not there."

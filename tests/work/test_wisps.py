@@ -128,3 +128,34 @@ def test_the_file_is_where_the_paths_say(tmp_path: Path) -> None:
     assert (its.issues, its.config, its.above) == (beads.wisps, beads.config, beads)
     assert all(value == beads.config or value == beads.wisps or str(value).startswith(beads.local + os.sep)
                for name, value in vars(its).items() if name != "above")
+
+
+@BOTH
+@pytest.mark.parametrize("how", ["renamed there", "made twice"])
+def test_they_follow_a_bead_whose_id_a_sync_changes(tmp_path: Path, own_branch: bool, how: str) -> None:
+    here = repository(tmp_path, own_branch)
+    builders.git(here, "remote", "add", "origin", str(builders.make_bare(tmp_path / "remote.git")))
+    builders.git(here, "push", "-q", "-u", "origin", "HEAD")
+    bd(here, "create", "Epic", "-t", "epic", "--id", "gp-e")
+    if how == "renamed there":
+        bd(here, "create", "Child", "--parent", "gp-e")
+    bd(here, "sync", "--push")
+    if not own_branch:
+        builders.git(here, "push", "-q", "origin", "HEAD")
+        bd(here, "sync", "--push")
+    there = tmp_path / "there"
+    builders.git(tmp_path, "clone", "-q", str(tmp_path / "remote.git"), str(there))
+    bd(there, "init", "-q", *(["--own-branch"] if own_branch else []))
+    if how == "renamed there":
+        bd(there, "rename", "gp-e.1", "gp-new")
+    else:
+        bd(there, "create", "The earlier one", "--parent", "gp-e")
+        bd(here, "create", "Child", "--parent", "gp-e")
+    bd(here, "create", "Look at gp-e.1", "--ephemeral", "--id", "gp-wisp-a", "--deps", "gp-e.1")
+    bd(there, "sync", "--push")
+    bd(here, "sync")
+    new = "gp-new" if how == "renamed there" else "gp-e.2"
+    assert json.loads(bd(here, "show", new, "--json"))[0]["title"] == "Child"
+    wisp = json.loads(bd(here, "show", "gp-wisp-a", "--json"))[0]
+    assert wisp["title"] == f"Look at {new}" and [one["id"] for one in wisp["dependencies"]] == [new]
+    bd(here, "doctor", "--deep")
