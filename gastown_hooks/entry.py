@@ -14,15 +14,15 @@ from gastown_hooks.core import data, fsio
 _END = "from gastown_hooks.front import {0}, leave\nleave({0}())\n"
 _ENDS = {"gt": _END.format("gt"), "bd": _END.format("bd"),
          data.ROLE: "del sys.argv[0]\nexec(compile(open(sys.argv[0], 'rb').read(), sys.argv[0], 'exec'))\n"}
-_START = """import gc, marshal, posix, sys
-gc.disable()
+# Short: it is compiled at every start.
+_START = """import posix, sys
+from marshal import loads
 sys.path[:0] = {folders!a}
 try:
-    hot = posix.open({hot!a}, posix.O_RDONLY | posix.O_CLOEXEC)
-    version, finder, bundles, groups, libraries = marshal.loads(posix.read(hot, {size}))
-    if version == sys.version:
-        exec(marshal.loads(finder), {{"hot": hot, "start": {size}, "bundles": bundles, "groups": groups, "libraries": libraries}})
-except (OSError, EOFError, ValueError, TypeError):
+    hot = posix.open({hot!a}, {flags})
+    table = loads(posix.read(hot, {size}))
+    exec(loads(table[sys.version]), {{"hot": hot, "start": {size}, "table": table}})
+except (OSError, EOFError, ValueError, TypeError, LookupError):
     pass
 """
 
@@ -35,5 +35,5 @@ def write(folder: str, python: str, final: str, paths: list[str]) -> None:
     plain = len(python) < 100 and not set(python) & set(" \t\n")
     head = f"#!{python} -ISXutf8\n" if plain else f"#!/bin/sh\n''':'\nexec {shlex.quote(python)} -ISXutf8 \"$0\" \"$@\"\n'''\n"
     for name, end in _ENDS.items():
-        text = head + _START.format(folders=paths, hot=f"{final}/.hot", size=size) + end
+        text = head + _START.format(folders=paths, hot=f"{final}/.hot", flags=os.O_RDONLY | os.O_CLOEXEC, size=size) + end
         fsio.write(f"{folder}/{name}", text.encode(), mode=0o755)

@@ -40,12 +40,15 @@ _OTHERS = """
 OTHERS = tuple(_OTHERS.split())
 # C modules that it says the files of.
 _LIBRARIES = ("_datetime", "_json", "_sha256", "_sqlite3", "_typing", "fcntl", "math", "select")
-# Runs before anything of ours is imported; `hot`, `start`, `bundles`, `groups` and `libraries` are the file, the length of its table, and
-# what that holds. What a module imports is made before it runs, in a fifth of an import's time.
+# Runs before anything of ours is imported; `hot`, `start` and `table` are the file, the length of its table, and that. What a module
+# imports is made before it runs, in a fifth of an import's time.
 _FINDER = """
-import sys
+import gc, sys
 from marshal import loads
 from posix import pread, stat
+
+gc.disable()
+bundles, groups, libraries = table["bundles"], table["groups"], table["libraries"]
 
 def read(place, length):
     return loads(pread(hot, length, start + place))
@@ -306,7 +309,8 @@ def code(package: str, place: Place, paths: list[str]) -> tuple[bytes, int]:
         bundles += bundle
     specs = {name: importlib.util.find_spec(name) for name in _LIBRARIES}
     libraries = {name: spec.origin for name, spec in specs.items() if spec and (spec.origin or "").endswith(".so")}
-    table = marshal.dumps((sys.version, marshal.dumps(compile(_FINDER, "<hot>", "exec")), places, group_places, libraries))
+    finder = marshal.dumps(compile(_FINDER, "<hot>", "exec"))
+    table = marshal.dumps({sys.version: finder, "bundles": places, "groups": group_places, "libraries": libraries})
     return table + seldom + bundles, len(table)
 
 

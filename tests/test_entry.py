@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import shutil
 import subprocess
@@ -79,6 +80,25 @@ def test_a_changed_source_is_believed(place: Path) -> None:
     assert bd(place, "create", "Two").stdout.startswith("✓ Made")
 
 
+def test_an_installation_is_asked_for_by_its_first_file(place: Path) -> None:
+    """pip writes every file anew; whoever edits one by hand installs again."""
+    packages = place / "env/lib/python3/site-packages"
+    packages.mkdir(parents=True)
+    (place / "lib/gastown_hooks").rename(packages / "gastown_hooks")
+    (place / "env/bin").mkdir()
+    subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, packages, place / "env/bin", sys.executable, place / "env/bin", packages, PURE],
+                   check=True)
+    (place / "bin").rename(place / "old")
+    (place / "bin").symlink_to("env/bin")
+    path, first = packages / "gastown_hooks/cli/fast_write.py", packages / "gastown_hooks/__init__.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("✓ Created issue", "✓ Made"), encoding="utf-8")
+    assert bd(place, "create", "One").stdout.startswith("✓ Created")
+    assert searched(place, "create", "Two") == set()
+    os.utime(first)
+    assert bd(place, "create", "Three").stdout.startswith("✓ Made")
+    assert "gastown_hooks.core.errors" in searched(place, "create", "Four")
+
+
 def test_what_hooks_keep_outlives_the_installation(place: Path) -> None:
     """Installed as env.1 and called env: a hook's stub finds the code by the name that the next installation has too."""
     (place / "env.1/bin").mkdir(parents=True)
@@ -139,6 +159,16 @@ class Some:
 def each(count):
     for one in range(count):
         yield Some(one).method()
+
+def along(first, second=(1, "two"), *, third=None):
+    return [first, *second, third, *([] if third else [first])]
+
+class Later:
+    made = "when it is called"
+    def __init__(self, value, times=2):
+        self.value = value * times
+    def __len__(self):
+        return len(self.value)
 """
 ASKED = """
 from gastown_hooks.core import digest as d
@@ -146,6 +176,9 @@ some = d.Some(4)
 some.doubled = 20
 print(d.plain(1), d.plain(1, 5, 6, three=7, four=8), some.method(), some.method(by=2), d.Some.method(some), some.doubled, d.Some.fixed(1),
       some.fixed(1, b=2), d.Some.made(), list(d.each(2)))
+from gastown_hooks.core.digest import Later, along
+print(along(1), along(1, (), third=3), len(Later("ab")), len(Later("ab", times=3)), len(d.Later("c")), type(Later("a")) is type(d.Later("b")),
+      type(d.Later("a")).__qualname__)
 try:
     d.plain()
 except TypeError as error:
@@ -159,18 +192,18 @@ def test_a_function_called_seldom_does_the_same(place: Path) -> None:
     source, listed = place / "lib/gastown_hooks/core/digest.py", place / "lib/gastown_hooks/hot.txt"
     source.write_text(source.read_text(encoding="utf-8") + SELDOM, encoding="utf-8")
     lines = [line for line in listed.read_text(encoding="utf-8").splitlines() if not line.startswith("core.digest")]
-    listed.write_text("\n".join([*lines, "core.digest: -", ""]), encoding="utf-8")
+    listed.write_text("\n".join([*lines, "core.digest: -Later each=1 along=1", ""]), encoding="utf-8")
     subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, place / "lib", place / "bin", sys.executable, place / "bin", place / "lib",
                     PURE], check=True)
     script = (place / "bin/bd").read_text(encoding="utf-8").replace("from gastown_hooks.front import bd, leave\nleave(bd())", "{}")
     plain, file = (subprocess.run([sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, check=True).stdout.split("\n")
                    for text in (f"import sys\nsys.path.insert(0, {str(place / 'lib')!r})\n{ASKED}",
                                 script.replace("{}", ASKED + "print(d.__spec__.loader.__name__)")))
-    assert plain[:2] == file[:2]
-    assert plain[2] == file[2] == "0"
-    assert file[3] == "Hot"
-    before = script.replace("{}", "from gastown_hooks.core import digest as d\nprint(d.plain.__name__, d.Some.method.__name__)")
-    assert subprocess.run([sys.executable, "-IS", "-c", before], capture_output=True, text=True, check=True).stdout == "stub stub\n"
+    assert plain[:3] == file[:3] and len(plain[1]) > 20
+    assert plain[3] == file[3] == "0"
+    assert file[4] == "Hot"
+    before = script.replace("{}", "from gastown_hooks.core import digest as d\nprint(d.plain.__name__, d.Some.method.__name__, d.Later.__name__)")
+    assert subprocess.run([sys.executable, "-IS", "-c", before], capture_output=True, text=True, check=True).stdout == "stub stub stub\n"
 
 
 def test_the_listed_functions_are_there() -> None:
@@ -181,6 +214,19 @@ def test_the_listed_functions_are_there() -> None:
                  for owner in ast.walk(tree) for node in ast.iter_child_nodes(owner) if isinstance(node, ast.FunctionDef)}
         found |= {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
         assert {name.lstrip("-") for name in functions} - {""} <= found, f"{module}: python bench/hot.py --write"
+
+
+def test_a_class_that_is_made_late_is_only_called() -> None:
+    """Nobody asks whether something is one, takes an attribute of it or makes a class of it."""
+    sys.path.insert(0, str(ROOT / "bench"))
+    try:
+        finder = importlib.import_module("hot")
+    finally:
+        sys.path.remove(str(ROOT / "bench"))
+    called = finder.only_called()
+    late = {module: [name[1:] for name in names if name[:1] == "-" != name] for module, names in hot.FUNCTIONS.items()}
+    assert sum(map(len, late.values())) > 5
+    assert {module: left for module, names in late.items() if (left := set(names) - set(called.get(module, ())))} == {}
 
 
 def test_smaller_code_does_the_same() -> None:
