@@ -38,7 +38,7 @@ FACTS = ("stats", "status", "stats -a", "stats --no-activity", "stats --prefix g
          "list --long -n 3", "list --long -n 3 --sort title -r", "list --tree -n 5", "list --all --format {{.ID}} -n 2 --sort closed",
          "lint -n 2", "lint -n 2 --all -t bug", "search T --long -n 3", "stale -d 0 --long -n 2", "list --prefix gp -n 2 --no-pinned",
          "query type=bug --long -n 1", "list --long -n 2 --desc-contains two", "list --ready --long -n 2",
-         "ready --gated", "ready --include-deferred", "ready --include-deferred -n 3 --sort oldest", "graph check",
+         "ready --gated", "ready --plain -n 2", "ready --include-deferred", "ready --include-deferred -n 3 --sort oldest", "graph check",
          "graph gp-030", "graph gp-001 --format mermaid", "graph gp-002",
          "ready --pretty -n 3", "ready --sort oldest -n 3",
          "list --include-infra --long -n 3", "list --include-gates --long", "list --include-templates --long -n 2 -s closed",

@@ -102,7 +102,7 @@ def _first(parts: Sequence[known.Known], wanted: fast_wanted.Wanted, counted: bo
 
 def _count(its: Index, wanted: fast_wanted.Wanted) -> int:
     if wanted and wanted[0][:2] == MAY_BEGIN:
-        return its.count_ready(wanted[0][2][0], wanted[1:])
+        return its.count_ready(wanted[0][2][0], [one for one in wanted[1:] if one[0] != "scope"])  # all that may begin are of one
     return its.count_listed(wanted)
 
 
