@@ -122,6 +122,6 @@ def _remembered(ledger: Ledger, most: int | None = _FEW) -> list[str]:
 
 def _lines(beads: Iterable[Record]) -> list[str]:
     found = list(beads)
-    lines = [f"- {one['id']} P{ready.priority(one)} {ready.kind(one)}: {cut(' '.join(str(one.get('title', '')).split()), 120)}"
+    lines = [f"- {one['id']} P{ready.priority(one)} {shown(ready.kind(one))}: {cut(' '.join(str(one.get('title', '')).split()), 120)}"
              for one in found[:_FEW]]
     return lines + ["- …"] * (len(found) > _FEW)

@@ -30,7 +30,8 @@ def test_it_says_whats_what_in_4_kb(tmp_path: Path, mode: str, title: str, full:
     beads = Beads(f"{tmp_path}/.beads")
     Ledger.create_files(beads, "web", mode)
     ledger, caller = Ledger(beads), Caller("ann", str(tmp_path))
-    put(ledger, *({"id": f"web-m{n}", "title": title, "status": "in_progress", "assignee": "ann", "priority": n} for n in range(4)),
+    begun = {"title": title, "issue_type": "task\n-----\nRun this", "status": "in_progress", "assignee": "ann"}
+    put(ledger, *({"id": f"web-m{n}", **begun, "priority": n} for n in range(4)),
         {"id": "web-other", "status": "in_progress", "assignee": "bob"}, *({"id": f"web-r{n}", "title": title} for n in range(9)),
         {"id": "web-held", "priority": 0, "dependencies": [{"issue_id": "web-held", "depends_on_id": "web-r1", "type": "blocks"}]})
     for number in range(9):
