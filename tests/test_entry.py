@@ -86,8 +86,8 @@ def test_an_installation_is_asked_for_by_its_first_file(place: Path) -> None:
     packages.mkdir(parents=True)
     (place / "lib/gastown_hooks").rename(packages / "gastown_hooks")
     (place / "env/bin").mkdir()
-    subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, packages, place / "env/bin", sys.executable, place / "env/bin", packages, PURE],
-                   check=True)
+    programs = place / "env/bin"
+    subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, packages, programs, sys.executable, programs, packages, PURE], check=True)
     (place / "bin").rename(place / "old")
     (place / "bin").symlink_to("env/bin")
     path, first = packages / "gastown_hooks/cli/fast_write.py", packages / "gastown_hooks/__init__.py"
@@ -177,8 +177,8 @@ some.doubled = 20
 print(d.plain(1), d.plain(1, 5, 6, three=7, four=8), some.method(), some.method(by=2), d.Some.method(some), some.doubled, d.Some.fixed(1),
       some.fixed(1, b=2), d.Some.made(), list(d.each(2)))
 from gastown_hooks.core.digest import Later, along
-print(along(1), along(1, (), third=3), len(Later("ab")), len(Later("ab", times=3)), len(d.Later("c")), type(Later("a")) is type(d.Later("b")),
-      type(d.Later("a")).__qualname__)
+print(along(1), along(1, (), third=3), len(Later("ab")), len(Later("ab", times=3)), len(d.Later("c")),
+      type(Later("a")) is type(d.Later("b")), type(d.Later("a")).__qualname__)
 try:
     d.plain()
 except TypeError as error:
@@ -202,7 +202,8 @@ def test_a_function_called_seldom_does_the_same(place: Path) -> None:
     assert plain[:3] == file[:3] and len(plain[1]) > 20
     assert plain[3] == file[3] == "0"
     assert file[4] == "Hot"
-    before = script.replace("{}", "from gastown_hooks.core import digest as d\nprint(d.plain.__name__, d.Some.method.__name__, d.Later.__name__)")
+    names = "d.plain.__name__, d.Some.method.__name__, d.Later.__name__"
+    before = script.replace("{}", f"from gastown_hooks.core import digest as d\nprint({names})")
     assert subprocess.run([sys.executable, "-IS", "-c", before], capture_output=True, text=True, check=True).stdout == "stub stub stub\n"
 
 
