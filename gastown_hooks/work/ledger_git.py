@@ -136,7 +136,7 @@ def _round(where: Place, caller: Caller, result: Synced, *, push: bool, pull: bo
     words = message or f"beads: {sent} changed"
     new = _local(where, caller, head, theirs, files, words)
     result.commit, result.sent = new, sent
-    if not push or (theirs is not None and where.files(theirs) == files):
+    if not push or (theirs is not None and _holds(where, theirs, files)):
         return
     if theirs is None and not where.own:
         result.notes = [f"{REMOTE} has no branch {where.branch} yet: git push it first"]
@@ -299,22 +299,28 @@ def _local(where: Place, caller: Caller, head: str | None, theirs: str | None, f
     ahead = head is not None and (theirs is None or where.is_in(theirs, head))
     if where.own:
         parent = head if ahead else theirs
-        if parent is not None and where.files(parent) == files:
+        if parent is not None and _holds(where, parent, files):
             new = parent
         else:
             new = _commit(where, caller, parent, [parent] if parent else [], files, words)
     elif theirs is not None and not ahead and _only_ledger(where, head or "", theirs):
         parents = [theirs] if where.is_in(head or "", theirs) else [head or "", theirs]
-        new = theirs if len(parents) == 1 and where.files(theirs) == files else _commit(where, caller, theirs, parents, files, words)
+        new = theirs if len(parents) == 1 and _holds(where, theirs, files) else _commit(where, caller, theirs, parents, files, words)
     else:
         new = head or ""
-        if where.files(head) != files:
+        if not _holds(where, head or "", files):
             new = _commit(where, caller, head, [head or ""], files, words)
     if new != head:
         git.update_refs(where.repo, [(where.tip, new, head or "")], "bd sync")
     if not where.own:
         _stage(where, new)
     return new
+
+
+def _holds(where: Place, commit: str, files: dict[str, bytes]) -> bool:
+    """Whether the commit has all that; its settings too, by which a clone of it knows the prefix."""
+    settings = blob(where.repo, commit, THERE.config) is not None or not os.path.exists(where.ledger.beads.config)
+    return where.files(commit) == files and settings
 
 
 def _commit(where: Place, caller: Caller, tree_of: str | None, parents: list[str], files: dict[str, bytes], words: str) -> str:

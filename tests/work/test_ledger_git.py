@@ -97,6 +97,16 @@ def test_what_was_deleted_or_renamed_everywhere_and_is_taken_back_comes_back_eve
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_the_prefix_of_an_empty_ledger_is_that_of_its_clones(mode: str, tmp_path: Path) -> None:
+    yard = Yard(tmp_path, mode, 2, b"")
+    assert yard.ledger(1).prefix == "bd"
+    commits = builders.git(yard.clones[0], "rev-list", "--all", "--count")
+    yard.sync(0)
+    yard.sync(1)
+    assert builders.git(yard.clones[0], "rev-list", "--all", "--count") == commits
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_ten_clones_with_fifty_edits_each_converge_and_lose_nothing(mode: str, tmp_path: Path) -> None:
     start, chance = ledgers.generated(60), random.Random(7)
     yard = Yard(tmp_path, mode, 10, start)

@@ -94,7 +94,7 @@ def test_a_remote_whose_ledger_is_none_takes_nothing_from_here(mode: str, tmp_pa
 
 def test_a_branch_of_code_that_is_named_as_ours_is_not_written_on(tmp_path: Path) -> None:
     yard = Yard(tmp_path, "code-branch", 1, b"")
-    builders.git(yard.clones[0], "push", "-q", "origin", "main:beads")
+    builders.git(yard.clones[0], "push", "-q", "origin", "main~1:refs/heads/beads")
     own = builders.make_repo(tmp_path / "own", {"a": "1\n"})
     builders.git(own, "remote", "add", "origin", str(yard.bare))
     yard.clones.append(own)
