@@ -118,7 +118,7 @@ def test_a_role_starts_as_the_programs_do(place: Path, monkeypatch: pytest.Monke
                     "print(__name__, __doc__, isinstance(land.__spec__.loader, type), sys.argv)\n", encoding="utf-8")
     monkeypatch.setattr(sys, "executable", f"{place}/bin/python")
     _, *words = data.role_start(str(file))
-    assert words == ["-IS", f"{place}/bin/gt-role", str(file)]
+    assert words == ["-ISXutf8", f"{place}/bin/gt-role", str(file)]
     monkeypatch.undo()
     found = subprocess.run([sys.executable, *words, "patrol"], capture_output=True, text=True, check=True, env={"HOME": str(place)})
     assert found.stdout == f"__main__ What it is. True {[str(file), 'patrol']}\n"

@@ -25,4 +25,4 @@ def changelog() -> str:
 def role_start(file: str) -> list[str]:
     """The command that starts a role's file: in an installation without `site`, by the program of it that lies beside the interpreter."""
     program = f"{os.path.dirname(sys.executable)}/{ROLE}"
-    return [sys.executable, *(("-IS", program) if os.path.exists(program) else ("-I",)), file]
+    return [sys.executable, *(("-ISXutf8", program) if os.path.exists(program) else ("-I",)), file]
