@@ -122,9 +122,9 @@ def _told(rig: Rig, home: Home, lease: Lease, state: str, denying: str) -> str:
     left = leases.read(home)
     if left is None or left.fence != lease.fence:
         return f"{who} worked on {lease.bead} and ended: bd show {lease.bead}"
-    stalled = turns.last(home, lease).stalled
-    if not stalled:
+    record = turns.last(home, lease)
+    if not record.stalled:
         raise Refused(f"{who} ended at once", next=f"tail -n 3 {shlex.quote(home.runner_log)}")
-    why, _, first = stalled.partition(". Next: ")
-    again = f"{first or (mode if denying else f'gt peek {who}')}, then gt session start {who}"
-    raise Refused(f"{who} stalled at once", why=why, next=again)
+    why, _, first = record.stalled.partition(". Next: ")
+    first = first or (mode if denying and record.refused else f"gt peek {who}")
+    raise Refused(f"{who} stalled at once", why=why, next=f"{first}, then gt session start {who}")

@@ -199,7 +199,8 @@ def test_start_says_what_came_of_it(town: WorkerTown, agent: str | None, code: i
     config.set(town.town, town.rig, "max_turns", 2)
     town.agent(agent or "")
     if agent is None:
-        config.set(town.town, None, "agents.fake", {"command": "/gone/agent"})
+        config.set(town.town, None, "agents.fake", {"command": "/gone/agent", "like": "claude"})
+        config.set(town.town, town.rig, "permission_mode", "dontAsk")  # is not what it stalls of
     town.bead()
     town.sling(agent="fake")
     done = gt(town, "session", "start", "gp/toast", GT_WAKE="spawn")
