@@ -168,6 +168,7 @@ def _read_list() -> tuple[dict[str, dict[str, int]], list[str]]:
 
 FUNCTIONS, TOGETHER = _read_list()
 HOT = tuple(FUNCTIONS)
+_PACKAGES = {name.rpartition(".")[0] for name in HOT}
 
 
 class Smaller(ast.NodeTransformer):
@@ -354,8 +355,9 @@ def _part(package: str, name: str, place: Place, groups: dict[int, dict[int, Any
 
 def _bound(node: ast.stmt) -> list[ast.stmt]:
     """An import of what is made by then, without the machinery of imports."""
-    if not isinstance(node, ast.ImportFrom) or node.module not in HOT:
-        return [node]
+    if not isinstance(node, ast.ImportFrom) or node.module not in HOT or (
+            node.module in _PACKAGES and not all(f"{node.module}.{one.name}" in HOT for one in node.names)):
+        return [node]  # what a package has, but for what is here, may be a module that is still to be imported
     names = [(one.asname or one.name, f"{node.module}.{one.name}", one.name) for one in node.names]
     text = "\n".join(f"{name} = _known[{module!r}]" if module in HOT else f"{name} = _known[{node.module!r}].{attribute}"
                      for name, module, attribute in names)

@@ -217,6 +217,14 @@ def test_the_listed_functions_are_there() -> None:
         assert {name.lstrip("-") for name in functions} - {""} <= found, f"{module}: python bench/hot.py --write"
 
 
+def test_a_module_that_is_not_in_the_file_is_imported() -> None:
+    for name in hot.HOT:
+        tree = ast.parse(Path(str(importlib.import_module(name).__file__)).read_text(encoding="utf-8"))
+        for node in [one for one in tree.body if isinstance(one, ast.ImportFrom) and hot._bound(one) != [one]]:
+            if hasattr(importlib.import_module(node.module or ""), "__path__"):
+                assert {f"{node.module}.{one.name}" for one in node.names} <= set(hot.HOT), name
+
+
 def test_a_class_that_is_made_late_is_only_called() -> None:
     """Nobody asks whether something is one, takes an attribute of it or makes a class of it."""
     sys.path.insert(0, str(ROOT / "bench"))
