@@ -84,7 +84,11 @@ OTHERS: list[tuple[str, float, list[str]]] = [(f"{words} (rig)", limit, words.sp
     (8, "bd close {any} --suggest-next --force"), (8, "bd close {any} --claim-next --force"), (8, "bd ready --claim"), (8, "bd q Kid{new}"),
     (8, "bd ready --mol {small}"),
     (8, "bd comment {any} l{new}"), (8, "bd defer {any} --until +1d"), (8, "bd undefer {any}"), (8, "bd remember l{new}"),
-    (8, "bd epic close-eligible --dry-run"), (0, "bd rename {any} ap-x{new} --dry-run"), (0, "bd dep cycles"),
+    (8, "bd epic close-eligible --dry-run"), (8, "bd rename {any} ap-x{new} --dry-run"), (0, "bd dep cycles"),
+    (8, "bd list --include-infra"), (8, "bd list --include-ephemeral"), (8, "bd list --label-regex a+"), (8, "bd list --ready"),
+    (0, "bd list --mol-type swarm"), (0, "bd list --no-parent"), (8, "bd ready -a somebody"), (8, "bd ready --label-pattern w*"),
+    (8, "bd ready --gated"), (8, "bd ready --include-deferred"), (8, "bd ready --pretty"), (8, "bd ready --plain"), (8, "bd stats --json"),
+    (8, "bd prime"), (8, "bd children {epic} --tree"), (8, "bd dep tree {epic} --direction up"), (8, "bd audit -t create"),
     (8, "bd delete {any} --dry-run"), (8, "gt sling ap-small.1 app --dry-run"), (8, "gt dispatch ap-small.1 --dry-run"),
     (8, "gt convoy add hq-cv-00000 {any} --dry-run"), (8, "gt convoy close hq-cv-00000 --force --dry-run"),
     (8, "gt mq retry ap-mr-00000 --dry-run"), (8, "gt mq reject ap-mr-00000 --reason x --dry-run"), (8, "gt mq hold ap-mr-00000"),
@@ -221,7 +225,7 @@ def write_programs(folder: str) -> None:
     """gt and bd as an installation has them, with the package."""
     package, programs = f"{folder}/lib/site-packages", f"{folder}/bin"
     os.makedirs(programs, exist_ok=True)
-    for name in ("gastown_hooks", "roles", "formulas", "templates"):
+    for name in ("gastown_hooks", "roles", "templates"):
         shutil.copytree(f"{ROOT}/{name}", f"{package}/{name}", dirs_exist_ok=True)
     compileall.compile_dir(package, quiet=1)
     write = "import sys; sys.path.insert(0, sys.argv[1]); from gastown_hooks import entry; entry.write(*sys.argv[2:5], sys.argv[5:])"
