@@ -24,8 +24,8 @@ def together(changes: Sequence[tuple[Record | None, Record]]) -> list[Record]:
     """The events of one transaction: of each bead its change. A bead that got another id was neither made nor deleted: `renamed`, whose
     changes are {id: [old, new]}; what happened before it under the old id happened to this bead."""
     ids = {after["id"] for _, after in changes}
-    gone = {after["id"]: new for before, after in changes if before is not None and not states.renamed(before)
-            and (new := states.renamed(after)) in ids}
+    gone = {after["id"]: called for before, after in changes if before is not None and not states.renamed(before)
+            and (called := states.renamed(after)) in ids}
     events: list[Record] = []
     for before, after in changes:
         old, new = after["id"], gone.get(after["id"])

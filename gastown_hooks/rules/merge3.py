@@ -155,7 +155,7 @@ class _Merge:
         if key in _EARLIEST | _LATEST:
             return _by_time(low, high, key in _LATEST)
         if key == "closed_by" and _GONE not in (low, high):  # of who closed it first, as closed_at
-            first = _by_time(*(side.get("closed_at") for side in (self.low, self.high)), latest=False)
+            first = _by_time(self.low.get("closed_at"), self.high.get("closed_at"), latest=False)
             return self._kept(key, *((low, high) if first == self.low.get("closed_at") else (high, low)))
         if key == "priority" and _numbers(low, high):
             return min(low, high)
