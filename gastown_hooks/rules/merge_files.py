@@ -26,6 +26,7 @@ else:
     renames = late("gastown_hooks.rules.renames")
 
 _NONE = b"\xff"  # behind every id
+_FEW = 20  # ids, of which a line is looked through for each
 
 
 class MergedFile:
@@ -185,7 +186,12 @@ def _line(merged: Record, *sides: _Side) -> bytes:
 def _move(version: int, side: _Side, moved: Moves, old: Mapping[str, Record]) -> None:
     """Give the version's beads their ids, and rewrite what it says of them: what is as the base has it means the base's beads."""
     records: dict[str, Record] = {}
+    words = [name.encode() for name in {*moved.ways[0], *moved.ways[version]}]
     for name, found in sorted(side.records.items(), key=lambda entry: not states.renamed(entry[1])):  # a bead counts, not what forwards
+        line = side.lines.get(name) if len(words) < _FEW and name not in moved.chains else None
+        if line is not None and not any(word in line for word in words):
+            records[name] = found
+            continue
         way = moved.ways[0 if name in old and canonical(found) == canonical(old[name]) else version]
         if forwards := states.renamed(found):
             new = {**found, "delete_reason": f"now {way.get(forwards, forwards)}"}
