@@ -158,32 +158,41 @@ def in_order(record: Record) -> tuple[int, int, str]:
 
 def explain(records: Mapping[str, Record], bead_id: str, now: int, *, wisps: bool = False) -> list[Reason]:
     """Every reason why the bead is not ready; none means it is. `wisps`: that it is one is none."""
+    return list(_reasons(records, bead_id, now, wisps))
+
+
+def hindrance(records: Mapping[str, Record], bead_id: str, now: int, *, wisps: bool = False) -> Reason | None:
+    """The first of them; the others are not looked for."""
+    return next(_reasons(records, bead_id, now, wisps), None)
+
+
+def _reasons(records: Mapping[str, Record], bead_id: str, now: int, wisps: bool) -> Iterator[Reason]:
     record = records[bead_id]
-    reasons = []
     if status(record) != "open":
-        reasons.append(Reason("status", f"its status is {status(record)}"))
+        yield Reason("status", f"its status is {status(record)}")
     why = unfit(record, now, wisps=wisps)
-    return reasons + ([why] if why else []) + blockers(records, bead_id, now)
+    if why is not None:
+        yield why
+    yield from _blockers(records, graph.Family(records), bead_id, now)
 
 
 def blockers(records: Mapping[str, Record], bead_id: str, now: int) -> list[Reason]:
     """What other beads hold it: its own blockers, those of the parents above it, an epic's open children."""
-    return _blockers(records, graph.Family(records), bead_id, now)
+    return list(_blockers(records, graph.Family(records), bead_id, now))
 
 
-def _blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str, now: int) -> list[Reason]:
-    reasons = _own_blockers(records, family, records[bead_id])
-    reasons += [Reason("child", f"its child {child} is {status(records[child])}", child)
-                for child in _open_children(records, family, records[bead_id])]
+def _blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], bead_id: str, now: int) -> Iterator[Reason]:
+    yield from _own_blockers(records, family, records[bead_id])
+    for child in _open_children(records, family, records[bead_id]):
+        yield Reason("child", f"its child {child} is {status(records[child])}", child)
     seen, queue = {bead_id}, graph.parents(records[bead_id])
     for parent in queue:
         if parent in seen or parent not in records or _over(records[parent]):
             continue
         seen.add(parent)
         for reason in [*_own_blockers(records, family, records[parent]), *_deferral(records[parent], now)]:
-            reasons.append(Reason("parent", f"its parent {parent} is held: {reason.text}", reason.bead or parent))
+            yield Reason("parent", f"its parent {parent} is held: {reason.text}", reason.bead or parent)
         queue += graph.parents(records[parent])
-    return reasons
 
 
 def blocked(records: Mapping[str, Record], now: int, *, wisps: bool = False) -> list[tuple[Record, list[Reason]]]:
@@ -192,7 +201,7 @@ def blocked(records: Mapping[str, Record], now: int, *, wisps: bool = False) -> 
     held = _held(records, family, now)
     waiting = [records[bead_id] for bead_id in held
                if status(records[bead_id]) in _UNDONE and unfit(records[bead_id], now, wisps=wisps) is None]
-    pairs = [(record, _blockers(records, family, record["id"], now)) for record in sorted(waiting, key=in_order)]
+    pairs = [(record, list(_blockers(records, family, record["id"], now))) for record in sorted(waiting, key=in_order)]
     return [(record, reasons) for record, reasons in pairs if reasons]
 
 
@@ -249,7 +258,8 @@ def _created(record: Record) -> int:
 
 def _held(records: Mapping[str, Record], family: Mapping[str, list[str]], now: int) -> set[str]:
     """The beads held by a blocker of their own or of a parent above; parents that are over pass nothing on."""
-    queue = [bead_id for bead_id, record in records.items() if not _over(record) and _own_blockers(records, family, record)]
+    queue = [bead_id for bead_id, record in records.items()
+             if not _over(record) and next(_own_blockers(records, family, record), None) is not None]
     held = set(queue)
     queue += [bead_id for bead_id, record in records.items()
               if bead_id not in held and bead_id in family and not _over(record) and _deferral(record, now)]
@@ -272,14 +282,10 @@ def _counts(child: Record, waiting: Record) -> bool:
     return is_wisp(waiting) or not is_wisp(child)
 
 
-def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> list[Reason]:
-    if not record.get("dependencies"):
-        return []
-    reasons = []
+def _own_blockers(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record) -> Iterator[Reason]:
     for edge in graph.edges(record):
         if edge.kind in graph.BLOCKING:
-            reasons += _held_by(records, family, record, edge)
-    return reasons
+            yield from _held_by(records, family, record, edge)
 
 
 def _is_held(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record, found: list[tuple[str, str]]) -> bool:
@@ -290,7 +296,7 @@ def _is_held(records: Mapping[str, Record], family: Mapping[str, list[str]], rec
         if how == "blocks" and target is not None and not _over(target):
             return True
         unclear = unclear or (how in graph.BLOCKING and (target is None or how not in _PLAIN))
-    return unclear and bool(_own_blockers(records, family, record))
+    return unclear and next(_own_blockers(records, family, record), None) is not None
 
 
 def _held_by(records: Mapping[str, Record], family: Mapping[str, list[str]], record: Record, edge: Edge) -> list[Reason]:

@@ -130,7 +130,8 @@ def objections(records: Mapping[str, Record], bead_id: str, now: int, *, landed:
 def unblocked_by(before: graph.Linked, after: graph.Linked, changed: Sequence[str], now: int) -> list[Record]:
     """The beads, wisps too, that became ready because these changed."""
     near = [name for name in dict.fromkeys(ready.reached(after, changed)) if name in before]
-    free = (name for name in near if not ready.explain(after, name, now, wisps=True) and ready.explain(before, name, now, wisps=True))
+    free = (name for name in near if ready.hindrance(after, name, now, wisps=True) is None
+            and ready.hindrance(before, name, now, wisps=True) is not None)
     return sorted(map(after.__getitem__, free), key=ready.in_order)
 
 

@@ -121,8 +121,8 @@ def resumed(records: Mapping[str, Record], gates: Iterable[Record], now: int) ->
             if kind not in graph.BLOCKING or kind == graph.PARENT or ready.status(whole) == "hooked":
                 continue
             last = found.get(name)
-            if (last is None or str(last.gate.get("closed_at")) < str(gate.get("closed_at"))) and not ready.explain(
-                    records, name, now, wisps=True):
+            if (last is None or str(last.gate.get("closed_at")) < str(gate.get("closed_at"))) and ready.hindrance(
+                    records, name, now, wisps=True) is None:
                 found[name] = Resumed(whole, gate, records[name])
     return sorted(found.values(), key=lambda one: ready.in_order(one.step))
 
@@ -139,7 +139,7 @@ def standing(records: Mapping[str, Record], whole: str, now: int) -> dict[str, d
     group = {name: number for number, wave in groups(records, whole).items() for name in wave}
     size = {number: len(wave) for number, wave in groups(records, whole).items()}
     return {name: {
-        "step_id": name, "status": ready.status(records[name]), "is_ready": not ready.explain(records, name, now, wisps=True),
+        "step_id": name, "status": ready.status(records[name]), "is_ready": ready.hindrance(records, name, now, wisps=True) is None,
         "parallel_group": group.get(name, ""), "can_parallel": size.get(group.get(name, ""), 0) > 1,
         "blocked_by": list(dict.fromkeys(reason.bead for reason in ready.blockers(records, name, now) if reason.bead))
         if name in group else [],
@@ -152,8 +152,8 @@ def _passed_over(records: Mapping[str, Record], step: Record, actor: str, now: i
         return f"a gate that waits for {waits.words(step)}"
     if step.get("assignee") not in (None, "", actor):
         return f"{step['assignee']} has it"
-    reasons = ready.explain(records, step["id"], now, wisps=True)
-    return reasons[0].text if reasons else None
+    reason = ready.hindrance(records, step["id"], now, wisps=True)
+    return reason.text if reason else None
 
 
 def _number(bead_id: str) -> list[tuple[int, int, str]]:

@@ -36,7 +36,7 @@ def may_take(where: World, draft: Draft, record: Record, ready_at: int) -> bool:
     """Whether it is ready, and nobody's or the caller's own."""
     if record.get("assignee") not in (None, "", where.caller.actor):
         return False
-    return not ready.explain(Around(where, draft), record["id"], ready_at, wisps=True)
+    return ready.hindrance(Around(where, draft), record["id"], ready_at, wisps=True) is None
 
 
 def taken(record: Record, actor: str, now: int) -> Record:

@@ -120,7 +120,7 @@ def _say_steps(where: World, ledgers: list[Ledger], mol: str, fits: Callable[[Re
     root = next(iter(_shared.located(where, [mol], quiet=True)))
     known = Together([where.known(ledgers)])
     every = sorted((known[name] for name in graph.descendants(known, root)
-                    if fits(known[name]) and not ready.explain(known, name, at, wisps=wisps)), key=_sorts(clock.now())[sort])
+                    if fits(known[name]) and ready.hindrance(known, name, at, wisps=wisps) is None), key=_sorts(clock.now())[sort])
     if claim:
         _claim(where, every, at, dry_run, as_json)
     else:
