@@ -194,7 +194,7 @@ def _flock(fd: int, deadline: float) -> bool:
         theirs, _ = signal.setitimer(signal.ITIMER_REAL, max(0.001, deadline - begun), 0.05)
         fcntl.flock(fd, fcntl.LOCK_EX)
         return True
-    except _Expired:
+    except TimeoutError:
         return False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -203,12 +203,8 @@ def _flock(fd: int, deadline: float) -> bool:
             signal.setitimer(signal.ITIMER_REAL, max(0.001, theirs - (time.monotonic() - begun)))
 
 
-class _Expired(Exception):
-    pass
-
-
 def _expired(number: int, frame: FrameType | None) -> None:
-    raise _Expired
+    raise TimeoutError
 
 
 def _poll(fd: int, deadline: float) -> bool:

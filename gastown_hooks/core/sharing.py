@@ -8,24 +8,11 @@ from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from io import FileIO
 
 
-class Shared:
-    """Held until the block is left."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *failure: Any) -> None:
-        os.close(self._fd)
-
-
-def share(path: str) -> Shared | None:
-    """None while somebody has the lock for himself, and where nobody ever took it. Creates nothing."""
+def share(path: str) -> FileIO | None:
+    """The lock, held until it is closed; None while somebody has the lock for himself, and where nobody ever took it. Creates nothing."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -35,4 +22,4 @@ def share(path: str) -> Shared | None:
     except BlockingIOError:
         os.close(fd)
         return None
-    return Shared(fd)
+    return open(fd, "rb", buffering=0)

@@ -21,36 +21,36 @@ else:
     whole = late("os")
 
 
-class _Path:
-    """The functions of `os.path`; those written here are for a `str`."""
+def _join(path: str, *names: str) -> str:
+    for name in names:
+        path = name if name[:1] == "/" else path + name if path[-1:] in ("", "/") else f"{path}/{name}"
+    return path
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(whole.path, name)
 
-    def join(self, path: str, *names: str) -> str:
-        for name in names:
-            path = name if name[:1] == "/" else path + name if path[-1:] in ("", "/") else f"{path}/{name}"
-        return path
+def _dirname(path: str) -> str:
+    head = path[:path.rfind("/") + 1]
+    return head.rstrip("/") or head
 
-    def dirname(self, path: str) -> str:
-        head = path[:path.rfind("/") + 1]
-        return head.rstrip("/") or head
 
-    def basename(self, path: str) -> str:
-        return path[path.rfind("/") + 1:]
+def _basename(path: str) -> str:
+    return path[path.rfind("/") + 1:]
 
-    def abspath(self, path: str) -> str:
-        is_plain = path[:1] == "/" != path[-1:] and "//" not in path and "/." not in path
-        return path if is_plain else whole.path.abspath(path)
 
-    def exists(self, path: str) -> bool:
-        return _mode(posix.stat, path) is not None
+def _abspath(path: str) -> str:
+    is_plain = path[:1] == "/" != path[-1:] and "//" not in path and "/." not in path
+    return path if is_plain else whole.path.abspath(path)
 
-    def lexists(self, path: str) -> bool:
-        return _mode(posix.lstat, path) is not None
 
-    def isdir(self, path: str) -> bool:
-        return (_mode(posix.stat, path) or 0) & 0o170000 == 0o040000
+def _exists(path: str) -> bool:
+    return _mode(posix.stat, path) is not None
+
+
+def _lexists(path: str) -> bool:
+    return _mode(posix.lstat, path) is not None
+
+
+def _isdir(path: str) -> bool:
+    return (_mode(posix.stat, path) or 0) & 0o170000 == 0o040000
 
 
 def _mode(look: Any, path: str) -> int | None:
@@ -58,17 +58,6 @@ def _mode(look: Any, path: str) -> int | None:
         return int(look(path).st_mode)
     except (OSError, ValueError):
         return None
-
-
-class _System:
-    """The functions of `posix`, `path`, and the rest of `os`."""
-
-    def __init__(self) -> None:
-        vars(self).update(vars(posix), path=_Path())
-        del self.environ  # whose names are bytes
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(whole, name)
 
 
 def variable(name: str) -> str | None:
@@ -79,7 +68,17 @@ def variable(name: str) -> str | None:
     return None if value is None else value.decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
+def _lean() -> Any:
+    """The functions of `posix`, those of `os.path` that are written here for a `str`, and the rest of `os`."""
+    found, path = type(sys)("os"), type(sys)("path")
+    vars(path).update(join=_join, dirname=_dirname, basename=_basename, abspath=_abspath, exists=_exists, lexists=_lexists, isdir=_isdir,
+                      __getattr__=lambda name: getattr(whole.path, name))
+    vars(found).update(vars(posix), path=path, __getattr__=lambda name: getattr(whole, name))
+    del found.environ  # whose names are bytes
+    return found
+
+
 if not TYPE_CHECKING:
-    os = sys.modules.get("os") or _System()
+    os = sys.modules.get("os") or _lean()
 
 __all__ = ["os", "variable"]

@@ -339,7 +339,7 @@ def opened(beads: Beads, *, whole: bool = True, patience: float = 0.0) -> Index 
     """The index as it is, if it has seen all that is in the ledger's files; not `whole`: all but some of the journal. `patience`: seconds
     to wait for who writes it. Nobody does meanwhile, or puts a copy in its place: who opens the old file would take the new one's
     journal for its own."""
-    held: sharing.Shared | lock.Lock | None = sharing.share(beads.index_lock)
+    held: Any = sharing.share(beads.index_lock)
     try:
         if held is None and patience and os.path.exists(beads.index):
             held = lock.acquire(beads.index_lock, patience)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gastown_hooks.core import mapping, system
 
-LEAN = system._System()
+LEAN = system._lean()
 PATHS = st.text("ab./ é", max_size=9)
 
 
