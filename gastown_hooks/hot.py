@@ -44,6 +44,7 @@ _LIBRARIES = ("_datetime", "_json", "_sha256", "_sqlite3", "_typing", "fcntl", "
 # imports is made before it runs, in a fifth of an import's time.
 _FINDER = """
 import gc, sys
+from _imp import create_dynamic, exec_dynamic
 from marshal import loads
 from posix import pread, stat
 
@@ -64,12 +65,22 @@ def exists(file):
     except OSError:
         return None
 
+def library(name):
+    spec = Hot.find_spec(name)
+    if spec is not None:
+        module = create_dynamic(spec)
+        module.__spec__, module.__loader__ = spec, spec.loader
+        exec_dynamic(module)
+        known[name] = module
+
 def make(name):
+    if name in libraries:
+        return library(name)
     spec = Hot.find_spec(name)
     above, _, tail = name.rpartition(".")
     if above and above not in known:
         make(above)
-    if spec is None or (above and above not in known) or name in libraries:
+    if spec is None or (above and above not in known):
         return
     module = Module(name)
     names, folders = module.__dict__, spec.submodule_search_locations
@@ -338,7 +349,7 @@ def _part(package: str, name: str, place: Place, groups: dict[int, dict[int, Any
     path += "/__init__.py" if is_package else ".py"
     final = place.called(path)
     tree = ast.fix_missing_locations(Smaller().visit(ast.parse(fsio.read(path) or b"", final)))
-    needs = tuple(dict.fromkeys(one for part in tree.body if isinstance(part, ast.ImportFrom) for one in _needs(part)))
+    needs = tuple(dict.fromkeys(one for part in tree.body if isinstance(part, (ast.Import, ast.ImportFrom)) for one in _needs(part)))
     tree.body = [one for part in tree.body for one in _bound(part)]
     ast.fix_missing_locations(tree)
     wanted, seldom = FUNCTIONS.get(name), b""
@@ -364,8 +375,11 @@ def _bound(node: ast.stmt) -> list[ast.stmt]:
     return [ast.copy_location(one, node) for one in ast.parse(text).body]
 
 
-def _needs(node: ast.ImportFrom) -> list[str]:
-    """The modules of HOT that this imports, packages first."""
+def _needs(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules of HOT, and the C modules, that this imports, packages first."""
+    if isinstance(node, ast.Import) or node.module in _LIBRARIES:
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        return [sys.intern(name) for name in names if name in _LIBRARIES]
     parts = (node.module or "").split(".")
     packages = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
     return [sys.intern(name) for name in (*packages, *(f"{node.module}.{one.name}" for one in node.names)) if name in HOT]

@@ -33,7 +33,8 @@ class late:
         module = sys.modules.get(self._name) or _hot(self._name)
         if module is None:
             module = _alone(self._name) if self._alone else __import__(self._name, fromlist=("",))
-        for name in [name for name, value in self._there.items() if value is self]:
+        usual = self._name[self._name.rfind(".") + 1:]
+        for name in [usual] if self._there.get(usual) is self else [name for name, value in self._there.items() if value is self]:
             self._there[name] = module
         return getattr(module, attribute)
 

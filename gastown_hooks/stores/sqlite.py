@@ -8,14 +8,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sqlite3 import Connection, Error, connect
 else:
+    def _cached(size):
+        """What `functools.lru_cache` is asked for here: a connection's statements, by their words."""
+        def of(make):
+            known = {}
+
+            def statement(query):
+                found = known.get(query)
+                if found is None:
+                    found = known[query] = make(query)
+                return found
+            return statement
+        return of
+
     # The C module takes one function of `functools`, all of which would be 3 ms of import: it gets one with just that.
     whole = sys.modules.get("functools")
     try:
-        from _functools import _lru_cache_wrapper
-
         if whole is None:
             sys.modules["functools"] = type(sys)("functools")
-            sys.modules["functools"].lru_cache = lambda size: lambda function: _lru_cache_wrapper(function, size, False, tuple)
+            sys.modules["functools"].lru_cache = _cached
         from _sqlite3 import Connection, Error, connect
     except (ImportError, AttributeError):
         if whole is None:
