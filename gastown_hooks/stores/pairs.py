@@ -28,7 +28,7 @@ else:
 
 
 _MANY = 20  # lookups in a file without a journal: to read it all is quicker
-_KEPT = 100  # lines of the file: a command asks for the same few again and again
+_KEPT = 4000  # lines of the file: a command asks for the same ones again and again
 
 
 def signature(status: os.stat_result) -> Signature:
