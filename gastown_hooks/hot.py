@@ -30,6 +30,7 @@ from typing import Any
 
 from gastown_hooks.core import fsio
 
+_UNIT = 4096  # in the number of a function called seldom: its place in the file and its length, by 16; or less 1: its group, which one
 _SMALL = 12  # parts of the syntax tree of a function that is no longer than what would stand for it
 # `click` and what it imports: as they are, without docstrings (and assertions).
 _OTHERS = """
@@ -129,10 +130,12 @@ class Hot:
                     __import__(name)
         module._known = known
         if functions is not None:
-            module._seldom = seldom_of(module.__dict__, functions)
+            module._seldom = Method
+            module._stub, module._method = seldom_of(module.__dict__, functions)
         exec(code, module.__dict__)
 
-def grouped(number, group):
+def grouped(key):
+    group, number = divmod(~key, 4096)
     if group not in read_before:
         read_before[group] = read(*groups[group])
     return read_before[group][number]
@@ -140,8 +143,8 @@ def grouped(number, group):
 def seldom_of(names, functions):
     made = {}
     def real(key):
-        place, length, group = key
-        code, defaults, others = read(functions + place, length) if length else grouped(place, group)
+        place, length = divmod(key, 4096)
+        code, defaults, others = grouped(key) if key < 0 else read(functions + 16 * place, 16 * length)
         made[key] = one = Function(code, names, code.co_name, defaults)
         one.__kwdefaults__ = others
         owner, _, name = code.co_qualname.rpartition(".")
@@ -149,19 +152,22 @@ def seldom_of(names, functions):
         if is_stub(there.get(name)):
             setattr(names[owner], name, one) if owner else names.update({name: one})
         return one
-    def seldom(key):
+    def stub(key, *given, **named):
+        return (made.get(key) or real(key))(*given, **named)
+    def method(key):
         def stub(*given, **named):
             return (made.get(key) or real(key))(*given, **named)
         return stub
-    return seldom
+    return stub, method
 
 def is_stub(one):
-    return type(one) is Function and one.__code__ is STUB
+    return getattr(one, "__code__", None) in STUBS
 
 Library = sys.modules["_frozen_importlib_external"].ExtensionFileLoader
 Spec, Module, Function, known = type(sys.__spec__), type(sys), type(make), sys.modules
 read_before = {}
-STUB = seldom_of(None, 0)(None).__code__
+Method = type(Hot().exec_module)
+STUBS = [one.__code__ for one in (seldom_of(None, 0)[0], seldom_of(None, 0)[1](0))]
 Hot.make = make
 sys.meta_path.insert(0, Hot)
 """
@@ -248,15 +254,16 @@ def _take_out(tree: ast.Module, wanted: dict[str, int], codes: dict[str, types.C
             made: Any = (codes[name], *_defaults(node.args))
             if group > 0:
                 others = groups.setdefault(group, {})
-                place = len(others), 0, group - 1
+                key = ~((group - 1) * _UNIT + len(others))
                 others[len(others)] = made
             else:
                 alone = marshal.dumps(made)
-                place = len(taken), len(alone), 0
+                alone += bytes(-len(alone) % 16)
+                key = len(taken) // 16 * _UNIT + len(alone) // 16
                 taken += alone
             how = "".join(f"{one.id}(" for one in node.decorator_list if isinstance(one, ast.Name))
-            stub = f"{node.name} = {how}_seldom({place}){')' * len(node.decorator_list)}"
-            owner.body[at] = ast.copy_location(ast.parse(stub).body[0], node)
+            stub = f"_seldom(_stub, {key})" if owner is tree else f"{how}_method({key}){')' * len(node.decorator_list)}"
+            owner.body[at] = ast.copy_location(ast.parse(f"{node.name} = {stub}").body[0], node)
     return taken
 
 

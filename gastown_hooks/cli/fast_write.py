@@ -6,7 +6,7 @@ None is said only before anything was written: for an unusual option, a shortene
 from __future__ import annotations
 
 from gastown_hooks.cli import fast
-from gastown_hooks.cli.plain import cleaned, emit_json, say
+from gastown_hooks.cli.plain import brief, cleaned, emit_json, say
 from gastown_hooks.core import clock
 from gastown_hooks.core.late import late
 from gastown_hooks.rules import fields, states
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from gastown_hooks.cli.bd import _values, _words
+    from gastown_hooks.cli.bd import _values
     from gastown_hooks.core.record import Record
     from gastown_hooks.rules import steps
     from gastown_hooks.stores.ledger import Ledger
     from gastown_hooks.work import advance, wake
 else:
-    _values, _words = late("gastown_hooks.cli.bd._values"), late("gastown_hooks.cli.bd._words")
+    _values = late("gastown_hooks.cli.bd._values")
     advance, wake = late("gastown_hooks.work.advance"), late("gastown_hooks.work.wake")
 
 _COMMON: fast.Options = {
@@ -163,7 +163,7 @@ def say_next(after: list[Record], found: steps.Next, no_auto: bool, as_json: boo
     if found.complete:
         say(f"✓ Molecule {found.molecule} complete! All steps closed.")
     elif found.step is not None:
-        say(f"\nNext ready in molecule:\n  {_words.brief(found.step)}")
+        say(f"\nNext ready in molecule:\n  {brief(found.step)}")
         if not no_auto:
             say("→ Marked in_progress (use --no-auto to skip)")
     else:

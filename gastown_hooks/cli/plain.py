@@ -10,6 +10,7 @@ import sys
 
 from gastown_hooks.core import clock, errors, fsio, ids, jsons, paths
 from gastown_hooks.core.ids import shown
+from gastown_hooks.core.late import late
 from gastown_hooks.stores import callers
 from gastown_hooks.stores.callers import variable
 
@@ -17,6 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
+
+    from gastown_hooks.core import record
+    from gastown_hooks.core.record import Record
+else:
+    record = late("gastown_hooks.core.record")
 
 
 def cleaned(text: str, keep: str = "") -> str:
@@ -36,6 +42,11 @@ def _escaped(char: str) -> str:
 def say(text: str = "") -> None:
     """A line (or several) on standard output."""
     sys.stdout.write(cleaned(text, keep="\n\t") + "\n")
+
+
+def brief(bead: Record) -> str:
+    """`gp-abc12: Title [P2 - open]`"""
+    return cleaned(f"{bead['id']}: {bead.get('title', '')} [P{record.priority(bead)} - {record.status(bead)}]")
 
 
 def remark(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gastown_hooks.cli.plain import brief as brief
 from gastown_hooks.cli.plain import cleaned, emit_json, remark, say
 from gastown_hooks.core import record as records
 from gastown_hooks.core.late import late
@@ -33,11 +34,6 @@ def line(record: Record) -> str:
     if record.get("labels"):
         parts.append(f"[{' '.join(map(str, record['labels']))}]")
     return cleaned(" ".join(parts) + f" - {record.get('title', '')}")
-
-
-def brief(record: Record) -> str:
-    """`gp-abc12: Title [P2 - open]`"""
-    return cleaned(f"{record['id']}: {record.get('title', '')} [P{records.priority(record)} - {records.status(record)}]")
 
 
 def counted(records: Iterable[Record], known: Mapping[str, Record]) -> list[Record]:
