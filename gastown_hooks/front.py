@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from gastown_hooks.core import errors, jsons
+from gastown_hooks.core.late import late
 from gastown_hooks.core.system import os
 
 TYPE_CHECKING = False
@@ -85,7 +86,7 @@ def _fast(name: str, words: list[str]) -> int | None:
     module = _FAST[name].get(words[0]) if words else None
     if module is None:
         return None
-    code: int | None = __import__(f"gastown_hooks.cli.{module}", fromlist=("",)).run(words)
+    code: int | None = late(f"gastown_hooks.cli.{module}").run(words)
     return code
 
 
