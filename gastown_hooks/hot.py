@@ -7,9 +7,9 @@ reads, no docstrings of functions (and with `-X no_debug_ranges` no columns). `c
 everyday commands import, hot.txt names the functions that they call; what stands in another's place reads its code when it is called
 first, and with it that of the functions which the same commands call. A class that is only called, and seldom, is made when it is.
 
-The file: a table as `marshal` writes it (version of Python, finder, {module: place and length of its bundle}, those of the groups,
-libraries); the functions called seldom, each (code, defaults, defaults by name); the groups, each {number: such a function}; the bundles,
-{module: (file, size (-1: as its package's), mtime, whether a package, what it imports, code, place of its functions)}: those that every
+The file: a table as `marshal` writes it {version of Python: finder, "bundles": {module: place and length of its bundle}, "groups": those
+of each, "libraries": {C module: file}}; the functions called seldom, each (code, defaults, defaults by name), in units of 16 bytes; the
+groups, each {number: such a function}; the bundles, {module: (file, size (-1: as its package's), mtime, whether a package, what it imports, code, place of its functions)}: those that every
 everyday command imports share one, and with it their strings; so do those of `click`.
 Places count from the table's end.
 """
@@ -77,10 +77,10 @@ def library(name):
 def make(name):
     if name in libraries:
         return library(name)
-    spec = Hot.find_spec(name)
     above, _, tail = name.rpartition(".")
     if above and above not in known:
         make(above)
+    spec = Hot.find_spec(name)
     if spec is None or (above and above not in known):
         return
     module = Module(name)
