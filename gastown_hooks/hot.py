@@ -9,8 +9,8 @@ first, and with it that of the functions which the same commands call. A class t
 
 The file: a table as `marshal` writes it {version of Python: finder, "bundles": {module: place and length of its bundle}, "groups": those
 of each, "libraries": {C module: file}}; the functions called seldom, each (code, defaults, defaults by name), in units of 16 bytes; the
-groups, each {number: such a function}; the bundles, {module: (file, size (-1: as its package's), mtime, whether a package, what it imports, code, place of its functions)}: those that every
-everyday command imports share one, and with it their strings; so do those of `click`.
+groups, each {number: such a function}; the bundles, {module: (file, size (-1: as its package's), mtime, whether a package, what it imports,
+code, place of its functions)}: those that every everyday command imports share one, and with it their strings; so do those of `click`.
 Places count from the table's end.
 """
 
