@@ -102,7 +102,7 @@ def worker(rig: Rig, home: Home) -> dict[str, str]:
 def role(folder: str, rig: Rig, name: str) -> Cost:
     """A round as a wake starts it in an installation."""
     words = ["patrol", "--town", rig.town.root, "--rig", rig.name]
-    return run([sys.executable, "-IS", f"{folder}/{data.ROLE}", f"{rig.root}/{name}/{name}.py", *words], rig.town.root, {})
+    return run([sys.executable, "-IS", f"{folder}/bin/{data.ROLE}", f"{rig.root}/{name}/{name}.py", *words], rig.town.root, {})
 
 
 def run(words: list[str], cwd: str, environment: dict[str, str]) -> Cost:
