@@ -123,9 +123,11 @@ def _may_stand(key: bytes, line: bytes, base: bytes) -> bool:
     except ValueError:
         return False
     begun = str(found.get("created_at", "")).encode()
-    is_it = bool(found["id"] == key.decode()) and (not base or begun in base)
-    elsewhere = states.renamed(found) or b'"now ' in base or (bool(states.former(found)) and states.RENAMED_FROM.encode() not in base)
-    return is_it and not elsewhere and (b"tombstone" not in base or found.get("status") == states.TOMBSTONE)
+    is_it = found["id"] == key.decode() and (not base or base.find(begun) >= 0)
+    was_deleted, is_deleted = base.find(b"tombstone") >= 0, found.get("status") == states.TOMBSTONE
+    elsewhere = (was_deleted and b'"now ' in base) or (is_deleted and states.renamed(found)) or (
+        "metadata" in found and states.former(found) and states.RENAMED_FROM.encode() not in base)
+    return is_it and not elsewhere and (is_deleted or not was_deleted)
 
 
 def _merge(versions: list[list[bytes]], settled: dict[bytes, bytes] | None = None) -> MergedFile | None:
