@@ -316,8 +316,8 @@ def code(package: str, place: Place, paths: list[str]) -> tuple[bytes, int]:
         part, functions = _part(package, name, place, groups)
         parts[name], seldom = (*part, len(seldom)), seldom + functions
     group_places = []
-    for _, group in sorted(groups.items()):
-        functions = marshal.dumps(group)
+    for number in range(1, max(groups, default=0) + 1):  # one without a function to make later too: numbers are kept
+        functions = marshal.dumps(groups.get(number, {}))
         group_places.append((len(seldom), len(functions)))
         seldom += functions
     others = {name: there for name in OTHERS if (there := _others_part(_spec(name, [*sys.path, *paths]), place))}

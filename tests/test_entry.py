@@ -192,7 +192,7 @@ def test_a_function_called_seldom_does_the_same(place: Path) -> None:
     source, listed = place / "lib/gastown_hooks/core/digest.py", place / "lib/gastown_hooks/hot.txt"
     source.write_text(source.read_text(encoding="utf-8") + SELDOM, encoding="utf-8")
     lines = [line for line in listed.read_text(encoding="utf-8").splitlines() if not line.startswith("core.digest")]
-    listed.write_text("\n".join([*lines, "core.digest: -Later each=1 along=1", ""]), encoding="utf-8")
+    listed.write_text("\n".join([*lines, "core.digest: -Later each=90 along=92", ""]), encoding="utf-8")
     subprocess.run([sys.executable, "-I", "-S", "-c", WRITE, place / "lib", place / "bin", sys.executable, place / "bin", place / "lib",
                     PURE], check=True)
     script = (place / "bin/bd").read_text(encoding="utf-8").replace("from gastown_hooks.front import bd, leave\nleave(bd())", "{}")
